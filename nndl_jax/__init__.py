@@ -1,0 +1,75 @@
+"""Every network of Nielsen's *Neural Networks and Deep Learning*, as documents that train.
+
+>>> import jax
+>>> import nndl_jax
+>>> spec = nndl_jax.load_spec("ch1-30-hidden")
+>>> model = nndl_jax.build_model(spec, key=jax.random.key(0))
+>>> model.layers[0].weight.shape
+(30, 784)
+
+Reading documents does not import JAX; the names that need it are imported when they are used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from nndl_jax.located_yaml import SpecError
+from nndl_jax.schema import Baseline, Document, Network
+from nndl_jax.specs import dump_spec, list_specs, load_spec
+from nndl_jax.variants import list_runs, variants
+
+if TYPE_CHECKING:
+    from nndl_jax.checkpoint import load, save
+    from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
+    from nndl_jax.evaluate import Evaluation, evaluate
+    from nndl_jax.model import FeedforwardNetwork, build_model
+    from nndl_jax.train import DivergenceError, EpochResult, Snapshot, train
+
+_LAZY = {
+    "checkpoint": ("load", "save"),
+    "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
+    "evaluate": ("Evaluation", "evaluate"),
+    "model": ("FeedforwardNetwork", "build_model"),
+    "train": ("DivergenceError", "EpochResult", "Snapshot", "train"),
+}
+_MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
+
+__all__ = [
+    "Baseline",
+    "Dataset",
+    "DivergenceError",
+    "Document",
+    "EpochResult",
+    "Evaluation",
+    "FeedforwardNetwork",
+    "Network",
+    "Snapshot",
+    "SpecError",
+    "Split",
+    "build_model",
+    "dump_spec",
+    "evaluate",
+    "list_runs",
+    "list_specs",
+    "load",
+    "load_dataset",
+    "load_digits",
+    "load_mnist",
+    "load_spec",
+    "save",
+    "train",
+    "variants",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'nndl_jax' has no attribute {name!r}")
+    value = getattr(import_module(f"nndl_jax.{_MODULE_OF[name]}"), name)
+    # Importing the module `train` has put it under the function's name: put the function back.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

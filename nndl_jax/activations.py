@@ -1,0 +1,19 @@
+"""Activation functions by the names that documents give them (ch. 1, 3, 6)."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nndl_jax.schema import Activation
+
+ActivationFn = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
+
+ACTIVATIONS: Mapping[Activation, ActivationFn] = {
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+    "relu": jax.nn.relu,
+    "linear": lambda z: z,
+    "softmax": jax.nn.softmax,
+}

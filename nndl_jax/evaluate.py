@@ -1,0 +1,105 @@
+"""Accuracy and cost of a network on a set of images."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int, UInt8
+
+from nndl_jax.datasets import Split
+from nndl_jax.losses import build_loss, decode, encode
+from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.optimizer import Hyperparameters, hyperparameters, is_weight
+from nndl_jax.schema import Network
+
+CHUNK = 1000
+"""Images evaluated at once: bounds the memory that activations take."""
+
+
+class Evaluation(NamedTuple):
+    """Measurements on one split."""
+
+    accuracy: Float[Array, ""]
+    """Fraction of images classified rightly."""
+    cost: Float[Array, ""]
+    """Mean cost per image in nats (quadratic: squared activation), with the penalties."""
+
+
+def pixels(images: UInt8[Array, "*batch pixels"], spec: Network) -> Float[Array, "*batch pixels"]:
+    """Images as the book's program sees them: byte / 256, from 0 (white) to 255/256 (black)."""
+    return images.astype(spec.training.dtype) / 256
+
+
+def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluation:
+    """Accuracy and cost of a network on the images of a split.
+
+    The penalties are divided by the number of images in this split, as the book's program does.
+
+    Args:
+        model: the network.
+        split: images of 784 bytes, labels 0 .. 9.
+        spec: the document that the network was built from, for its targets, loss and penalties.
+    """
+    graph, params = nnx.split(model)
+    numbers = Hyperparameters(*(column[0] for column in hyperparameters([spec])))
+    images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
+    return _evaluate(params, numbers, images, labels, graph=graph, spec=spec)
+
+
+def measure(
+    model: FeedforwardNetwork,
+    images: UInt8[Array, "images pixels"],
+    labels: Int[Array, " images"],
+    spec: Network,
+    numbers: Hyperparameters,
+) -> Evaluation:
+    """The same, from arrays and inside a compiled program."""
+    loss_fn = build_loss(spec)
+
+    def measure_chunk(
+        chunk: tuple[UInt8[Array, "chunk pixels"], Int[Array, " chunk"]],
+    ) -> tuple[Int[Array, ""], Float[Array, ""]]:
+        logits = model.logits(pixels(chunk[0], spec))
+        guesses = decode(model.activate(logits), spec.data)
+        targets = encode(chunk[1], spec.data, logits.dtype)
+        return jnp.sum(guesses == chunk[1]), jnp.sum(loss_fn(logits, targets))
+
+    num_images = images.shape[0]
+    whole = num_images - num_images % CHUNK
+    counts, costs = jax.lax.map(
+        measure_chunk,
+        (images[:whole].reshape(-1, CHUNK, images.shape[1]), labels[:whole].reshape(-1, CHUNK)),
+    )
+    count, cost = jnp.sum(counts), jnp.sum(costs)
+    if whole < num_images:
+        rest_count, rest_cost = measure_chunk((images[whole:], labels[whole:]))
+        count, cost = count + rest_count, cost + rest_cost
+    penalty = _penalty(model, numbers)
+    return Evaluation(count / num_images, (cost + penalty) / num_images)
+
+
+def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array, ""]:
+    """lambda/2 times the squared weights plus lambda times the absolute ones (ch. 3)."""
+    weights = [
+        w
+        for path, w in jax.tree_util.tree_leaves_with_path(nnx.state(model, nnx.Param))
+        if is_weight(path)
+    ]
+    squared = jnp.stack([jnp.sum(w**2) for w in weights])
+    absolute = jnp.stack([jnp.sum(jnp.abs(w)) for w in weights])
+    return numbers.l2 / 2 * jnp.sum(squared) + numbers.l1 * jnp.sum(absolute)
+
+
+@partial(jax.jit, static_argnames=("graph", "spec"))
+def _evaluate(
+    params: nnx.State,
+    numbers: Hyperparameters,
+    images: UInt8[Array, "images pixels"],
+    labels: Int[Array, " images"],
+    *,
+    graph: nnx.GraphDef[FeedforwardNetwork],
+    spec: Network,
+) -> Evaluation:
+    return measure(nnx.merge(graph, params), images, labels, spec, numbers)

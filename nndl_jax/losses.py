@@ -1,0 +1,84 @@
+"""Cost functions (ch. 1 eq. 6, ch. 3 eq. 57 and 80), per example and as functions of logits.
+
+Taken from the weighted input of the output layer, they need no division by a (1 - a), and their
+gradients stay finite where the activation saturates.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, DTypeLike, Float, Int
+
+from nndl_jax.activations import ACTIVATIONS
+from nndl_jax.schema import Activation, Data, Network
+
+LossFn = Callable[[Float[Array, "batch out"], Float[Array, "batch out"]], Float[Array, " batch"]]
+
+
+def build_loss(spec: Network) -> LossFn:
+    """The cost per example, a function of logits and targets."""
+    match spec.loss:
+        case "quadratic":
+            last = spec.model.layers[-1]
+            return quadratic(getattr(last, "activation", "linear"))
+        case "cross-entropy":
+            return cross_entropy
+        case "log-likelihood":
+            return optax.losses.softmax_cross_entropy
+        case _:
+            assert_never(spec.loss)
+
+
+def quadratic(activation: Activation) -> LossFn:
+    """The quadratic cost, 1/2 |y - a|^2 with a = activation(z).
+
+    References:
+        Nielsen (2015), ch. 1, eq. 6.
+    """
+
+    def loss_fn(
+        logits: Float[Array, "batch out"], targets: Float[Array, "batch out"]
+    ) -> Float[Array, " batch"]:
+        outputs = ACTIVATIONS[activation](logits)
+        return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
+
+    return loss_fn
+
+
+def cross_entropy(
+    logits: Float[Array, "batch out"], targets: Float[Array, "batch out"]
+) -> Float[Array, " batch"]:
+    """The cross-entropy of sigmoid outputs, -sum_j [y_j ln a_j + (1 - y_j) ln(1 - a_j)], in nats.
+
+    References:
+        Nielsen (2015), ch. 3, eq. 63.
+    """
+    return jnp.sum(optax.losses.sigmoid_binary_cross_entropy(logits, targets), axis=-1)
+
+
+def encode(labels: Int[Array, " batch"], data: Data, dtype: DTypeLike) -> Float[Array, "batch out"]:
+    """Targets of a batch of labels: one-hot, or the digit's four bits, lowest first (ch. 1)."""
+    match data.targets:
+        case "one-hot":
+            return jax.nn.one_hot(labels, 10, dtype=dtype)
+        case "binary":
+            return ((labels[:, None] >> jnp.arange(4)) & 1).astype(dtype)
+        case _:
+            assert_never(data.targets)
+
+
+def decode(outputs: Float[Array, "batch out"], data: Data) -> Int[Array, " batch"]:
+    """Labels that output activations (or logits of one-hot targets) stand for.
+
+    Four bits can spell 10 to 15, which are no digits and so always wrong.
+    """
+    match data.targets:
+        case "one-hot":
+            return jnp.argmax(outputs, axis=-1)
+        case "binary":
+            return jnp.sum((outputs > 0.5) << jnp.arange(4), axis=-1)
+        case _:
+            assert_never(data.targets)

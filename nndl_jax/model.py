@@ -1,0 +1,171 @@
+"""Documents to networks (ch. 1, 3): feedforward layers as Flax NNX modules.
+
+Weights are stored as the book writes them, (out, in), which is also what a CPU likes best.
+"""
+
+from typing import assert_never
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, DTypeLike, Float, Key
+
+from nndl_jax.activations import ACTIVATIONS
+from nndl_jax.located_yaml import SpecError
+from nndl_jax.memory import check_memory
+from nndl_jax.schema import Activation, Dense, Initializer, Network
+from nndl_jax.schema.layers import Conv, LayerShape, MaxPool
+
+class DenseLayer(nnx.Module):
+    """A fully-connected layer.
+
+    Attributes:
+        weight: (out, in), the book's w.
+        bias: (out,), the book's b.
+        activation: name of the function applied to the weighted input.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        spec: Dense,
+        initializer: Initializer,
+        *,
+        key: Key[Array, ""],
+        dtype: DTypeLike,
+    ) -> None:
+        weight_key, bias_key = jax.random.split(key)
+        shape = (spec.units, num_inputs)
+        self.weight = nnx.Param(_draw_weights(weight_key, shape, initializer, dtype))
+        self.bias = nnx.Param(_draw(bias_key, (spec.units,), initializer.biases, 1.0, dtype))
+        self.activation: Activation = spec.activation
+
+    def weighted_input(self, inputs: Float[Array, "*batch in"]) -> Float[Array, "*batch out"]:
+        """The book's z = w a + b."""
+        return inputs @ self.weight[...].T + self.bias[...]
+
+    def __call__(self, inputs: Float[Array, "*batch in"]) -> Float[Array, "*batch out"]:
+        """The activations a = activation(z)."""
+        return ACTIVATIONS[self.activation](self.weighted_input(inputs))
+
+
+class FeedforwardNetwork(nnx.Module):
+    """A stack of layers from images to output activations.
+
+    Attributes:
+        layers: the layers in order of evaluation.
+    """
+
+    def __init__(self, spec: Network, *, key: Key[Array, ""]) -> None:
+        dtype = jnp.dtype(spec.training.dtype)
+        shapes = spec.model.shapes()
+        keys = jax.random.split(key, len(shapes))
+        self.layers = nnx.List(
+            [
+                _build_layer(layer, shape, spec, at=index, key=keys[index], dtype=dtype)
+                for index, (layer, shape) in enumerate(zip(spec.model.layers, shapes, strict=True))
+            ]
+        )
+
+    def logits(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch out"]:
+        """Weighted inputs of the output layer, from which losses are computed stably."""
+        activations = images
+        for layer in self.layers[:-1]:
+            activations = layer(activations)
+        return self.layers[-1].weighted_input(activations)
+
+    def __call__(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch out"]:
+        """Output activations of a batch of images with pixels in 0 .. 1."""
+        return self.activate(self.logits(images))
+
+    def activate(self, logits: Float[Array, "*batch out"]) -> Float[Array, "*batch out"]:
+        """Output activations that belong to weighted inputs of the output layer."""
+        return ACTIVATIONS[self.layers[-1].activation](logits)
+
+
+def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
+    """The network of a document with freshly drawn weights.
+
+    Args:
+        spec: a document without `vary`; `nndl_jax.variants` gives those of one with it.
+        key: a typed key, `jax.random.key(seed)`.
+
+    Raises:
+        SpecError: the document has axes, asks for what is not built yet, or does not fit in memory.
+    """
+    if spec.vary:
+        said = "a model is built of one variant; take one of variants(spec) and build its spec"
+        raise SpecError.at(spec.id, None, "vary", said)
+    check_supported(spec)
+    check_memory(spec)
+    return FeedforwardNetwork(spec, key=key)
+
+
+def check_supported(spec: Network) -> None:
+    """Refuse what documents can say already and this version cannot train yet.
+
+    Raises:
+        SpecError: names the field.
+    """
+    dense = [layer for layer in spec.model.layers if isinstance(layer, Dense)]
+    asked = {
+        "model.layers": len(dense) < len(spec.model.layers),
+        "model.layers.dropout": any(layer.dropout > 0 for layer in dense),
+        "optimizer.schedule": spec.optimizer.schedule is not None,
+        "training.early_stopping": spec.training.early_stopping is not None,
+        "training.draws": spec.training.draws == "legacy",
+        "data.augmentation": spec.data.augmentation != "none",
+        "data.digits": spec.data.digits is not None,
+    }
+    for field, is_asked in asked.items():
+        if is_asked:
+            said = "this version trains fully-connected layers by plain gradient descent only"
+            raise SpecError.at(spec.id, None, field, f"{said}; leave it out")
+
+
+def _build_layer(
+    layer: Dense | Conv | MaxPool,
+    shape: LayerShape,
+    spec: Network,
+    *,
+    at: int,
+    key: Key[Array, ""],
+    dtype: DTypeLike,
+) -> DenseLayer:
+    match layer:
+        case Dense():
+            initializer = layer.initializer or spec.model.initializer
+            num_inputs = shape.num_weights // layer.units
+            return DenseLayer(num_inputs, layer, initializer, key=key, dtype=dtype)
+        case Conv() | MaxPool():
+            field = f"model.layers[{at}]"
+            raise SpecError.at(spec.id, None, field, f"{layer.kind} cannot be built yet")
+        case _:
+            assert_never(layer)
+
+
+def _draw_weights(
+    key: Key[Array, ""], shape: tuple[int, int], initializer: Initializer, dtype: DTypeLike
+) -> Float[Array, "out in"]:
+    fan_out, fan_in = shape
+    match initializer.weights:
+        case "normal-fan-in":
+            return _draw(key, shape, "normal", fan_in**-0.5, dtype)
+        case "normal-fan-out":
+            return _draw(key, shape, "normal", fan_out**-0.5, dtype)
+        case "normal" | "zeros" | float() as name:
+            return _draw(key, shape, name, 1.0, dtype)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _draw(
+    key: Key[Array, ""],
+    shape: tuple[int, ...],
+    name: str | float,
+    standard_deviation: float,
+    dtype: DTypeLike,
+) -> Float[Array, "..."]:
+    if name == "normal":
+        return standard_deviation * jax.random.normal(key, shape, dtype)
+    return jnp.full(shape, 0.0 if name == "zeros" else name, dtype)

@@ -1,0 +1,83 @@
+"""Stochastic gradient descent as the book defines it (ch. 1 eq. 20-21, ch. 3 eq. 93-97, 107)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, ArrayLike, Float
+
+from nndl_jax.schema import Network
+
+
+class Hyperparameters(NamedTuple):
+    """Numbers in which runs of one compiled program may differ: arguments, not constants."""
+
+    learning_rate: Float[ArrayLike, "*runs"]
+    momentum: Float[Array, "*runs"]
+    l1: Float[Array, "*runs"]
+    l2: Float[Array, "*runs"]
+
+
+def hyperparameters(specs: Sequence[Network]) -> Hyperparameters:
+    """The numbers of several documents, each as an array with an entry per document."""
+    dtype = specs[0].training.dtype
+    rows = [
+        (
+            spec.optimizer.learning_rate,
+            spec.optimizer.momentum,
+            spec.regularizer.l1,
+            spec.regularizer.l2,
+        )
+        for spec in specs
+    ]
+    return Hyperparameters(*(np.asarray(column, dtype) for column in zip(*rows, strict=True)))
+
+
+def build_optimizer(
+    spec: Network, numbers: Hyperparameters, *, divisor: int
+) -> optax.GradientTransformation:
+    """Gradient descent with the penalties and the momentum that the document asks for.
+
+    With g the mean gradient of the mini-batch, for weights (biases have no penalty)
+
+        g <- g + (l2 / n) w + (l1 / n) sgn(w),   v <- mu v + g,   w <- w - eta v.
+
+    The optimiser is built inside the compiled program, from numbers that are its arguments.
+
+    Args:
+        spec: the document; says which steps there are.
+        numbers: how large they are.
+        divisor: n above, images in the training set (or mini-batches, in chapter 6's program).
+
+    References:
+        Nielsen (2015), ch. 3, sections on regularisation and on momentum.
+    """
+    steps: list[optax.GradientTransformation] = []
+    if spec.regularizer.l2 > 0:
+        steps.append(optax.add_decayed_weights(numbers.l2 / divisor, mask=weights_only))
+    if spec.regularizer.l1 > 0:
+        steps.append(optax.masked(_add_sign(numbers.l1 / divisor), weights_only))
+    if spec.optimizer.momentum != 0:
+        steps.append(optax.trace(numbers.momentum))
+    steps.append(optax.scale(-numbers.learning_rate))
+    return optax.chain(*steps)
+
+
+def weights_only(params: optax.Params) -> optax.Params:
+    """A mask that is true for weights and false for biases, shaped like the parameters."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: is_weight(path), params)
+
+
+def is_weight(path: jax.tree_util.KeyPath) -> bool:
+    """Whether a path in the parameters leads to a layer's weights."""
+    return "weight" in jax.tree_util.keystr(path, simple=True, separator="/").split("/")
+
+
+def _add_sign(l1: Float[Array, ""]) -> optax.GradientTransformation:
+    def update_fn(updates: optax.Updates, params: optax.Params | None) -> optax.Updates:
+        return jax.tree.map(lambda g, w: g + l1 * jnp.sign(w), updates, params)
+
+    return optax.stateless(update_fn)

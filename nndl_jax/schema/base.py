@@ -1,0 +1,43 @@
+"""The record that every part of a document is: frozen, strict and closed to unknown fields."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+ID_PATTERN = r"^[a-z][a-z0-9-]{0,63}$"
+
+Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
+"""A document's name: lower-case letters, digits and hyphens, at most 64 of them."""
+
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NumImages = Annotated[int, Field(ge=1, le=1_000_000)]
+
+FieldValue = bool | int | float | str
+"""What a varied field can be set to."""
+
+
+class Record(BaseModel):
+    """A part of a document. Validate it from JSON, or from YAML with `nndl_jax.load_spec`."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+def fault(at: Sequence[str | int], message: str) -> PydanticCustomError:
+    """An error about a field that only its surroundings show to be wrong.
+
+    Args:
+        at: the field, from the record whose validator raises this.
+        message: one sentence that says what is wrong, what was found and what would be right.
+    """
+    # Braces would be taken for placeholders by pydantic's message templates.
+    template = message.replace("{", "(").replace("}", ")")
+    return PydanticCustomError("document", template, {"at": tuple(at)})

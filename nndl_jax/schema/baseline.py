@@ -1,0 +1,49 @@
+"""Documents of kind `baseline`: what the book compares its networks with (ch. 1)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nndl_jax.schema.base import NumImages, Record
+from nndl_jax.schema.claims import Experiment
+
+
+class RandomGuess(Record):
+    """Guess each digit at random, every digit equally often."""
+
+    kind: Literal["random-guess"]
+
+
+class AverageDarkness(Record):
+    """Guess the digit whose mean sum of pixels over the training images is nearest."""
+
+    kind: Literal["average-darkness"]
+
+
+class SVM(Record):
+    """A support vector machine with a Gaussian kernel, scikit-learn's `SVC`."""
+
+    kind: Literal["svm"]
+    C: Annotated[float, Field(gt=0, le=1e9)] = 1.0
+    """Penalty of a margin's violation."""
+    gamma: Literal["auto", "scale"] = "auto"
+    """Width of the kernel. `auto`: 1/784, scikit-learn's default when the book was written;
+    `scale`, its default today, gives far higher accuracies."""
+
+
+Method = Annotated[RandomGuess | AverageDarkness | SVM, Field(discriminator="kind")]
+
+
+class Fit(Record):
+    """What a baseline is fitted on."""
+
+    train_images: NumImages | None = None
+    """Fit on the first so many training images; None for all."""
+
+
+class Baseline(Experiment):
+    """A method without a network, and what the book reports of it."""
+
+    kind: Literal["baseline"]
+    method: Method
+    data: Fit = Fit()

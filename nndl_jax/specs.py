@@ -1,0 +1,146 @@
+"""Documents by name: list them, load them, write them.
+
+`load_spec("ch1-30-hidden")` finds the documents that come with the package;
+`load_spec("folder/mine.yaml")` takes any file.
+"""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from nndl_jax.located_yaml import LocatedYaml, SpecError, parse_yaml, read_yaml
+from nndl_jax.memory import check_memory
+from nndl_jax.schema import DOCUMENTS, Document, FieldValue, Network
+from nndl_jax.validation import closest, field_path, parse_field_path, validate
+
+
+def spec_folder() -> Path:
+    """The folder of the book's documents: the package's own, else the checkout's."""
+    package = Path(__file__).parent
+    packaged = package / "spec"
+    return packaged if packaged.is_dir() else package.parent / "spec"
+
+
+def list_specs(folder: Path | None = None) -> list[str]:
+    """Ids of all documents in a folder, by default the book's, in alphabetical order."""
+    return sorted(path.stem for path in (folder or spec_folder()).glob("*.yaml"))
+
+
+def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Document:
+    """A document of the book by its id, or any document by the path of its file.
+
+    >>> load_spec("ch1-30-hidden").optimizer.learning_rate
+    3.0
+    >>> load_spec("ch1-30-hidden", {"optimizer.learning_rate": 0.5}).optimizer.learning_rate
+    0.5
+
+    Args:
+        id_or_path: an id such as `ch1-30-hidden`, or a path that ends in `.yaml`.
+        overrides: values by field path, put in place of the file's.
+
+    Raises:
+        SpecError: there is no such document or it is faulty; names file, line and field.
+    """
+    path = _find(id_or_path)
+    text = read_yaml(path)
+    spec = _parse(text)
+    if spec.id != path.stem:
+        _, line = text.follow(("id",))
+        said = f"must be the file's name, {path.stem!r}, got {spec.id!r}"
+        raise SpecError.at(path, line, "id", said)
+    return override(spec, overrides) if overrides else spec
+
+
+def parse_spec(text: str, path: Path) -> Document:
+    """The document in a YAML text; `path` is named in messages.
+
+    Raises:
+        SpecError: names file, line and field of each fault.
+    """
+    return _parse(parse_yaml(text, path))
+
+
+def override(spec: Document, values: Mapping[str, object]) -> Document:
+    """The document with other values at the given field paths: an experiment of one's own.
+
+    Its claims stay what the book says, also where the new values leave nothing to hold them
+    against.
+
+    Raises:
+        SpecError: a field does not exist or a value does not fit there.
+    """
+    changed = _set_fields(spec, values, keep=("vary",))
+    _check_variants(changed, LocatedYaml(spec.id, None, None))
+    return changed.model_copy(update={"claims": spec.claims})
+
+
+def variant(spec: Document, values: Mapping[str, FieldValue]) -> Document:
+    """One variant of a document, without axes and claims.
+
+    Raises:
+        SpecError: a field does not exist or a value does not fit there.
+    """
+    return _set_fields(spec, values, keep=())
+
+
+def dump_spec(spec: Document) -> str:
+    """The document as YAML text, defaults left out: what `load_spec` reads back as an equal one."""
+    stream = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.dump(spec.model_dump(mode="json", exclude_defaults=True), stream)
+    return stream.getvalue()
+
+
+def _parse(text: LocatedYaml) -> Document:
+    spec = validate(DOCUMENTS, text)
+    _check_variants(spec, text)
+    if isinstance(spec, Network):
+        check_memory(spec)
+    return spec
+
+
+def _set_fields(spec: Document, values: Mapping[str, object], keep: Sequence[str]) -> Document:
+    plain = spec.model_dump(mode="json")
+    plain |= {field: [] for field in ("vary", "claims") if field not in keep}
+    for path, value in values.items():
+        *parents, last = parse_field_path(path)
+        try:
+            parent = plain
+            for step in parents:
+                # A record left out, such as a schedule, is begun by setting one of its fields.
+                if isinstance(parent, dict) and parent.get(str(step)) is None:
+                    parent[step] = {}
+                parent = parent[step]
+            parent[last] = value
+        except (IndexError, KeyError, TypeError):
+            raise SpecError.at(spec.id, None, path, "is not a field of this document") from None
+    return validate(DOCUMENTS, LocatedYaml(spec.id, plain, None))
+
+
+def _check_variants(spec: Document, text: LocatedYaml) -> None:
+    """Refuse an axis whose field does not exist, or one of whose values does not fit."""
+    for index, axis in enumerate(spec.vary):
+        for position in range(len(next(iter(axis.values())))):
+            values = {field: choices[position] for field, choices in axis.items()}
+            try:
+                variant(spec, values)
+            except SpecError as error:
+                first = error.faults[0]
+                _, line = text.follow(("vary", index, next(iter(axis))))
+                said = f"varied over {list(values.values())}: {first.field}: {first.said}"
+                field = field_path(("vary", index))
+                raise SpecError.at(text.where, line, field, said) from None
+
+
+def _find(id_or_path: str | Path) -> Path:
+    path = Path(id_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    known = list_specs()
+    if str(id_or_path) not in known:
+        said = f"there is no such document in {spec_folder()}; {closest(str(id_or_path), known)}"
+        raise SpecError.at(id_or_path, None, "", said)
+    return spec_folder() / f"{id_or_path}.yaml"
