@@ -19,18 +19,18 @@ from nndl_jax.specs import dump_spec, list_specs, load_spec
 from nndl_jax.variants import list_runs, variants
 
 if TYPE_CHECKING:
-    from nndl_jax.checkpoint import load, save
+    from nndl_jax.checkpoint import Snapshot, load, save
     from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
     from nndl_jax.evaluate import Evaluation, evaluate
     from nndl_jax.model import FeedforwardNetwork, build_model
-    from nndl_jax.train import DivergenceError, EpochResult, Snapshot, train
+    from nndl_jax.train import DivergenceError, EpochResult, train
 
 _LAZY = {
-    "checkpoint": ("load", "save"),
+    "checkpoint": ("Snapshot", "load", "save"),
     "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
     "evaluate": ("Evaluation", "evaluate"),
     "model": ("FeedforwardNetwork", "build_model"),
-    "train": ("DivergenceError", "EpochResult", "Snapshot", "train"),
+    "train": ("DivergenceError", "EpochResult", "train"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 

@@ -12,7 +12,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from nndl_jax.datasets import Dataset, Split
-from nndl_jax.epoch import TrainState, init_state, train_epoch
+from nndl_jax.epoch import TrainState, init_state, monitored_splits, train_epoch
+from nndl_jax.evaluate import Evaluation
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import hyperparameters
 from nndl_jax.variants import Group, template
@@ -50,15 +51,15 @@ class Engine:
 
     def run_epoch(
         self, state: TrainState, epoch: int
-    ) -> tuple[TrainState, Float[np.ndarray, "runs steps"], dict[str, Float[np.ndarray, " runs"]]]:
-        """The state after an epoch, the cost of each mini-batch and the monitors.
+    ) -> tuple[TrainState, Float[np.ndarray, "runs steps"], dict[str, Evaluation]]:
+        """The state after an epoch, the cost of each mini-batch, and what each split gave.
 
         The state that is given is used up.
         """
-        state, costs, metrics = self._train(
+        state, costs, evaluations = self._train(
             state, self._seeds, self._numbers, jnp.uint32(epoch), self._splits
         )
-        return state, *self.to_host((costs, metrics))
+        return state, *self.to_host((costs, evaluations))
 
     def model(self, state: TrainState, member: int) -> FeedforwardNetwork:
         """The network of one run of the group."""
@@ -82,7 +83,7 @@ class Engine:
 
     def _copy_to_devices(self, dataset: Dataset) -> dict[str, Split]:
         """The splits that are read, as bytes, a copy on every device."""
-        names = {"train"} | {monitor.split("_")[0] for monitor in self._spec.monitors}
+        names = {"train", *monitored_splits(self._spec)}
         splits = {name: getattr(dataset, name) for name in sorted(names)}
         return jax.device_put(splits, NamedSharding(self._mesh, _EVERYWHERE))
 

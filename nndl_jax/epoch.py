@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from nndl_jax.datasets import Split
-from nndl_jax.evaluate import measure, pixels
+from nndl_jax.evaluate import Evaluation, measure, pixels
 from nndl_jax.losses import build_loss, encode
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import Hyperparameters, build_optimizer
@@ -60,8 +60,8 @@ def train_epoch(
     numbers: Hyperparameters,
     epoch: Int[Array, ""],
     splits: Mapping[str, Split],
-) -> tuple[TrainState, Float[Array, " steps"], dict[str, Float[Array, ""]]]:
-    """The state after an epoch, the mean cost of each mini-batch, and the monitors.
+) -> tuple[TrainState, Float[Array, " steps"], dict[str, Evaluation]]:
+    """The state after an epoch, the mean cost of each mini-batch, and what was measured after it.
 
     Args:
         spec: the document; says what is compiled.
@@ -85,13 +85,18 @@ def train_epoch(
     if whole < num_images and not spec.training.drop_short_batch:
         state, cost = train_step(state, order[whole:])
         costs = jnp.append(costs, cost)
-    return state, costs, _monitors(spec, nnx.merge(graph, state.params), numbers, splits)
+    return state, costs, _evaluate_splits(spec, nnx.merge(graph, state.params), numbers, splits)
 
 
 def num_train_images(spec: Network, train: Split) -> int:
     """Images that are trained on: as many as the document asks for and the data set has."""
     present = train.labels.shape[0]
     return min(spec.data.train_images or present, present)
+
+
+def monitored_splits(spec: Network) -> list[str]:
+    """The splits that a document's monitors are measured on: `train`, `validation`, `test`."""
+    return sorted({monitor.split("_")[0] for monitor in spec.monitors})
 
 
 def _train_step(
@@ -122,20 +127,15 @@ def _train_step(
     return train_step
 
 
-def _monitors(
+def _evaluate_splits(
     spec: Network,
     model: FeedforwardNetwork,
     numbers: Hyperparameters,
     splits: Mapping[str, Split],
-) -> dict[str, Float[Array, ""]]:
-    measured: dict[str, Float[Array, ""]] = {}
-    for name in dict.fromkeys(monitor.split("_")[0] for monitor in spec.monitors):
-        limits = {"train": spec.data.train_images, "validation": spec.data.validation_images}
+) -> dict[str, Evaluation]:
+    limits = {"train": spec.data.train_images, "validation": spec.data.validation_images}
+    evaluations: dict[str, Evaluation] = {}
+    for name in monitored_splits(spec):
         images, labels = (array[: limits.get(name)] for array in splits[name])
-        evaluation = measure(model, images, labels, spec, numbers)
-        measured |= {
-            f"{name}_{what}": value
-            for what, value in evaluation._asdict().items()
-            if f"{name}_{what}" in spec.monitors
-        }
-    return measured
+        evaluations[name] = measure(model, images, labels, spec, numbers)
+    return evaluations

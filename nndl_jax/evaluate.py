@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, ArrayLike, Float, Int, UInt8
 
 from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
@@ -21,10 +22,17 @@ CHUNK = 1000
 class Evaluation(NamedTuple):
     """Measurements on one split."""
 
-    accuracy: Float[Array, ""]
-    """Fraction of images classified rightly."""
-    cost: Float[Array, ""]
+    num_correct: Int[ArrayLike, "*runs"]
+    """Images classified rightly."""
+    num_images: Int[ArrayLike, "*runs"]
+    """Images in the split."""
+    cost: Float[ArrayLike, "*runs"]
     """Mean cost per image in nats (quadratic: squared activation), with the penalties."""
+
+    @property
+    def accuracy(self) -> Float[np.ndarray, "*runs"]:
+        """Fraction of images classified rightly, exact in float64."""
+        return np.asarray(self.num_correct) / np.asarray(self.num_images)
 
 
 def pixels(images: UInt8[Array, "*batch pixels"], spec: Network) -> Float[Array, "*batch pixels"]:
@@ -77,7 +85,7 @@ def measure(
         rest_count, rest_cost = measure_chunk((images[whole:], labels[whole:]))
         count, cost = count + rest_count, cost + rest_cost
     penalty = _penalty(model, numbers)
-    return Evaluation(count / num_images, (cost + penalty) / num_images)
+    return Evaluation(count, num_images, (cost + penalty) / num_images)
 
 
 def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array, ""]:

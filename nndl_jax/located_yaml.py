@@ -21,7 +21,6 @@ Location = tuple[str | int, ...]
 """Keys and indices that lead from the top of a text to a value."""
 
 
-
 class Fault(NamedTuple):
     """One thing that is wrong with a document."""
 

@@ -16,6 +16,7 @@ from nndl_jax.memory import check_memory
 from nndl_jax.schema import Activation, Dense, Initializer, Network
 from nndl_jax.schema.layers import Conv, LayerShape, MaxPool
 
+
 class DenseLayer(nnx.Module):
     """A fully-connected layer.
 
@@ -121,6 +122,9 @@ def check_supported(spec: Network) -> None:
         if is_asked:
             said = "this version trains fully-connected layers by plain gradient descent only"
             raise SpecError.at(spec.id, None, field, f"{said}; leave it out")
+    if spec.training.dtype == "float64" and not jax.config.jax_enable_x64:  # pyright: ignore
+        said = "float64 needs JAX's 64-bit mode; set JAX_ENABLE_X64=1 before Python starts"
+        raise SpecError.at(spec.id, None, "training.dtype", said)
 
 
 def _build_layer(

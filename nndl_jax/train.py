@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from flax import nnx
 from jaxtyping import Float
 
+from nndl_jax.checkpoint import Snapshot
 from nndl_jax.datasets import Dataset
 from nndl_jax.engine import Engine
 from nndl_jax.epoch import TrainState
@@ -47,19 +47,12 @@ class EpochResult(NamedTuple):
                 return engine.model(state, engine.group.runs.index(index))
         raise IndexError(f"there are {len(self.runs)} runs, numbered from 0; got {index}")
 
-    def snapshot(self) -> "Snapshot":
+    def snapshot(self) -> Snapshot:
         """This epoch's state in host memory, from which `train` can go on."""
         states = [
             engine.to_host(state) for engine, state in zip(self.engines, self.states, strict=True)
         ]
         return Snapshot(self.epoch, states)
-
-
-class Snapshot(NamedTuple):
-    """The whole state of a batch of runs after an epoch, in host memory."""
-
-    epoch: int
-    states: Sequence[TrainState]
 
 
 def train(
@@ -100,9 +93,12 @@ def train(
     for epoch in range(0 if resume is None else resume.epoch + 1, spec.training.epochs):
         metrics: dict[str, Float[np.ndarray, " runs"]] = {}
         for index, engine in enumerate(engines):
-            states[index], costs, measured = engine.run_epoch(states[index], epoch)
+            states[index], costs, evaluations = engine.run_epoch(states[index], epoch)
             _check_finite(spec, runs, engine, epoch, costs)
-            measured["batch_cost"] = costs.mean(axis=1)
+            measured = {"batch_cost": costs.mean(axis=1)}
+            for monitor in spec.monitors:
+                split, quantity = monitor.split("_")
+                measured[monitor] = getattr(evaluations[split], quantity)
             for name, values in measured.items():
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
                 column[list(engine.group.runs)] = values

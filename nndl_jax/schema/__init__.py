@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from nndl_jax.schema.base import ID_PATTERN, FieldValue, Record
 from nndl_jax.schema.baseline import SVM, AverageDarkness, Baseline, RandomGuess
-from nndl_jax.schema.claims import Claim, ComparisonClaim, Metric, Side, Source, NumberClaim
+from nndl_jax.schema.claims import Claim, ComparisonClaim, Metric, NumberClaim, Side, Source
 from nndl_jax.schema.layers import (
     Activation,
     Conv,
@@ -59,6 +59,7 @@ __all__ = [
     "Metric",
     "Model",
     "Network",
+    "NumberClaim",
     "Optimizer",
     "Plateau",
     "RandomGuess",
@@ -68,6 +69,5 @@ __all__ = [
     "Side",
     "Source",
     "Training",
-    "NumberClaim",
     "json_schema",
 ]

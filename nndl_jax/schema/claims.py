@@ -138,7 +138,9 @@ class Experiment(Record):
                 )
 
 
-def _choices(claim: NumberClaim | ComparisonClaim) -> Iterator[tuple[tuple[str, ...], Choice | None]]:
+def _choices(
+    claim: NumberClaim | ComparisonClaim,
+) -> Iterator[tuple[tuple[str, ...], Choice | None]]:
     """The variants of its own document that a claim names, each with its field."""
     match claim:
         case NumberClaim():

@@ -142,12 +142,14 @@ class Network(Experiment):
             raise fault(("loss",), "log-likelihood needs one-hot targets, got 'binary'")
 
     def _check_epochs(self) -> None:
+        """Refuse a claim on an epoch that training does not reach."""
         for index, claim in enumerate(self.claims):
-            epochs = self.training.epochs
-            if isinstance(claim, NumberClaim) and isinstance(claim.epoch, int):
-                if claim.epoch >= epochs:
+            match claim:
+                case NumberClaim(epoch=int() as epoch) if epoch >= self.training.epochs:
                     raise fault(
                         ("claims", index, "epoch"),
-                        f"must be below training.epochs = {epochs} (epoch 0 is the state after "
-                        f"the first pass), got {claim.epoch}",
+                        f"must be below training.epochs = {self.training.epochs} (epoch 0 is the "
+                        f"state after the first pass), got {epoch}",
                     )
+                case _:
+                    pass
