@@ -19,18 +19,18 @@ from nndl_jax.specs import dump_spec, list_specs, load_spec
 from nndl_jax.variants import list_runs, variants
 
 if TYPE_CHECKING:
-    from nndl_jax.checkpoint import Snapshot, load, save
+    from nndl_jax.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
-    from nndl_jax.evaluate import Evaluation, evaluate
+    from nndl_jax.evaluation import Evaluation, evaluate
     from nndl_jax.model import FeedforwardNetwork, build_model
-    from nndl_jax.train import DivergenceError, EpochResult, train
+    from nndl_jax.training import DivergenceError, EpochResult, abstract_states, train
 
 _LAZY = {
-    "checkpoint": ("Snapshot", "load", "save"),
+    "checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
-    "evaluate": ("Evaluation", "evaluate"),
+    "evaluation": ("Evaluation", "evaluate"),
     "model": ("FeedforwardNetwork", "build_model"),
-    "train": ("DivergenceError", "EpochResult", "train"),
+    "training": ("DivergenceError", "EpochResult", "abstract_states", "train"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
@@ -46,6 +46,7 @@ __all__ = [
     "Snapshot",
     "SpecError",
     "Split",
+    "abstract_states",
     "build_model",
     "dump_spec",
     "evaluate",
@@ -55,8 +56,10 @@ __all__ = [
     "load_dataset",
     "load_digits",
     "load_mnist",
+    "load_snapshot",
     "load_spec",
     "save",
+    "save_snapshot",
     "train",
     "variants",
 ]
@@ -66,7 +69,6 @@ def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'nndl_jax' has no attribute {name!r}")
     value = getattr(import_module(f"nndl_jax.{_MODULE_OF[name]}"), name)
-    # Importing the module `train` has put it under the function's name: put the function back.
     globals()[name] = value
     return value
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.epoch import TrainState, init_state, monitored_splits, train_epoch
-from nndl_jax.evaluate import Evaluation
+from nndl_jax.evaluation import Evaluation
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import hyperparameters
 from nndl_jax.variants import Group, template
@@ -72,11 +72,6 @@ class Engine:
     def to_devices(self, state: TrainState) -> TrainState:
         """The inverse of `to_host`."""
         return jax.tree.map(self._put, state)
-
-    def abstract_state(self) -> TrainState:
-        """Shapes and types of the state in host memory."""
-        seeds = jax.ShapeDtypeStruct((len(self.group.runs),), np.uint32)
-        return jax.eval_shape(jax.vmap(partial(init_state, self._spec)), seeds)
 
     def _build(self) -> FeedforwardNetwork:
         return FeedforwardNetwork(self._spec, key=jax.random.key(0))

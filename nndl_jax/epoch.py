@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from nndl_jax.datasets import Split
-from nndl_jax.evaluate import Evaluation, measure, pixels
+from nndl_jax.evaluation import Evaluation, measure, pixels
 from nndl_jax.losses import build_loss, encode
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import Hyperparameters, build_optimizer

@@ -7,6 +7,7 @@ on accelerators, where they are trained side by side.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -16,11 +17,11 @@ from jaxtyping import Float
 from nndl_jax.checkpoint import Snapshot
 from nndl_jax.datasets import Dataset
 from nndl_jax.engine import Engine
-from nndl_jax.epoch import TrainState
+from nndl_jax.epoch import TrainState, init_state
 from nndl_jax.memory import check_memory
 from nndl_jax.model import FeedforwardNetwork, check_supported
 from nndl_jax.schema import Network
-from nndl_jax.variants import Run, groups, list_runs
+from nndl_jax.variants import Run, groups, list_runs, template
 
 
 class DivergenceError(FloatingPointError):
@@ -103,6 +104,17 @@ def train(
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
                 column[list(engine.group.runs)] = values
         yield EpochResult(epoch, runs, metrics, engines, tuple(states))
+
+
+def abstract_states(spec: Network, seeds: Sequence[int]) -> list[TrainState]:
+    """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against."""
+    return [
+        jax.eval_shape(
+            jax.vmap(partial(init_state, template(group.specs[0]))),
+            jax.ShapeDtypeStruct((len(group.runs),), np.uint32),
+        )
+        for group in groups(spec, seeds)
+    ]
 
 
 def _check_finite(

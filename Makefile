@@ -1,0 +1,52 @@
+# `make` regenerates every result; `make test` runs every check. Both set up .venv first.
+PYTHON ?= python3
+# cpu, cuda or tpu: which build of JAX is installed.
+JAX ?= cpu
+BIN := .venv/bin
+LOCK := requirements/$(JAX).txt
+READY := .venv/.ready-$(JAX)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: all setup test lint readme schema lock benchmark clean
+
+all: $(READY)
+	@python -m pipeline
+
+setup: $(READY)
+
+$(READY): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found; name another one: make PYTHON=python3.12"; exit 1; }
+	@echo "Installing the pinned dependencies into .venv (about a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: lint
+	@pytest -n auto
+
+lint: $(READY)
+	@ruff format --check --quiet .
+	@ruff check --quiet .
+	@basedpyright --level error
+	@lint-imports --no-timing >/dev/null || lint-imports
+
+readme: $(READY) # the README's table from the report
+	@python -m pipeline.report --readme
+
+schema: $(READY) # spec/schema.json from nndl_jax.schema
+	@python -m nndl_jax.schema > spec/schema.json
+
+benchmark: $(READY)
+	@python -m benchmarks.training_step
+
+lock: # needs uv
+	@for jax in cpu cuda tpu; do \
+		extra=$$([ $$jax = cpu ] || echo "--extra $$jax"); \
+		uv pip compile pyproject.toml --universal --python-version 3.11 --extra pipeline --extra dev $$extra \
+			--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$jax.txt; \
+	done
+
+clean:
+	rm -rf .venv data runs resolved .nndl

@@ -1,0 +1,1 @@
+"""One module per stage of the pipeline: reads parameters, calls `nndl_jax`, writes files."""

@@ -1,0 +1,23 @@
+"""Where the stages read and write, from the root of the repository."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+SPEC = Path("spec")
+RESOLVED = Path("resolved")
+"""What decides each experiment's results, `<id>.json`."""
+RAW = Path("data/raw")
+"""MNIST's four files as published, or a note that they could not be had."""
+NOT_MNIST = "NOT-MNIST.txt"
+"""Name of that note."""
+DATASET = Path("data/dataset.safetensors")
+RUNS = Path("runs")
+"""Measurements and weights of each experiment, `<id>/`."""
+STATE = Path(".nndl")
+"""Locks and snapshots: beside DVC's outputs, which DVC deletes before a stage runs."""
+METRICS = Path("metrics")
+CURVES = Path("report/curves")
+JUDGEMENTS = Path("report/judgements.json")
+RESULTS = Path("report/results.md")
+FIGURES = Path("report/figures")
+README = Path("README.md")

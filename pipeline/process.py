@@ -1,0 +1,49 @@
+"""One trainer for each experiment: it dies with its parent, and a second one is turned away.
+
+A killed `dvc` would otherwise leave a trainer behind that goes on writing beside its successor.
+"""
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.paths import STATE
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have Linux end this process when the one that started it ends; elsewhere do nothing."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit("the process that started this one has ended")
+
+
+@contextmanager
+def exclusive(name: str) -> Iterator[Path]:
+    """Hold the lock of an experiment; gives the folder for its state.
+
+    Raises:
+        SystemExit: another process holds it.
+    """
+    folder = STATE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip()
+            sys.exit(f"{name}: process {holder} is running this; wait for it or stop it")
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield folder

@@ -1,0 +1,132 @@
+"""Stage `resolve`: one small file per experiment with all that decides its results, and only that.
+
+Validates `params.yaml` and every document together, applies profile and overrides, and fills in
+every default, in well under a second. Training depends on its own file alone, so an edit re-runs
+just what it changes.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from nndl_jax.located_yaml import Fault, LocatedYaml, SpecError
+from nndl_jax.memory import check_memory
+from nndl_jax.schema import Baseline, Document, Network, RandomGuess
+from nndl_jax.specs import list_specs, load_spec, override
+from nndl_jax.validation import field_path, parse_field_path
+from nndl_jax.variants import variants
+from pipeline.paths import SPEC
+from pipeline.resolved import Resolved, save_resolved
+from pipeline.settings import Profile, Settings, load_settings
+
+
+def resolve_all(folder: Path = SPEC) -> tuple[Settings, dict[str, Resolved]]:
+    """The settings, and every document as it is run.
+
+    Raises:
+        SpecError: with all that is wrong with `params.yaml` and the documents.
+    """
+    faults: list[Fault] = []
+    specs: dict[str, Document] = {}
+    for name in list_specs(folder):
+        try:
+            specs[name] = load_spec(folder / f"{name}.yaml")
+        except SpecError as error:
+            faults += error.faults
+    try:
+        settings, text = load_settings(list_specs(folder))
+    except SpecError as error:
+        raise SpecError([*error.faults, *faults]) from None
+    resolved: dict[str, Resolved] = {}
+    for name, spec in specs.items():
+        try:
+            resolved[name] = _resolve(spec, settings)
+        except SpecError as error:
+            faults += [_relocate(fault, name, text) for fault in error.faults]
+    if faults:
+        raise SpecError(faults)
+    return settings, resolved
+
+
+def apply_settings(spec: Document, settings: Settings) -> Document:
+    """The document with overrides and the profile's limits; claims stay what the book says."""
+    if values := _flatten(settings.overrides.get(spec.id, {})):
+        spec = override(spec, values)
+    profile = settings.active()
+    return _limit_network(spec, profile) if isinstance(spec, Network) else _limit_fit(spec, profile)
+
+
+def _resolve(spec: Document, settings: Settings) -> Resolved:
+    profile, spec = settings.active(), apply_settings(spec, settings)
+    points = variants(spec)
+    num_runs = settings.runs or profile.runs
+    if profile.max_runs is not None and settings.runs is None:
+        num_runs = min(num_runs, max(2, profile.max_runs // len(points)))
+    if isinstance(spec, Baseline) and not isinstance(spec.method, RandomGuess):
+        num_runs = 1  # Nothing in it is random.
+    for point in points:
+        if isinstance(point.spec, Network):
+            check_memory(point.spec, num_runs)
+    selected = settings.documents == "all" or spec.id in settings.documents
+    plain = spec.model_copy(update={"title": spec.id, "claims": (), "deviations": ()})
+    return Resolved(selected=selected, seeds=tuple(range(num_runs)), spec=plain)
+
+
+def _limit_network(spec: Network, profile: Profile) -> Network:
+    training, data = spec.training, spec.data
+    if profile.max_epochs is not None:
+        epochs = min(training.epochs, profile.max_epochs)
+        training = training.model_copy(update={"epochs": epochs})
+    if profile.max_train_images is not None:
+        present = data.train_images or profile.max_train_images
+        num_images = min(present, profile.max_train_images)
+        data = data.model_copy(update={"train_images": num_images})
+    return spec.model_copy(update={"training": training, "data": data})
+
+
+def _limit_fit(spec: Baseline, profile: Profile) -> Baseline:
+    limit, field = profile.max_fit_images, "data.train_images"
+    if limit is None:
+        return spec
+    vary = []
+    for axis in spec.vary:
+        sizes = axis.get(field, ())
+        kept = [i for i, size in enumerate(sizes) if int(size) <= limit] or [0]
+        points = kept if sizes else range(len(next(iter(axis.values()))))
+        vary.append({name: tuple(values[i] for i in points) for name, values in axis.items()})
+    return spec.model_copy(update={"vary": tuple(vary)})
+
+
+def _flatten(values: Mapping[str, object], at: str = "") -> dict[str, object]:
+    """Nested overrides, as `dvc exp run -S` writes them, by field path."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        path = f"{at}.{name}" if at else name
+        flat |= _flatten(value, path) if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:
+    """A fault that an override has brought in, at the override's line in `params.yaml`."""
+    wanted = parse_field_path(fault.field)
+    mapping = text.lookup(("overrides",))
+    own = mapping.get(name, {}) if isinstance(mapping, dict) else {}
+    _, line = text.follow(("overrides", name))
+    for key in own:
+        if parse_field_path(key)[:1] == wanted[:1]:
+            _, line = text.follow(("overrides", name, key, *map(str, wanted[1:])))
+    return Fault(text.where, line, f"overrides.{name}.{field_path(wanted)}", fault.said)
+
+
+def main() -> None:
+    """Write `resolved/<id>.json` for every document, or say what is wrong and change nothing."""
+    try:
+        _, resolved = resolve_all()
+    except SpecError as error:
+        sys.exit(str(error))
+    for name, experiment in resolved.items():
+        save_resolved(name, experiment)
+
+
+if __name__ == "__main__":
+    main()

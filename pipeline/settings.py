@@ -1,0 +1,77 @@
+"""`params.yaml`: what is run today, checked as strictly as the documents."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from nndl_jax.located_yaml import LocatedYaml, SpecError, read_yaml
+from nndl_jax.schema.base import Identifier, Record
+from nndl_jax.validation import closest, validate
+from pipeline.paths import PARAMS
+
+NumRuns = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Profile(Record):
+    """How much of each experiment is run."""
+
+    runs: NumRuns
+    """Runs of each variant."""
+    max_runs: NumRuns | None
+    """Most runs of one document, all variants together, but at least two of each variant."""
+    max_epochs: Annotated[int, Field(ge=1)] | None
+    """Most epochs of a network."""
+    max_train_images: Annotated[int, Field(ge=1)] | None
+    """Most images that a network is trained on."""
+    max_fit_images: Annotated[int, Field(ge=1)] | None
+    """Most images that a baseline is fitted on; variants that ask for more are left out."""
+
+
+class Profiles(Record):
+    """The three profiles."""
+
+    smoke: Profile
+    quick: Profile
+    book: Profile
+
+
+class Settings(Record):
+    """The contents of `params.yaml`."""
+
+    profile: Literal["smoke", "quick", "book"]
+    documents: Literal["all"] | list[Identifier]
+    """Which documents are run."""
+    runs: NumRuns | None
+    """Runs of each variant; None for the profile's number."""
+    overrides: dict[Identifier, dict[str, JsonValue]]
+    """Values by document and field path, put in place of the document's own."""
+    profiles: Profiles
+
+    def active(self) -> Profile:
+        """The profile that is run."""
+        return getattr(self.profiles, self.profile)
+
+
+def load_settings(ids: list[str], path: Path = PARAMS) -> tuple[Settings, LocatedYaml]:
+    """The settings, and the text that they stand in.
+
+    Args:
+        ids: of the documents that there are.
+        path: of the file.
+
+    Raises:
+        SpecError: names line and field of each fault.
+    """
+    text = read_yaml(path)
+    settings = validate(TypeAdapter(Settings), text)
+    named = [("overrides", name) for name in settings.overrides]
+    if settings.documents != "all":
+        named += [("documents", index) for index in range(len(settings.documents))]
+    for field, step in named:
+        name = step if isinstance(step, str) else settings.documents[step]
+        if name not in ids:
+            _, line = text.follow((field, step))
+            said = f"there is no document {name!r}; {closest(name, ids)}"
+            raise SpecError.at(text.where, line, field, said)
+    return settings, text
