@@ -30,7 +30,7 @@ lint: $(READY)
 	@ruff format --check --quiet .
 	@ruff check --quiet .
 	@basedpyright --level error
-	@lint-imports --no-timing >/dev/null || lint-imports
+	@lint-imports >/dev/null || lint-imports
 
 readme: $(READY) # the README's table from the report
 	@python -m pipeline.report --readme

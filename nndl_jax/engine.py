@@ -1,6 +1,6 @@
 """One compiled program for a group of runs, its runs spread over a mesh of devices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
@@ -31,10 +31,11 @@ class Engine:
         group: the runs, whose documents differ in numbers only.
     """
 
-    def __init__(self, group: Group, dataset: Dataset, devices: Sequence[jax.Device]) -> None:
+    def __init__(self, group: Group, dataset: Dataset, mesh: Mesh) -> None:
         self.group = group
         self._spec = template(group.specs[0])
-        self._mesh = Mesh(np.asarray(devices[: len(group.runs)]), ("runs",))
+        # With fewer runs than devices, only as many work as there are runs.
+        self._mesh = Mesh(mesh.devices.reshape(-1)[: len(group.runs)], ("runs",))
         self._splits = self._copy_to_devices(dataset)
         self._seeds = self._put(np.asarray(group.seeds, np.uint32))
         self._numbers = jax.tree.map(self._put, hyperparameters(group.specs))

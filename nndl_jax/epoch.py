@@ -122,7 +122,8 @@ def _train_step(
 
         cost, grads = jax.value_and_grad(mean_cost)(state.params)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        return TrainState(optax.apply_updates(state.params, updates), opt_state), cost
+        params = jax.tree.map(jnp.add, state.params, updates)
+        return TrainState(params, opt_state), cost
 
     return train_step
 
@@ -136,6 +137,6 @@ def _evaluate_splits(
     limits = {"train": spec.data.train_images, "validation": spec.data.validation_images}
     evaluations: dict[str, Evaluation] = {}
     for name in monitored_splits(spec):
-        images, labels = (array[: limits.get(name)] for array in splits[name])
+        images, labels = (jnp.asarray(array)[: limits.get(name)] for array in splits[name])
         evaluations[name] = measure(model, images, labels, spec, numbers)
     return evaluations

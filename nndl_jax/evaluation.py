@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, ArrayLike, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
@@ -22,11 +22,11 @@ CHUNK = 1000
 class Evaluation(NamedTuple):
     """Measurements on one split."""
 
-    num_correct: Int[ArrayLike, "*runs"]
+    num_correct: Int[Array | np.ndarray, "*runs"]
     """Images classified rightly."""
-    num_images: Int[ArrayLike, "*runs"]
+    num_images: Int[Array | np.ndarray, "*runs"] | int
     """Images in the split."""
-    cost: Float[ArrayLike, "*runs"]
+    cost: Float[Array | np.ndarray, "*runs"]
     """Mean cost per image in nats (quadratic: squared activation), with the penalties."""
 
     @property
@@ -51,7 +51,7 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
         spec: the document that the network was built from, for its targets, loss and penalties.
     """
     graph, params = nnx.split(model)
-    numbers = Hyperparameters(*(column[0] for column in hyperparameters([spec])))
+    numbers = jax.tree.map(lambda column: column[0], hyperparameters([spec]))
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
     return _evaluate(params, numbers, images, labels, graph=graph, spec=spec)
 
@@ -97,7 +97,8 @@ def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array
     ]
     squared = jnp.stack([jnp.sum(w**2) for w in weights])
     absolute = jnp.stack([jnp.sum(jnp.abs(w)) for w in weights])
-    return numbers.l2 / 2 * jnp.sum(squared) + numbers.l1 * jnp.sum(absolute)
+    l1, l2 = jnp.asarray(numbers.l1), jnp.asarray(numbers.l2)
+    return l2 / 2 * jnp.sum(squared) + l1 * jnp.sum(absolute)
 
 
 @partial(jax.jit, static_argnames=("graph", "spec"))

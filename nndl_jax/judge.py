@@ -104,9 +104,8 @@ def judge_comparison(
     if spread == 0:
         probability = 0.5 if difference == 0 else float(gains[0] < losses[0])
     else:
-        probability = float(
-            stats.ttest_ind(gains, losses, equal_var=False, alternative="greater").pvalue
-        )
+        test = stats.ttest_ind(gains, losses, equal_var=False, alternative="greater")
+        probability = float(np.asarray(test)[1])
     return Judgement(_compare(probability), difference, spread, num_runs, probability=probability)
 
 

@@ -143,7 +143,8 @@ def _forbidden(text: str) -> Iterator[tuple[str, int]]:
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
             yield "anchors and aliases are not read here; write the value out", line
         if isinstance(event, NodeEvent) and getattr(event, "tag", None) is not None:
-            yield f"tags are not read here, got {str(event.tag)!r}; leave it out", line
+            tag = str(getattr(event, "tag", ""))
+            yield f"tags are not read here, got {tag!r}; leave it out", line
         if isinstance(event, CollectionStartEvent):
             depth += 1
         elif isinstance(event, CollectionEndEvent):

@@ -3,7 +3,7 @@
 Weights are stored as the book writes them, (out, in), which is also what a CPU likes best.
 """
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -157,19 +157,21 @@ def _draw_weights(
             return _draw(key, shape, "normal", fan_in**-0.5, dtype)
         case "normal-fan-out":
             return _draw(key, shape, "normal", fan_out**-0.5, dtype)
-        case "normal" | "zeros" | float() as name:
-            return _draw(key, shape, name, 1.0, dtype)
-        case _ as unreachable:
-            assert_never(unreachable)
+        case other:
+            return _draw(key, shape, other, 1.0, dtype)
 
 
 def _draw(
     key: Key[Array, ""],
     shape: tuple[int, ...],
-    name: str | float,
+    values: Literal["normal", "zeros"] | float,
     standard_deviation: float,
     dtype: DTypeLike,
 ) -> Float[Array, "..."]:
-    if name == "normal":
-        return standard_deviation * jax.random.normal(key, shape, dtype)
-    return jnp.full(shape, 0.0 if name == "zeros" else name, dtype)
+    match values:
+        case "normal":
+            return standard_deviation * jax.random.normal(key, shape, dtype)
+        case "zeros":
+            return jnp.zeros(shape, dtype)
+        case constant:
+            return jnp.full(shape, constant, dtype)

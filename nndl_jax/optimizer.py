@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
 from nndl_jax.schema import Network
 
@@ -15,10 +15,10 @@ from nndl_jax.schema import Network
 class Hyperparameters(NamedTuple):
     """Numbers in which runs of one compiled program may differ: arguments, not constants."""
 
-    learning_rate: Float[ArrayLike, "*runs"]
-    momentum: Float[Array, "*runs"]
-    l1: Float[Array, "*runs"]
-    l2: Float[Array, "*runs"]
+    learning_rate: Float[Array | np.ndarray, "*runs"]
+    momentum: Float[Array | np.ndarray, "*runs"]
+    l1: Float[Array | np.ndarray, "*runs"]
+    l2: Float[Array | np.ndarray, "*runs"]
 
 
 def hyperparameters(specs: Sequence[Network]) -> Hyperparameters:
@@ -57,12 +57,14 @@ def build_optimizer(
     """
     steps: list[optax.GradientTransformation] = []
     if spec.regularizer.l2 > 0:
-        steps.append(optax.add_decayed_weights(numbers.l2 / divisor, mask=weights_only))
+        steps.append(
+            optax.add_decayed_weights(jnp.asarray(numbers.l2) / divisor, mask=weights_only)
+        )
     if spec.regularizer.l1 > 0:
         steps.append(optax.masked(_add_sign(numbers.l1 / divisor), weights_only))
     if spec.optimizer.momentum != 0:
         steps.append(optax.trace(numbers.momentum))
-    steps.append(optax.scale(-numbers.learning_rate))
+    steps.append(optax.scale(-jnp.asarray(numbers.learning_rate)))
     return optax.chain(*steps)
 
 
@@ -76,7 +78,7 @@ def is_weight(path: jax.tree_util.KeyPath) -> bool:
     return "weight" in jax.tree_util.keystr(path, simple=True, separator="/").split("/")
 
 
-def _add_sign(l1: Float[Array, ""]) -> optax.GradientTransformation:
+def _add_sign(l1: Float[Array | np.ndarray, ""]) -> optax.GradientTransformation:
     def update_fn(updates: optax.Updates, params: optax.Params | None) -> optax.Updates:
         return jax.tree.map(lambda g, w: g + l1 * jnp.sign(w), updates, params)
 

@@ -7,6 +7,7 @@
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -108,10 +109,10 @@ def _set_fields(spec: Document, values: Mapping[str, object], keep: Sequence[str
     for path, value in values.items():
         *parents, last = parse_field_path(path)
         try:
-            parent = plain
+            parent: Any = plain
             for step in parents:
                 # A record left out, such as a schedule, is begun by setting one of its fields.
-                if isinstance(parent, dict) and parent.get(str(step)) is None:
+                if isinstance(parent, dict) and parent.get(step) is None:
                     parent[step] = {}
                 parent = parent[step]
             parent[last] = value

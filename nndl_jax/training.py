@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from nndl_jax.checkpoint import Snapshot
@@ -61,7 +62,7 @@ def train(
     dataset: Dataset,
     *,
     seeds: Sequence[int] = (0,),
-    devices: Sequence[jax.Device] | None = None,
+    mesh: Mesh | None = None,
     resume: Snapshot | None = None,
 ) -> Iterator[EpochResult]:
     """Results of one epoch after another.
@@ -73,7 +74,7 @@ def train(
         spec: the document; with `vary`, all its variants are trained.
         dataset: images and labels, `load_mnist(folder)` or `load_dataset(path)`.
         seeds: a run of every variant for each. A seed fixes all that is random in its run.
-        devices: where to train; None for all that JAX has.
+        mesh: devices to train on, whatever the shape of the mesh; None for all that JAX has.
         resume: a snapshot of the same document, seeds and data set to go on from; ends with the
             same bits as training that was never interrupted.
 
@@ -86,7 +87,8 @@ def train(
         check_supported(group.specs[0])
         check_memory(group.specs[0], len(group.runs))
     runs = list_runs(spec, seeds)
-    engines = [Engine(group, dataset, devices or jax.devices()) for group in members]
+    mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
+    engines = [Engine(group, dataset, mesh) for group in members]
     states = [
         engine.init() if resume is None else engine.to_devices(resume.states[index])
         for index, engine in enumerate(engines)

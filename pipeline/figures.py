@@ -46,11 +46,11 @@ def draw(experiment: Experiment, path: Path, *, footnote: str) -> bool:
 def _draw_epochs(axes: Axes, experiment: Experiment, history: History) -> None:
     """A thin line for each run, a thick one for their mean, a cross for each number printed."""
     metric = experiment.document.monitors[0]
+    epochs = np.arange(history.metrics[metric].shape[1])
     for point, colour in zip(experiment.points, _cycle(len(experiment.points)), strict=True):
         curves = select(history, experiment.points, metric, point.values)
         if curves is None:
             continue
-        epochs = np.arange(curves.shape[1])
         for curve in curves:
             axes.plot(epochs, 100 * curve, color=colour, alpha=0.3, linewidth=0.8)
         label = "mean of our runs" if point.name == "base" else point.name

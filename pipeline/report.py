@@ -29,8 +29,8 @@ _VERDICTS = """\
 - **consistent**, **inconsistent**: whether the book's number could be one more draw from what its
   protocol gives with our runs; *inconsistent* below a probability of 1 %. The 98 % range is that of
   the protocol: of a "best of three runs", the range of the largest of three.
-- **supported**, **not supported**, **undecided**: whether our runs show the difference that the book
-  speaks of, the opposite, or neither (Welch's t-test, 5 %).
+- **supported**, **not supported**, **undecided**: whether our runs show the difference that the
+  book speaks of, the opposite, or neither (Welch's t-test, 5 %).
 - **not judged**: run on other data or with other settings than the book's.
 - **not run**: left out by the profile or by `params.yaml`.
 """

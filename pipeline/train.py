@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pooch
@@ -66,55 +66,57 @@ def set_up_jax(experiment: Resolved) -> None:
 
 def _run(name: str, experiment: Resolved, folder: Path) -> None:
     """Train, then write everything that the stage gives."""
-    dataset, rows = nndl_jax.load_dataset(DATASET), []
-    weights = RUNS / name / "weights"
+    spec, seeds, dataset = experiment.spec, experiment.seeds, nndl_jax.load_dataset(DATASET)
+    if not isinstance(spec, Network):
+        raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
     shutil.rmtree(RUNS / name, ignore_errors=True)
+    weights = RUNS / name / "weights"
     weights.mkdir(parents=True)
-    runs = list_runs(experiment.spec, experiment.seeds)
+    rows: list[Row] = []
     if experiment.selected:
-        result = None
-        for result, rows in _epochs(name, experiment, dataset, folder / "snapshot.safetensors"):
-            pass
-        points = {point.name: point.spec for point in variants(experiment.spec)}
-        for index, run in enumerate(runs):
-            path = weights / f"{run.name}.safetensors"
-            nndl_jax.save(result.model(index), points[run.variant], path)
-    write_history(name, runs, rows, dataset)
+        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", weights)
+    write_history(name, list_runs(spec, seeds), rows, dataset)
     for snapshot in folder.glob("snapshot.*"):
         snapshot.unlink()
 
 
-def _epochs(
-    name: str, experiment: Resolved, dataset: nndl_jax.Dataset, path: Path
-) -> Iterator[tuple[nndl_jax.EpochResult, list[Row]]]:
-    """Each epoch's result with the measurements so far, saved now and then on the way."""
-    spec, seeds = experiment.spec, experiment.seeds
-    if not isinstance(spec, Network):
-        raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
-    identity = _identity(name)
+def _train(
+    spec: Network,
+    seeds: Sequence[int],
+    dataset: nndl_jax.Dataset,
+    path: Path,
+    weights: Path,
+) -> list[Row]:
+    """Measurements of every epoch; the networks go to a folder, snapshots to a file on the way."""
+    identity = _identity(spec.id)
     snapshot, problems = nndl_jax.load_snapshot(
         path, identity=identity, like=nndl_jax.abstract_states(spec, seeds)
     )
     for problem in problems:
         print(problem, file=sys.stderr)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)
-    save_at = 0.0
-    progress = tqdm(
-        total=spec.training.epochs, initial=len(rows), desc=name, unit="epoch", disable=None
-    )
+    num_epochs, save_at = spec.training.epochs, 0.0
+    progress = tqdm(total=num_epochs, initial=len(rows), desc=spec.id, unit="epoch", disable=None)
     with progress:
         for result in nndl_jax.train(spec, dataset, seeds=seeds, resume=snapshot):
             rows.append({metric: values.tolist() for metric, values in result.metrics.items()})
-            # The last epoch is never saved: a trainer that goes on always has a result to give.
-            if time.monotonic() >= save_at and len(rows) < spec.training.epochs:
-                begin = time.monotonic()
-                current = result.snapshot()._replace(history=rows)
-                nndl_jax.save_snapshot(current, path, identity=identity)
-                took = time.monotonic() - begin
-                save_at = begin + took / _SAVE_SHARE
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
-            yield result, rows
+            if len(rows) == num_epochs:
+                _save_networks(spec, result, weights)
+            elif (begin := time.monotonic()) >= save_at:
+                current = result.snapshot()._replace(history=rows)
+                nndl_jax.save_snapshot(current, path, identity=identity)
+                save_at = begin + (time.monotonic() - begin) / _SAVE_SHARE
+    return rows
+
+
+def _save_networks(spec: Network, result: nndl_jax.EpochResult, folder: Path) -> None:
+    for point in variants(spec):
+        for index, run in enumerate(result.runs):
+            if run.variant == point.name and isinstance(point.spec, Network):
+                path = folder / f"{run.name}.safetensors"
+                nndl_jax.save(result.model(index), point.spec, path)
 
 
 def _summary(row: Row) -> str:

@@ -1,7 +1,7 @@
 """The record that every part of a document is: frozen, strict and closed to unknown fields."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, LiteralString, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -39,5 +39,5 @@ def fault(at: Sequence[str | int], message: str) -> PydanticCustomError:
         message: one sentence that says what is wrong, what was found and what would be right.
     """
     # Braces would be taken for placeholders by pydantic's message templates.
-    template = message.replace("{", "(").replace("}", ")")
-    return PydanticCustomError("document", template, {"at": tuple(at)})
+    said = message.replace("{", "(").replace("}", ")")
+    return PydanticCustomError("document", cast(LiteralString, said), {"at": tuple(at)})
