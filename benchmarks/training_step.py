@@ -1,30 +1,32 @@
 """Time of one training step on one core: ours, the book's loop in NumPy, PyTorch, the floor.
 
 The step is the book's of chapter 1, "Implementing our network to classify digits": a mini-batch of
-10 of 50,000 images, sigmoid layers, quadratic cost, weights from N(0, 1), learning rate 3. The data
-are synthetic, since no time here depends on what a picture shows; README.md says what is counted.
+10 of 50,000 images, sigmoid layers, quadratic cost, weights from N(0, 1), learning rate 3.
+README.md says what is counted.
 """
 
 import os
 
 # Thread pools are sized when libraries are loaded, so this comes before the imports.
-for _name in ("PJRT_NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
-os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.update(JAX_PLATFORMS="cpu", PJRT_NPROC="1", OMP_NUM_THREADS="1")
+os.environ.update(OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import argparse
 import importlib.util
+import itertools
 import platform
-import statistics
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jax.sharding import Mesh
+from jaxtyping import Float
 
 from nndl_jax import load_spec
 from nndl_jax.datasets import Dataset, Split
@@ -36,283 +38,212 @@ NUM_TRAIN = 50_000
 NUM_INPUTS = 784
 NUM_CLASSES = 10
 BATCH_SIZE = 10
-NUM_STEPS = NUM_TRAIN // BATCH_SIZE
 LEARNING_RATE = 3.0
 
-OURS, BOOK, TORCH, FLOOR = "nndl_jax", "NumPy, the book's loop", "PyTorch eager", "floor"
+OURS, BOOK, TORCH, FLOOR = "nndl_jax", "NumPy, the book's loop", "PyTorch, eager", "floor"
+AIMS = ((BOOK, OURS, "> 18"), (TORCH, OURS, "> 8"), (OURS, FLOOR, "< 5"))
+"""Whose time is divided by whose, and what the quotient should be."""
+HAS_TORCH = importlib.util.find_spec("torch") is not None
 
-TimeStepFn = Callable[[], float]
-"""Trains, or multiplies, for a while; gives the seconds of one step."""
+
+class Work(NamedTuple):
+    """Something to time, and how many training steps it is worth."""
+
+    run: Callable[[], object]
+    num_steps: float
 
 
 def main() -> None:
     """Prints a table for 784-30-10 and one for 784-100-10."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="timings of each contender (7)")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7, help="timings of each (default: 7)")
     num_rounds = parser.parse_args().rounds
     if num_rounds < 1:
         parser.error(f"--rounds must be at least 1, got {num_rounds}")
-    print(f"{_cpu()}, pinned: {_pin()}; {_versions()}")
-    if not _has_torch():
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    print(_machine())
+    if not HAS_TORCH:
         print("PyTorch is skipped: it is not installed (pip install 'nndl-jax[benchmarks]')")
     dataset = synthetic_dataset()
     for num_hidden in (30, 100):
-        _print_table(num_hidden, measure(contenders(num_hidden, dataset), num_rounds))
+        seconds = measure(contenders(num_hidden, dataset), num_rounds)
+        print(f"\n{_table(f'{NUM_INPUTS}-{num_hidden}-{NUM_CLASSES}', seconds)}")
 
 
 def synthetic_dataset() -> Dataset:
-    """Random bytes from a fixed seed, four of five of them 0 as in MNIST, with random labels.
-
-    Ten images are there for the test, so that the epoch's monitor costs next to nothing.
-    """
+    """Random bytes, 80 % of them 0 as in MNIST; ten test images, so that monitoring is cheap."""
     rng = np.random.default_rng(0)
 
     def draw(num_images: int) -> Split:
-        ink = rng.integers(256, size=(num_images, NUM_INPUTS), dtype=np.uint8)
-        ink[rng.random(ink.shape, np.float32) < 0.8] = 0
-        return Split(ink, rng.integers(NUM_CLASSES, size=num_images, dtype=np.int32))
+        images = rng.integers(256, size=(num_images, NUM_INPUTS), dtype=np.uint8)
+        images[rng.random(images.shape, np.float32) < 0.8] = 0
+        return Split(images, rng.integers(NUM_CLASSES, size=num_images, dtype=np.int32))
 
     return Dataset("synthetic", draw(NUM_TRAIN), draw(10), draw(10))
 
 
-def contenders(num_hidden: int, dataset: Dataset) -> dict[str, Sequence[TimeStepFn]]:
+def contenders(num_hidden: int, dataset: Dataset) -> dict[str, Sequence[Work]]:
     """What is timed, by name; where there are several ways, the fastest counts."""
-    found: dict[str, Sequence[TimeStepFn]] = {
-        OURS: [time_engine(num_hidden, dataset)],
-        BOOK: [time_book(num_hidden, dataset.train)],
-        FLOOR: time_products(num_hidden),
+    return {
+        OURS: [engine_work(num_hidden, dataset)],
+        BOOK: [book_work(num_hidden, dataset.train)],
+        **({TORCH: [torch_work(num_hidden, dataset.train)]} if HAS_TORCH else {}),
+        FLOOR: product_works(num_hidden),
     }
-    if _has_torch():
-        found[TORCH] = [time_torch(num_hidden, dataset.train)]
-    return found
 
 
-def measure(
-    contenders: Mapping[str, Sequence[TimeStepFn]], num_rounds: int
-) -> dict[str, list[float]]:
-    """Seconds of one step, by contender and round.
-
-    The contenders take turns, so that what else the machine does falls on all of them alike.
-    """
+def measure(contenders: Mapping[str, Sequence[Work]], num_rounds: int) -> dict[str, list[float]]:
+    """Seconds of one step, by contender and round; they take turns, so that all meet all noise."""
     rounds = [
-        {name: min(time_fn() for time_fn in ways) for name, ways in contenders.items()}
+        {name: min(map(_seconds_per_step, works)) for name, works in contenders.items()}
         for _ in range(1 + num_rounds)
     ]
     # The first round compiles and warms up.
     return {name: [each[name] for each in rounds[1:]] for name in contenders}
 
 
-def time_engine(num_hidden: int, dataset: Dataset) -> TimeStepFn:
-    """The engine as `train` drives it: a whole epoch, shuffling, costs and monitor included."""
-    spec = load_spec(
-        "ch1-30-hidden",
-        {
-            "model.layers[0].units": num_hidden,
-            "optimizer.learning_rate": LEARNING_RATE,
-            "training.batch_size": BATCH_SIZE,
-        },
-    )
+def _seconds_per_step(work: Work) -> float:
+    start = time.perf_counter()
+    work.run()
+    return (time.perf_counter() - start) / work.num_steps
+
+
+def engine_work(num_hidden: int, dataset: Dataset) -> Work:
+    """An epoch of the engine as `train` drives it: shuffling, costs and monitor included."""
+    spec = load_spec("ch1-30-hidden", {"model.layers[0].units": num_hidden})
     if not isinstance(spec, Network):
-        raise TypeError(f"{spec.id} must be a network, got a {spec.kind}")
-    engine = Engine(groups(spec, [0])[0], dataset, jax.devices()[:1])
-    state, epoch = engine.init(), 0
+        raise TypeError(f"{spec.id} is a {spec.kind}; only networks are trained")
+    engine = Engine(groups(spec, [0])[0], dataset, Mesh(np.asarray(jax.devices()), ("runs",)))
+    state = engine.init()
+    epochs = itertools.count()
 
-    def time_step() -> float:
-        nonlocal state, epoch
-        start = time.perf_counter()
-        state, _, _ = jax.block_until_ready(engine.run_epoch(state, epoch))
-        seconds = time.perf_counter() - start
-        epoch += 1
-        return seconds / NUM_STEPS
+    def train_epoch() -> None:
+        nonlocal state
+        state, _, _ = jax.block_until_ready(engine.run_epoch(state, next(epochs)))
 
-    return time_step
+    return Work(train_epoch, NUM_TRAIN / BATCH_SIZE)
 
 
-def time_book(num_hidden: int, train: Split, *, num_steps: int = 500) -> TimeStepFn:
-    """Part of an epoch the way one wrote it in 2013: float64 columns, one example at a time."""
+Vector = Float[np.ndarray, "units 1"]
+Layer = tuple[Float[np.ndarray, "out in"], Vector]
+
+
+def book_work(num_hidden: int, train: Split, *, num_steps: int = 500) -> Work:
+    """Part of an epoch as it was written in 2013: float64, one example at a time, in columns."""
     rng = np.random.default_rng(0)
-    sizes = (NUM_INPUTS, num_hidden, NUM_CLASSES)
-    weights = [rng.standard_normal((m, n)) for n, m in zip(sizes, sizes[1:], strict=False)]
-    biases = [rng.standard_normal((m, 1)) for m in sizes[1:]]
-    columns = (train.images / 256)[:, :, None]
-    targets = np.eye(NUM_CLASSES)[train.labels][:, :, None]
+    sizes = itertools.pairwise((NUM_INPUTS, num_hidden, NUM_CLASSES))
+    layers = [(rng.standard_normal((m, n)), rng.standard_normal((m, 1))) for n, m in sizes]
+    columns = (train.images / 256)[:, :, np.newaxis]
+    targets = np.eye(NUM_CLASSES)[train.labels][:, :, np.newaxis]
 
-    def time_step() -> float:
-        nonlocal weights, biases
-        order = rng.permutation(NUM_TRAIN)[: num_steps * BATCH_SIZE]
-        start = time.perf_counter()
-        for batch in order.reshape(-1, BATCH_SIZE):
-            weights, biases = _book_step(weights, biases, columns, targets, batch)
-        return (time.perf_counter() - start) / num_steps
+    def train_part() -> None:
+        nonlocal layers
+        for batch in rng.integers(NUM_TRAIN, size=(num_steps, BATCH_SIZE)):
+            layers = _book_step(layers, [(columns[index], targets[index]) for index in batch])
 
-    return time_step
+    return Work(train_part, num_steps)
 
 
-Arrays = list[Float[np.ndarray, "..."]]
+def _book_step(layers: list[Layer], examples: Sequence[tuple[Vector, Vector]]) -> list[Layer]:
+    """The layers after w <- w - eta / m sum_x dC_x/dw over the m examples x (eq. 20); b alike."""
+    sums = [(np.zeros(w.shape), np.zeros(b.shape)) for w, b in layers]
+    for x, y in examples:
+        grads = _backpropagate(layers, x, y)
+        sums = [(sw + dw, sb + db) for (sw, sb), (dw, db) in zip(sums, grads, strict=True)]
+    rate = LEARNING_RATE / len(examples)
+    pairs = zip(layers, sums, strict=True)
+    return [(w - rate * sw, b - rate * sb) for (w, b), (sw, sb) in pairs]
 
 
-def _book_step(
-    weights: Arrays,
-    biases: Arrays,
-    columns: Float[np.ndarray, "images pixels 1"],
-    targets: Float[np.ndarray, "images classes 1"],
-    batch: Int[np.ndarray, " batch"],
-) -> tuple[Arrays, Arrays]:
-    """Weights and biases after a mini-batch: w <- w - eta / m sum_x dC_x/dw, b alike.
+def _backpropagate(layers: list[Layer], x: Vector, y: Vector) -> list[Layer]:
+    """dC/dw and dC/db of every layer for the input x and the target y (ch. 2, BP1-BP4).
 
-    References:
-        Nielsen (2015), ch. 1, eq. 20-21.
+    With z = w a + b and delta = dC/dz: delta = (a - y) sigma'(z) in the last layer (BP1) and
+    (w^T delta) sigma'(z) with w and delta of the next layer elsewhere (BP2); dC/db = delta (BP3)
+    and dC/dw = delta a^T with a of the layer before (BP4).
     """
-    weight_sums = [np.zeros(w.shape) for w in weights]
-    bias_sums = [np.zeros(b.shape) for b in biases]
-    for index in batch:
-        weight_grads, bias_grads = _backpropagate(weights, biases, columns[index], targets[index])
-        weight_sums = [total + grad for total, grad in zip(weight_sums, weight_grads, strict=True)]
-        bias_sums = [total + grad for total, grad in zip(bias_sums, bias_grads, strict=True)]
-    rate = LEARNING_RATE / len(batch)
-    return (
-        [w - rate * total for w, total in zip(weights, weight_sums, strict=True)],
-        [b - rate * total for b, total in zip(biases, bias_sums, strict=True)],
-    )
+    activations, zs = [x], []
+    for w, b in layers:
+        zs.append(np.dot(w, activations[-1]) + b)
+        activations.append(_sigmoid(zs[-1]))
+    delta = (activations[-1] - y) * _sigmoid_prime(zs[-1])
+    grads = [(np.dot(delta, activations[-2].T), delta)]
+    for index in range(len(layers) - 2, -1, -1):
+        delta = np.dot(layers[index + 1][0].T, delta) * _sigmoid_prime(zs[index])
+        grads.insert(0, (np.dot(delta, activations[index].T), delta))
+    return grads
 
 
-def _backpropagate(
-    weights: Arrays,
-    biases: Arrays,
-    x: Float[np.ndarray, "pixels 1"],
-    y: Float[np.ndarray, "classes 1"],
-) -> tuple[Arrays, Arrays]:
-    """Gradients dC/dw and dC/db of every layer for one example x with target y.
-
-    With z = w a + b, a = sigma(z) and delta = dC/dz of a layer, delta is (a - y) * sigma'(z) in the
-    last layer and (w'^T delta') * sigma'(z) before the layer with w' and delta'; dC/db = delta and
-    dC/dw = delta a^T, with a of the layer before.
-
-    References:
-        Nielsen (2015), ch. 2, BP1-BP4.
-    """
-    activations = [x]
-    for w, b in zip(weights, biases, strict=True):
-        activations.append(1.0 / (1.0 + np.exp(-(np.dot(w, activations[-1]) + b))))
-    slopes = [a * (1.0 - a) for a in activations]
-    deltas = [(activations[-1] - y) * slopes[-1]]
-    for w, slope in zip(weights[:0:-1], slopes[-2:0:-1], strict=True):
-        deltas.insert(0, np.dot(w.T, deltas[0]) * slope)
-    grads = [np.dot(delta, a.T) for delta, a in zip(deltas, activations[:-1], strict=True)]
-    return grads, deltas
+def _sigmoid(z: Vector) -> Vector:
+    return 1.0 / (1.0 + np.exp(-z))
 
 
-def time_torch(num_hidden: int, train: Split) -> TimeStepFn:
-    """A whole epoch of eager PyTorch, in the fastest of the plain ways that were tried.
+def _sigmoid_prime(z: Vector) -> Vector:
+    return _sigmoid(z) * (1.0 - _sigmoid(z))
 
-    Pixels and targets are float32 before the clock starts (bytes cost 10 to 20 microseconds a
-    step), and parameters are updated one by one (`foreach` and `fused` cost as much).
-    """
+
+def torch_work(num_hidden: int, train: Split, *, num_steps: int = 2000) -> Work:
+    """Part of an epoch of eager PyTorch; `foreach`, `fused` and pixels as bytes were no faster."""
     import torch
+    from torch import nn
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    layers = torch.nn.Linear(NUM_INPUTS, num_hidden), torch.nn.Linear(num_hidden, NUM_CLASSES)
-    model = torch.nn.Sequential(layers[0], torch.nn.Sigmoid(), layers[1], torch.nn.Sigmoid())
+    hidden, outputs = nn.Linear(NUM_INPUTS, num_hidden), nn.Linear(num_hidden, NUM_CLASSES)
+    model = nn.Sequential(hidden, nn.Sigmoid(), outputs, nn.Sigmoid())
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter)
-    # A mean over outputs too is one operation less than 1/2 |y - a|^2; the rate makes up for it.
-    loss_fn = torch.nn.MSELoss()
-    rate = LEARNING_RATE * NUM_CLASSES / 2
+        nn.init.normal_(parameter)
+    # The mean over outputs too is one operation less than 1/2 |y - a|^2; the rate makes up for it.
+    loss_fn, rate = nn.MSELoss(), LEARNING_RATE * NUM_CLASSES / 2
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, foreach=False)
     images = torch.from_numpy(train.images).float() / 256
     targets = torch.eye(NUM_CLASSES)[torch.from_numpy(train.labels)]
 
-    def time_step() -> float:
-        start = time.perf_counter()
-        for batch in torch.randperm(NUM_TRAIN).split(BATCH_SIZE):
+    def train_part() -> None:
+        for batch in torch.randperm(NUM_TRAIN)[: num_steps * BATCH_SIZE].split(BATCH_SIZE):
             optimizer.zero_grad(set_to_none=True)
             loss_fn(model(images[batch]), targets[batch]).backward()
             optimizer.step()
-        return (time.perf_counter() - start) / NUM_STEPS
 
-    return time_step
+    return Work(train_part, num_steps)
 
 
-def time_products(num_hidden: int, *, size: int = 1024) -> list[TimeStepFn]:
-    """A step's matrix products at the rate of a large float32 product, in each library.
+def product_works(num_hidden: int, *, size: int = 1024) -> list[Work]:
+    """A large float32 product in each library: as many steps as have its operations.
 
-    A product of (m, k) by (k, n) takes 2 m k n operations. A layer has one forward and one for the
-    gradient of its weights; all but the first have one for the gradient of their inputs.
+    A layer takes batch x in x out multiplications for its outputs, as many for the gradient of its
+    weights and, if it is not the first, as many for the gradient of its inputs.
     """
-    first, second = NUM_INPUTS * num_hidden, num_hidden * NUM_CLASSES
-    share = BATCH_SIZE * (2 * first + 3 * second) / size**3
+    num_products = BATCH_SIZE * num_hidden * (2 * NUM_INPUTS + 3 * NUM_CLASSES)
     factor = np.random.default_rng(0).standard_normal((size, size), np.float32)
     on_device = jax.device_put(factor)
     product_fn = jax.jit(lambda a: a @ a)
-    ways: list[Callable[[], object]] = [
-        lambda: factor @ factor,
-        lambda: product_fn(on_device).block_until_ready(),
-    ]
-    if _has_torch():
+    runs = [lambda: factor @ factor, lambda: product_fn(on_device).block_until_ready()]
+    if HAS_TORCH:
         import torch
 
         tensor = torch.from_numpy(factor)
-        ways.append(lambda: tensor @ tensor)
-    return [lambda way=way: share * min(_seconds(way) for _ in range(3)) for way in ways]
+        runs.append(lambda: tensor @ tensor)
+    return [Work(run, size**3 / num_products) for run in runs]
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def _table(title: str, seconds: Mapping[str, Sequence[float]]) -> str:
+    both = {name: np.array([min(each), np.median(each)]) for name, each in seconds.items()}
+    rows = [(f"{name}, microseconds", 1e6 * pair, "") for name, pair in both.items()]
+    for above, below, aim in AIMS:
+        if above in both:
+            rows.append((f"{above} / {below}", both[above] / both[below], f"   aim {aim}"))
+    lines = [f"{name:<36}{pair[0]:9.1f}{pair[1]:9.1f}{aim}" for name, pair, aim in rows]
+    return "\n".join([f"{title:<36}{'minimum':>9}{'median':>9}", *lines])
 
 
-def _print_table(num_hidden: int, seconds: Mapping[str, Sequence[float]]) -> None:
-    shape = f"{NUM_INPUTS}-{num_hidden}-{NUM_CLASSES}"
-    print(f"\n{shape}, microseconds a step{'minimum':>13}{'median':>11}   ratios of both")
-    ours = _summary(seconds[OURS])
-    for name in (OURS, BOOK, TORCH, FLOOR):
-        if name not in seconds:
-            continue
-        summary = _summary(seconds[name])
-        columns = "".join(f"{1e6 * value:11.1f}" for value in summary)
-        print(f"{name:<35}{columns}   {_ratios(name, ours, summary)}")
-
-
-def _summary(seconds: Sequence[float]) -> tuple[float, float]:
-    return min(seconds), statistics.median(seconds)
-
-
-def _ratios(name: str, ours: tuple[float, float], other: tuple[float, float]) -> str:
-    if name == OURS:
-        return ""
-    quotients = [b / a for a, b in zip(ours, other, strict=True)]
-    if name == FLOOR:
-        low, mid = (1 / quotient for quotient in quotients)
-        return f"ours / floor {low:.1f}, {mid:.1f} (aim < 5)"
-    return f"{name.split(',')[0]} / ours {quotients[0]:.1f}, {quotients[1]:.1f}"
-
-
-def _pin() -> str:
-    """Keeps this process on one core; says which, or that it could not."""
-    if sys.platform != "linux":
-        return "no (only one thread a library)"
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return f"core {core}"
-
-
-def _cpu() -> str:
+def _machine() -> str:
     facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
-def _versions() -> str:
-    packages = ["jax", "numpy", *(["torch"] if _has_torch() else [])]
-    python = f"Python {platform.python_version()}"
-    return ", ".join([python, *(f"{package} {version(package)}" for package in packages)])
-
-
-def _has_torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
+    model = re.search(r"model name\s*: (.+)", facts.read_text()) if facts.exists() else None
+    packages = ["jax", "numpy", "torch"] if HAS_TORCH else ["jax", "numpy"]
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"{model[1] if model else platform.machine()}, {versions}"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Pure functions of arrays, for `engine` to compile and to map over runs and devices.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, UInt8
 
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import Evaluation, measure, pixels
@@ -40,7 +41,12 @@ class RunKeys(NamedTuple):
         return cls(*jax.random.split(jax.random.key(seed), len(cls._fields)))
 
 
-StepFn = Callable[[TrainState, Int[Array, " batch"]], tuple[TrainState, Float[Array, ""]]]
+Batch = tuple[UInt8[Array, "*batch pixels"], Int[Array, "*batch"]]
+StepFn = Callable[[TrainState, Batch], tuple[TrainState, Float[Array, ""]]]
+
+_BATCHES_AHEAD = 20
+"""Mini-batches read at once: enough to hide the latency of memory, few enough for a core's cache.
+Saves a tenth of a step of 784-30-10."""
 
 
 def init_state(spec: Network, seed: Int[Array, ""]) -> TrainState:
@@ -81,9 +87,17 @@ def train_epoch(
         order = permutation(key, num_images)
     whole = num_images - num_images % size
     train_step = _train_step(spec, graph, numbers, train)
-    state, costs = jax.lax.scan(train_step, state, order[:whole].reshape(-1, size))
+    num_ahead = math.gcd(whole // size, _BATCHES_AHEAD)
+
+    def train_block(
+        state: TrainState, block: Int[Array, "ahead batch"]
+    ) -> tuple[TrainState, Float[Array, " ahead"]]:
+        return jax.lax.scan(train_step, state, _read(train, block))
+
+    state, costs = jax.lax.scan(train_block, state, order[:whole].reshape(-1, num_ahead, size))
+    costs = costs.reshape(-1)
     if whole < num_images and not spec.training.drop_short_batch:
-        state, cost = train_step(state, order[whole:])
+        state, cost = train_step(state, _read(train, order[whole:]))
         costs = jnp.append(costs, cost)
     return state, costs, _evaluate_splits(spec, nnx.merge(graph, state.params), numbers, splits)
 
@@ -99,6 +113,10 @@ def monitored_splits(spec: Network) -> list[str]:
     return sorted({monitor.split("_")[0] for monitor in spec.monitors})
 
 
+def _read(train: Split, indices: Int[Array, "*batch"]) -> Batch:
+    return jnp.asarray(train.images)[indices], jnp.asarray(train.labels)[indices]
+
+
 def _train_step(
     spec: Network,
     graph: nnx.GraphDef[FeedforwardNetwork],
@@ -111,11 +129,9 @@ def _train_step(
     divisor = num_images if spec.regularizer.per == "image" else num_batches
     optimizer = build_optimizer(spec, numbers, divisor=divisor)
 
-    def train_step(
-        state: TrainState, batch: Int[Array, " batch"]
-    ) -> tuple[TrainState, Float[Array, ""]]:
-        images = pixels(train.images[batch], spec)
-        targets = encode(train.labels[batch], spec.data, images.dtype)
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
+        images = pixels(batch[0], spec)
+        targets = encode(batch[1], spec.data, images.dtype)
 
         def mean_cost(params: nnx.State) -> Float[Array, ""]:
             return jnp.mean(loss_fn(nnx.merge(graph, params).logits(images), targets))

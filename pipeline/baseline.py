@@ -29,7 +29,7 @@ def main() -> None:
             for metric, value in run_baseline(point.spec, dataset, seed=seed).items():
                 row.setdefault(metric, []).append(value)
     rows: list[Row] = [row] if row else []
-    write_history(name, list_runs(experiment.spec, experiment.seeds), rows, dataset)
+    write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=dataset.name)
 
 
 if __name__ == "__main__":

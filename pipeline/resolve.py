@@ -69,7 +69,8 @@ def _resolve(spec: Document, settings: Settings) -> Resolved:
             check_memory(point.spec, num_runs)
     selected = settings.documents == "all" or spec.id in settings.documents
     plain = spec.model_copy(update={"title": spec.id, "claims": (), "deviations": ()})
-    return Resolved(selected=selected, seeds=tuple(range(num_runs)), spec=plain)
+    seeds = tuple(range(settings.seed, settings.seed + num_runs))
+    return Resolved(selected=selected, seeds=seeds, spec=plain)
 
 
 def _limit_network(spec: Network, profile: Profile) -> Network:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.datasets import Dataset
 from nndl_jax.variants import Run
 from pipeline.paths import RUNS
 
@@ -29,14 +28,14 @@ class History(NamedTuple):
     """Name of the data set: only `mnist` is the book's."""
 
 
-def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], dataset: Dataset) -> None:
+def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: str) -> None:
     """Write `history.csv` and `about.json` of a document.
 
     Args:
         name: the document's id.
         runs: in the order of the values in a row.
         rows: one for each epoch; none for a document that was not selected.
-        dataset: what was measured on.
+        data: name of the data set that was measured on.
     """
     folder = RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,8 +47,8 @@ def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], dataset: 
             for epoch, row in enumerate(rows):
                 values = [row[metric][index] for metric in metrics]
                 writer.writerow([run.variant, run.seed, epoch, *values])
-    about = {"data": dataset.name, "train_images": len(dataset.train.labels)}
-    (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    about = json.dumps({"data": data}) + "\n"
+    (folder / "about.json").write_text(about, encoding="utf-8")
 
 
 def read_history(name: str) -> History | None:

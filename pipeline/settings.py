@@ -44,6 +44,8 @@ class Settings(Record):
     """Which documents are run."""
     runs: NumRuns | None
     """Runs of each variant; None for the profile's number."""
+    seed: Annotated[int, Field(ge=0, le=2**31)]
+    """Of the first run; further runs count up from it."""
     overrides: dict[Identifier, dict[str, JsonValue]]
     """Values by document and field path, put in place of the document's own."""
     profiles: Profiles

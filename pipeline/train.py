@@ -75,7 +75,7 @@ def _run(name: str, experiment: Resolved, folder: Path) -> None:
     rows: list[Row] = []
     if experiment.selected:
         rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", weights)
-    write_history(name, list_runs(spec, seeds), rows, dataset)
+    write_history(name, list_runs(spec, seeds), rows, data=dataset.name)
     for snapshot in folder.glob("snapshot.*"):
         snapshot.unlink()
 

@@ -1,0 +1,115 @@
+"""Throw-away copies of the repository, in which tests run stages and whole pipelines."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nndl_jax.datasets import Dataset, Split, save_dataset
+
+ROOT = Path(__file__).parent.parent
+TINY = """\
+kind: network
+id: tiny
+title: A tiny network
+source: {chapter: 1, section: Tests}
+model:
+  inputs: [784]
+  layers:
+    - {kind: dense, units: 8, activation: sigmoid}
+    - {kind: dense, units: 10, activation: sigmoid}
+  initializer: {weights: normal, biases: normal}
+loss: quadratic
+optimizer: {learning_rate: 1.0, momentum: 0.5}
+training: {epochs: 300, batch_size: 10}
+monitors: [test_accuracy]
+"""
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a subprocess: this Python's commands first, no terminal, no colours."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XLA"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
+    return {**own, "PATH": path, "PYTHONPATH": str(ROOT), **extra}
+
+
+def run(
+    *command: str, cwd: Path, check: bool = True, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a project; `python` is this Python."""
+    done = subprocess.run(
+        command, cwd=cwd, env=environment(**extra), capture_output=True, text=True, check=False
+    )
+    assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def copy_repository(folder: Path) -> Path:
+    """A copy of the files that git tracks or would track, as a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    for name in filter(None, listed):
+        source, target = ROOT / name, folder / name
+        if source.is_file() and not name.startswith(("tests/", "metrics/", "report/", "dvc.lock")):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    run("git", "init", "-q", cwd=folder)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    """Commit everything in a project."""
+    who = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
+    run("git", "add", "-A", cwd=folder)
+    run("git", *who, "commit", "-q", "--allow-empty", "-m", "State", cwd=folder)
+
+
+def write_params(folder: Path, **changed: str) -> None:
+    """Write a `params.yaml` with some values other than in the repository's."""
+    values: Mapping[str, str] = {
+        "profile": "book",
+        "documents": "all",
+        "runs": "2",
+        "seed": "0",
+        "overrides": "{}",
+        **changed,
+    }
+    profile = "{runs: 2, max_runs: 4, max_epochs: 2, max_train_images: 1000, max_fit_images: 200}"
+    limitless = (
+        "{runs: 2, max_runs: null, max_epochs: null, max_train_images: null, max_fit_images: null}"
+    )
+    lines = [f"{name}: {value}" for name, value in values.items()]
+    lines += ["profiles:", f"  smoke: {profile}", f"  quick: {limitless}", f"  book: {limitless}"]
+    (folder / "params.yaml").write_text("\n".join(lines) + "\n")
+
+
+def tiny_project(folder: Path, *, num_images: int = 200) -> Path:
+    """A project with one small document and a small data set: stages run in it without DVC."""
+    (folder / "spec").mkdir(parents=True)
+    (folder / "spec/tiny.yaml").write_text(TINY)
+    write_params(folder)
+    (folder / "data").mkdir()
+    save_dataset(synthetic(num_images), folder / "data/dataset.safetensors")
+    return folder
+
+
+def synthetic(num_images: int) -> Dataset:
+    """Noisy copies of ten random pictures."""
+    rng = np.random.default_rng(0)
+    prototypes = rng.integers(0, 256, (10, 784))
+
+    def split() -> Split:
+        labels = np.arange(num_images, dtype=np.int32) % 10
+        noise = rng.normal(0, 60, (num_images, 784))
+        return Split(np.clip(prototypes[labels] + noise, 0, 255).astype(np.uint8), labels)
+
+    return Dataset("synthetic", split(), split(), split())

@@ -1,0 +1,94 @@
+"""`dvc.yaml` names every document, and for each stage the code that it really imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import ROOT, environment
+from ruamel.yaml import YAML
+
+from nndl_jax.schema import ID_PATTERN
+from nndl_jax.specs import list_specs, load_spec
+
+# They turn texts into documents: what they let through stands in resolved/, which is a dependency.
+READING = {
+    "nndl_jax/__init__.py",
+    "nndl_jax/located_yaml.py",
+    "nndl_jax/memory.py",
+    "nndl_jax/specs.py",
+    "nndl_jax/validation.py",
+    "pipeline/__init__.py",
+    "pipeline/paths.py",
+}
+
+
+@pytest.fixture(scope="module")
+def dvc() -> dict:
+    return YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("train", "network"), ("baseline", "baseline")])
+def test_each_document_has_its_stage(dvc: dict, stage: str, kind: str) -> None:
+    ids = [name for name in list_specs() if load_spec(name).kind == kind]
+    assert dvc["stages"][stage]["foreach"] == ids, "the list in dvc.yaml must equal ls spec/"
+
+
+def test_each_document_is_shown_by_params_diff(dvc: dict) -> None:
+    assert dvc["params"] == ["params.yaml", *(f"spec/{name}.yaml" for name in list_specs())]
+
+
+def test_ids_are_harmless_in_a_shell() -> None:
+    import re
+
+    assert all(re.fullmatch(ID_PATTERN, name) for name in list_specs())
+
+
+@pytest.mark.parametrize(
+    "stage", ["resolve", "download", "prepare", "train", "baseline", "evaluate", "report"]
+)
+def test_a_stage_depends_on_the_code_that_it_imports(dvc: dict, stage: str) -> None:
+    entry = dvc["stages"][stage]
+    listed = {
+        name
+        for dependency in entry.get("do", entry)["deps"]
+        if dependency.startswith(("nndl_jax", "pipeline"))
+        for name in _files(dependency)
+    }
+    own = READING - {"nndl_jax/__init__.py", "pipeline/__init__.py", "pipeline/paths.py"}
+    exempt = READING - own if stage == "resolve" else READING
+    expected = _imported(stage) - exempt
+    if stage in ("download", "prepare"):  # Data do not depend on documents.
+        expected = {name for name in expected if "schema" not in name and "variants" not in name}
+    assert expected <= listed, f"add to the deps of {stage}: {sorted(expected - listed)}"
+    unused = listed - _imported(stage)
+    assert not unused, f"take from the deps of {stage}: {sorted(unused)}"
+
+
+def _files(dependency: str) -> list[str]:
+    path = ROOT / dependency
+    found = path.rglob("*.py") if path.is_dir() else [path]
+    return [str(file.relative_to(ROOT)) for file in found if file.name != "__main__.py"]
+
+
+def _imported(stage: str) -> set[str]:
+    """Our files that a stage imports, the names that the package imports lazily included."""
+    source = ROOT / f"pipeline/{stage}.py"
+    lazy = {
+        node.attr
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "nndl_jax"
+    }
+    code = (
+        f"import sys, nndl_jax, pipeline.{stage}\n"
+        f"for name in {sorted(lazy - {'__file__'})}: getattr(nndl_jax, name)\n"
+        "for name, module in list(sys.modules.items()):\n"
+        "    if name.split('.')[0] in ('nndl_jax', 'pipeline'): print(module.__file__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    return {str(Path(line).relative_to(ROOT)) for line in done.stdout.splitlines()}

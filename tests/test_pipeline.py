@@ -1,0 +1,185 @@
+"""The pipeline from end to end: what DVC runs, what it leaves alone, and what a user sees."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from project import commit, copy_repository, environment, run
+
+NETWORK, BASELINE = "ch1-30-hidden", "ch1-average-darkness"
+DOCUMENT = f"spec/{NETWORK}.yaml"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Path:
+    """A repository in which the smoke profile has run for two documents; tests change it in turn."""
+    folder = copy_repository(tmp_path_factory.mktemp("project"))
+    params = folder / "params.yaml"
+    text = params.read_text().replace("profile: quick", "profile: smoke")
+    params.write_text(text.replace("documents: all", f"documents: [{NETWORK}, {BASELINE}]"))
+    repro(folder, mnist_folder)
+    commit(folder)
+    return folder
+
+
+def repro(folder: Path, mirror: Path | str) -> set[str]:
+    """Run the pipeline as `make` does; the stages that ran."""
+    cache = str(folder / ".nndl/cache")
+    done = run(
+        sys.executable,
+        "-m",
+        "pipeline",
+        cwd=folder,
+        NNDL_MNIST_MIRROR=str(mirror),
+        NNDL_CACHE=cache,
+    )
+    return set(re.findall(r"Running stage '([^']+)'", done.stdout))
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_second_run_does_nothing(project: Path, mnist_folder: Path) -> None:
+    assert repro(project, mnist_folder) == set()
+
+
+def test_an_edited_comment_trains_nothing(project: Path, mnist_folder: Path) -> None:
+    path = project / DOCUMENT
+    path.write_text(f"# A remark.\n{path.read_text()}")
+    assert {stage for stage in repro(project, mnist_folder) if "@" in stage} == set()
+
+
+def test_an_edited_document_runs_its_experiment_and_the_report(
+    project: Path, mnist_folder: Path
+) -> None:
+    replace(project / DOCUMENT, "learning_rate: 3.0", "learning_rate: 2.5")
+    diff = run("dvc", "params", "diff", "--json", cwd=project).stdout
+    change = {"optimizer.learning_rate": {"old": 3.0, "new": 2.5, "diff": -0.5}}
+    assert json.loads(diff)[DOCUMENT] == change
+    expected = {"resolve", f"train@{NETWORK}", "evaluate", "report"}
+    assert repro(project, mnist_folder) == expected
+    changed = json.loads(run("dvc", "metrics", "diff", "--json", cwd=project).stdout)
+    assert set(changed) == {f"metrics/{NETWORK}.json"}
+
+
+def test_an_override_runs_its_experiment_and_the_report(project: Path, mnist_folder: Path) -> None:
+    override = f"overrides: {{{NETWORK}: {{optimizer.learning_rate: 2.0}}}}"
+    replace(project / "params.yaml", "overrides: {}", override)
+    expected = {"resolve", f"train@{NETWORK}", "evaluate", "report"}
+    assert repro(project, mnist_folder) == expected
+    report = (project / "report/results.md").read_text()
+    assert "**Not the book's experiment: other settings.**" in report
+    assert "not judged (other settings)" in report
+
+
+def test_what_was_run_before_comes_back_from_the_cache(project: Path, mnist_folder: Path) -> None:
+    run("git", "checkout", "-q", "params.yaml", DOCUMENT, cwd=project)
+    cache = str(project / ".nndl/cache")
+    done = run("dvc", "repro", cwd=project, NNDL_MNIST_MIRROR=str(mnist_folder), NNDL_CACHE=cache)
+    assert f"Stage 'train@{NETWORK}' is cached" in done.stdout
+
+
+def test_an_experiment_on_the_command_line_changes_a_document(project: Path) -> None:
+    setting = f"{DOCUMENT}:optimizer.learning_rate=1.5"
+    cache = str(project / ".nndl/cache")
+    run("dvc", "exp", "run", "-S", setting, cwd=project, NNDL_CACHE=cache)
+    resolved = json.loads((project / f"resolved/{NETWORK}.json").read_text())
+    assert resolved["spec"]["optimizer"]["learning_rate"] == 1.5
+    assert "1.5" in run("dvc", "exp", "show", "--csv", cwd=project).stdout
+
+
+def test_learning_curves_are_shown_as_plots(project: Path) -> None:
+    done = run("dvc", "plots", "show", "--json", cwd=project)
+    assert "Networks of chapter 1" in done.stdout
+
+
+def test_a_bad_value_stops_everything_with_one_sentence(project: Path) -> None:
+    replace(project / "params.yaml", "profile: smoke", "profile: smok")
+    before = sorted((project / "runs").rglob("*"))
+    done = run(sys.executable, "-m", "pipeline", cwd=project, check=False)
+    run("git", "checkout", "-q", "params.yaml", cwd=project)
+    assert done.returncode == 1
+    expected = r"params\.yaml:3: profile: must be one of smoke, quick, book, got 'smok'.*\n"
+    assert re.fullmatch(expected, done.stderr)
+    assert sorted((project / "runs").rglob("*")) == before
+
+
+@pytest.mark.parametrize("damaged", [".dvc/tmp/rwlock", "dvc.lock"])
+def test_a_file_that_a_kill_left_empty_is_mended(
+    project: Path, mnist_folder: Path, damaged: str
+) -> None:
+    repro(project, mnist_folder)
+    before = (project / "dvc.lock").read_bytes()
+    (project / damaged).write_text("")
+    # Outputs that git keeps are not in DVC's cache; they are made again, and the same.
+    assert repro(project, mnist_folder) <= {"evaluate", "report"}
+    assert (project / "dvc.lock").read_bytes() == before
+
+
+def test_a_killed_pipeline_ends_with_the_same_files(project: Path, mnist_folder: Path) -> None:
+    extra = {
+        "NNDL_MNIST_MIRROR": str(mnist_folder),
+        "NNDL_CACHE": str(project / ".nndl/cache"),
+    }
+    repro(project, mnist_folder)
+    before = (project / "dvc.lock").read_bytes()
+    for delay in (2.0, 4.0, 6.0):
+        command = [sys.executable, "-m", "pipeline", "--force"]
+        process = subprocess.Popen(
+            command,
+            cwd=project,
+            env=environment(**extra),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        _wait_for_group(process.pid)
+    repro(project, mnist_folder)
+    assert (project / "dvc.lock").read_bytes() == before
+
+
+def _wait_for_group(group: int) -> None:
+    """Until the killed processes are gone: DVC takes their locks for held as long as they show."""
+    for _ in range(1000):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+
+
+def test_without_a_source_every_result_is_marked_as_not_mnist(tmp_path: Path) -> None:
+    folder = copy_repository(tmp_path / "project")
+    replace(folder / "params.yaml", "profile: quick", "profile: smoke")
+    replace(folder / "params.yaml", "documents: all", f"documents: [{BASELINE}]")
+    mirrors = folder / "pipeline/download.py"
+    text = re.sub(r'"https://[^"]+"', '"http://127.0.0.1:9/"', mirrors.read_text())
+    mirrors.write_text(text)
+    cache = str(folder / ".nndl/cache")
+    done = run(
+        sys.executable,
+        "-m",
+        "pipeline",
+        cwd=folder,
+        NNDL_CACHE=cache,
+        NNDL_MNIST_MIRROR="",
+        PYTHONPATH=str(folder),
+    )
+    assert "MNIST COULD NOT BE HAD" in done.stderr
+    report = (folder / "report/results.md").read_text()
+    assert "**NOT MNIST.**" in report
+    assert "not judged (not MNIST)" in report
+    assert json.loads((folder / f"metrics/{BASELINE}.json").read_text())["data"] == "digits"
+    assert not re.search(r"\b(equal|consistent)\b \|", report)
