@@ -44,13 +44,15 @@ class Snapshot(NamedTuple):
 def save(model: FeedforwardNetwork, spec: Network, path: str | Path) -> None:
     """Write a network and its document to a safetensors file, replacing it in one step.
 
+    The book's claims are left out: they are about the book's networks, not about this one.
+
     Args:
         model: the network.
         spec: the document that it was built from.
         path: ends in `.safetensors` by custom; its folder must exist.
     """
     arrays = _named(nnx.state(model, nnx.Param))
-    _replace(Path(path), serialize(arrays, {"spec": spec.model_dump_json()}))
+    _replace(Path(path), serialize(arrays, {"spec": spec.bare().model_dump_json()}))
 
 
 def load(path: str | Path) -> tuple[FeedforwardNetwork, Network]:

@@ -53,7 +53,7 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
     graph, params = nnx.split(model)
     numbers = jax.tree.map(lambda column: column[0], hyperparameters([spec]))
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
-    return _evaluate(params, numbers, images, labels, graph=graph, spec=spec)
+    return _evaluate(params, numbers, images, labels, graph=graph, spec=spec.bare())
 
 
 def measure(

@@ -96,6 +96,10 @@ class Experiment(Record):
     deviations: tuple[Text, ...] = ()
     """Where the book's own program differs from its text, or this document from the book."""
 
+    def bare(self) -> Self:
+        """The document without its axes and without what the book says of it."""
+        return self.model_copy(update={"vary": (), "claims": (), "deviations": ()})
+
     @model_validator(mode="after")
     def _axes_are_even(self) -> Self:
         for index, axis in enumerate(self.vary):

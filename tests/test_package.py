@@ -1,0 +1,103 @@
+"""The built package from anywhere, and the README as a reader would follow it."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from project import ROOT, environment, run, synthetic
+
+from nndl_jax.datasets import save_dataset
+from nndl_jax.specs import list_specs
+from pipeline.report import update_readme
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the package as its wheel installs it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    wheel = ("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
+    run(sys.executable, "-m", "pip", *wheel, str(ROOT), cwd=folder)
+    (archive,) = folder.glob("*.whl")
+    zipfile.ZipFile(archive).extractall(folder / "site")
+    return folder / "site"
+
+
+def in_python(code: str, folder: Path, path: Path) -> str:
+    """What a program prints that runs in a folder, with the package from `path` alone."""
+    own = environment(PYTHONPATH=str(path))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=own, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_wheel_brings_its_documents_and_types(installed: Path, tmp_path: Path) -> None:
+    code = "import nndl_jax; print(nndl_jax.__file__, *nndl_jax.list_specs())"
+    file, *ids = in_python(code, tmp_path, installed).split()
+    assert Path(file).is_relative_to(installed)
+    assert ids == list_specs()
+    assert (installed / "nndl_jax/py.typed").exists()
+
+
+def test_a_folder_with_its_own_spec_does_no_harm(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "spec.py").write_text("raise SystemExit('spec.py was imported')\n")
+    (tmp_path / "spec").mkdir()
+    code = "import nndl_jax; print(nndl_jax.load_spec('ch1-30-hidden').optimizer.learning_rate)"
+    assert in_python(code, tmp_path, installed) == "3.0"
+
+
+def test_reading_documents_does_not_import_jax(tmp_path: Path) -> None:
+    code = (
+        "import sys, nndl_jax\n"
+        "nndl_jax.variants(nndl_jax.load_spec('ch1-learning-rates'))\n"
+        "print('jax' in sys.modules)"
+    )
+    assert in_python(code, tmp_path, ROOT) == "False"
+
+
+def test_every_public_name_exists(tmp_path: Path) -> None:
+    code = "import nndl_jax; print(all(getattr(nndl_jax, name) for name in nndl_jax.__all__))"
+    assert in_python(code, tmp_path, ROOT) == "True"
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "data").mkdir()
+    save_dataset(synthetic(200), tmp_path / "data/dataset.safetensors")
+    last = in_python(code, tmp_path, ROOT).splitlines()[-1]
+    assert 0 <= float(last) <= 1
+    assert (tmp_path / "digits.safetensors").exists()
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"^make (\w+)", text, re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_readme_gets_its_table_from_the_report(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("Before\n<!-- results -->\nold\n<!-- /results -->\nAfter\n")
+    entry = {
+        "title": "A net",
+        "statement": "best epoch",
+        "book": 0.9542,
+        "mean": 0.95,
+        "spread": 0.001,
+        "num_runs": 4,
+        "verdict": "consistent",
+        "foreign": None,
+    }
+    update_readme(readme, "quick", [entry])
+    text = readme.read_text()
+    assert "old" not in text
+    assert re.search(r"A net +\| best epoch \| 95\.42 % \| 95\.00 % ± 0\.10 \| 4", text)
+    assert text.startswith("Before\n")
+    assert text.endswith("After\n")
