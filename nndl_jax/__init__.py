@@ -13,7 +13,7 @@ Reading documents does not import JAX; the names that need it are imported when 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nndl_jax.located_yaml import SpecError
+from nndl_jax.faults import SpecError
 from nndl_jax.schema import Baseline, Document, Network
 from nndl_jax.specs import dump_spec, list_specs, load_spec
 from nndl_jax.variants import list_runs, variants

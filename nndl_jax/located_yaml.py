@@ -1,10 +1,12 @@
 """YAML texts whose every value knows its line.
 
-YAML 1.2 as DVC reads it (`1e-3` is a number, `off` a word), without anchors, tags or repeated keys,
-and bounded in size and depth, so that no text can do more harm than be refused.
+YAML 1.2 as DVC reads it (`1e-3` is a number, `off` a word), without anchors, tags, directives or
+repeated keys, with texts for keys, and bounded in size and depth, so that no text can do more harm
+than be refused.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,45 +16,11 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from nndl_jax.faults import Location, SpecError, field_path
+
 MAX_BYTES = 200_000
 MAX_DEPTH = 32
-
-Location = tuple[str | int, ...]
-"""Keys and indices that lead from the top of a text to a value."""
-
-
-class Fault(NamedTuple):
-    """One thing that is wrong with a document."""
-
-    where: str
-    """The file, or a document's name where there is none."""
-    line: int | None
-    """Counted from 1; None where there is no file."""
-    field: str
-    """Path of the field, such as `model.layers[2].filters`; empty for the whole text."""
-    said: str
-    """What is wrong, what was found and what to do."""
-
-    def __str__(self) -> str:
-        place = self.where if self.line is None else f"{self.where}:{self.line}"
-        return ": ".join(part for part in (place, self.field, self.said) if part)
-
-
-class SpecError(ValueError):
-    """What is wrong with documents, a sentence for each fault.
-
-    Attributes:
-        faults: the same in parts.
-    """
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("\n".join(map(str, faults)))
-        self.faults = tuple(faults)
-
-    @classmethod
-    def at(cls, where: object, line: int | None, field: str, said: str) -> "SpecError":
-        """An error of one fault."""
-        return cls([Fault(str(where), line, field, said)])
+MAX_DIGITS = 100
 
 
 class LocatedYaml(NamedTuple):
@@ -119,24 +87,53 @@ def parse_yaml(text: str, path: Path) -> LocatedYaml:
         for problem, line in _forbidden(text):
             raise SpecError.at(path, line, "", problem)
         root = YAML(typ="safe", pure=True).compose(text)
-        value = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
-        problem = (error.problem or error.context or "unreadable").split("\n")[0]
-        raise SpecError.at(path, line, "", f"not valid YAML: {problem}") from None
+        raise SpecError.at(path, line, "", f"not valid YAML: {_problem(error)}") from None
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise SpecError.at(path, line, "", f"not valid YAML: {error.reason}") from None
-    except (YAMLError, ValueError) as error:
-        if isinstance(error, SpecError):
-            raise
+    except YAMLError as error:
         problem = str(error).split("\n")[0]
         raise SpecError.at(path, 1, "", f"not valid YAML: {problem}") from None
-    return LocatedYaml(str(path), value, root)
+    if root is None:
+        raise SpecError.at(path, 1, "", "the file is empty")
+    return LocatedYaml(str(path), _Values(path).build(root), root)
+
+
+_REMEDIES = {
+    "expected <block end>": "check the indentation",
+    "found character '\\t'": "indent with spaces",
+    "mapping values": "put a text that contains a colon in quotes",
+}
+
+
+def _problem(error: MarkedYAMLError) -> str:
+    """What the parser says, with the line where the unfinished part begins, or with a remedy."""
+    problem, context = error.problem or "unreadable", error.context or ""
+    for start, remedy in _REMEDIES.items():
+        if problem.startswith(start):
+            return f"{problem}; {remedy}"
+    if context.startswith("expected"):
+        return f"{context} {problem}"
+    if error.context_mark is None or error.context_mark.line == error.problem_mark.line:
+        return problem
+    return f"{problem}, {context} that begins in line {error.context_mark.line + 1}"
+
+
+# Beyond Unicode, or half of a surrogate pair.
+_NO_CHARACTER = re.compile(r"\\(U(?!000|0010)[0-9a-fA-F]{8}|(u|U0000)[dD][89a-fA-F][0-9a-fA-F]{2})")
 
 
 def _forbidden(text: str) -> Iterator[tuple[str, int]]:
+    if escape := _NO_CHARACTER.search(text):
+        line = text[: escape.start()].count("\n") + 1
+        code = escape[0][2:].upper()
+        yield f"not valid YAML: the escape of U+{code} stands for no character", line
+    if directive := re.search("^%", text, re.MULTILINE):
+        line = text[: directive.start()].count("\n") + 1
+        yield "directives are not read here; leave it out", line
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         line = event.start_mark.line + 1
@@ -151,6 +148,64 @@ def _forbidden(text: str) -> Iterator[tuple[str, int]]:
             depth -= 1
         if depth > MAX_DEPTH:
             yield f"nested more than {MAX_DEPTH} deep", line
+
+
+class _Values:
+    """Builds the plain values of a tree of nodes.
+
+    Not ruamel's own way, which joins merge keys, makes dates, and raises errors without a line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._constructor = YAML(typ="safe", pure=True).constructor
+
+    def build(self, node: Node, at: Location = ()) -> object:
+        match node:
+            case MappingNode():
+                return self._mapping(node, at)
+            case SequenceNode():
+                return [self.build(item, (*at, index)) for index, item in enumerate(node.value)]
+            case _:
+                return self._scalar(node)
+
+    def _mapping(self, node: MappingNode, at: Location) -> dict[str, object]:
+        lines: dict[str, int] = {}
+        values: dict[str, object] = {}
+        for key, value in node.value:
+            name, line = self._name(key), key.start_mark.line + 1
+            if name in values:
+                said = f"is given twice, first in line {lines[name]}; keep one"
+                raise SpecError.at(self._path, line, field_path((*at, name)), said)
+            lines[name] = line
+            values[name] = self.build(value, (*at, name))
+        return values
+
+    def _name(self, key: Node) -> str:
+        if _tag(key) == "merge":
+            raise self._error(key, "merge keys are not read here; write the values out")
+        if _tag(key) in ("int", "float", "bool", "null", "seq", "map"):
+            found = {"seq": "a list", "map": "a mapping"}.get(_tag(key), key.value)
+            raise self._error(key, f"the name of a field must be a text, got {found}")
+        return key.value
+
+    def _scalar(self, node: Node) -> object:
+        if _tag(node) not in ("int", "float", "bool", "null"):
+            return node.value
+        if (length := len(node.value)) > MAX_DIGITS:
+            said = f"a number of {length:,} characters is too long; at most {MAX_DIGITS} are read"
+            raise self._error(node, said)
+        try:
+            return self._constructor.construct_object(node)
+        except ValueError as error:
+            raise self._error(node, f"not valid YAML: {error}") from None
+
+    def _error(self, node: Node, said: str) -> SpecError:
+        return SpecError.at(self._path, node.start_mark.line + 1, "", said)
+
+
+def _tag(node: Node) -> str:
+    return node.tag.removeprefix("tag:yaml.org,2002:")
 
 
 def _has(value: object, step: str | int) -> bool:

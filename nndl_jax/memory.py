@@ -6,17 +6,24 @@ An absurd shape does not raise in JAX: it ends the process. So it is refused her
 import os
 from math import prod
 
-from nndl_jax.located_yaml import SpecError
+from nndl_jax.faults import SpecError
 from nndl_jax.schema import Network
 
 
 def num_bytes(spec: Network, num_runs: int) -> int:
     """Bytes that training `num_runs` runs at once holds: weights, gradients and activations."""
     itemsize = 8 if spec.training.dtype == "float64" else 4
+    return itemsize * (_num_kept(spec) + _num_activations(spec)) * num_runs
+
+
+def _num_kept(spec: Network) -> int:
     copies = 3 + (spec.optimizer.momentum != 0)  # weights, gradient, update, velocity
-    activations = sum(prod(shape.outputs) for shape in spec.model.shapes())
-    per_run = copies * spec.model.num_params() + 3 * spec.training.batch_size * activations
-    return itemsize * per_run * num_runs
+    return copies * spec.model.num_params()
+
+
+def _num_activations(spec: Network) -> int:
+    per_image = sum(prod(shape.outputs) for shape in spec.model.shapes())
+    return 3 * spec.training.batch_size * per_image
 
 
 def check_memory(spec: Network, num_runs: int = 1) -> None:
@@ -28,6 +35,15 @@ def check_memory(spec: Network, num_runs: int = 1) -> None:
     needed, present = num_bytes(spec, num_runs), _physical_memory()
     if needed <= present:
         return
+    sizes_said = f"{needed / 2**30:,.1f} GiB and this machine has {present / 2**30:,.1f} GiB"
+    if _num_activations(spec) > _num_kept(spec):
+        raise SpecError.at(
+            spec.id,
+            None,
+            "training.batch_size",
+            f"{num_runs} run(s) on batches of {spec.training.batch_size:,} images each need "
+            f"{sizes_said}; make the batches smaller",
+        )
     sizes = [shape.num_weights for shape in spec.model.shapes()]
     largest = max(range(len(sizes)), key=sizes.__getitem__)
     raise SpecError.at(
@@ -35,8 +51,7 @@ def check_memory(spec: Network, num_runs: int = 1) -> None:
         None,
         f"model.layers[{largest}]",
         f"{num_runs} run(s) of {spec.model.num_params():,} parameters each need "
-        f"{needed / 2**30:,.1f} GiB and this machine has {present / 2**30:,.1f} GiB; "
-        f"make this layer of {sizes[largest]:,} weights smaller",
+        f"{sizes_said}; make this layer of {sizes[largest]:,} weights smaller",
     )
 
 

@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
 from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.located_yaml import SpecError
+from nndl_jax.faults import SpecError
 from nndl_jax.memory import check_memory
 from nndl_jax.schema import Activation, Dense, Initializer, Network
 from nndl_jax.schema.layers import Conv, LayerShape, MaxPool

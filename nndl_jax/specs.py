@@ -4,17 +4,21 @@
 `load_spec("folder/mine.yaml")` takes any file.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import SafeRepresenter
 
-from nndl_jax.located_yaml import LocatedYaml, SpecError, parse_yaml, read_yaml
+from nndl_jax.faults import Fault, Location, SpecError, field_path
+from nndl_jax.located_yaml import LocatedYaml, parse_yaml, read_yaml
 from nndl_jax.memory import check_memory
 from nndl_jax.schema import DOCUMENTS, Document, FieldValue, Network
-from nndl_jax.validation import closest, field_path, parse_field_path, validate
+from nndl_jax.validation import closest, parse_field_path, validate
 
 
 def spec_folder() -> Path:
@@ -72,7 +76,13 @@ def override(spec: Document, values: Mapping[str, object]) -> Document:
     Raises:
         SpecError: a field does not exist or a value does not fit there.
     """
+    for path in values:
+        if parse_field_path(path)[:1] in (("id",), ("kind",), ("claims",)):
+            said = "cannot be overridden; write a document of your own"
+            raise SpecError.at(spec.id, None, path, said)
     changed = _set_fields(spec, values, keep=("vary",))
+    if isinstance(changed, Network):
+        check_memory(changed)
     _check_variants(changed, LocatedYaml(spec.id, None, None))
     return changed.model_copy(update={"claims": spec.claims})
 
@@ -90,50 +100,95 @@ def dump_spec(spec: Document) -> str:
     """The document as YAML text, defaults left out: what `load_spec` reads back as an equal one."""
     stream = StringIO()
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Quoting
     yaml.default_flow_style = None
     yaml.dump(spec.model_dump(mode="json", exclude_defaults=True), stream)
     return stream.getvalue()
 
 
+class _Quoting(SafeRepresenter):
+    """Puts every unusual text in double quotes: left to itself, ruamel writes some unreadably."""
+
+
+_USUAL = re.compile(r"[A-Za-z]([A-Za-z0-9 ()_.-]*[A-Za-z0-9)_.])?")
+_Quoting.add_representer(
+    str,
+    lambda representer, text: representer.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if _USUAL.fullmatch(text) else '"'
+    ),
+)
+
+
 def _parse(text: LocatedYaml) -> Document:
     spec = validate(DOCUMENTS, text)
+    try:
+        if isinstance(spec, Network):
+            check_memory(spec)
+    except SpecError as error:
+        raise _locate(error, text) from None
     _check_variants(spec, text)
-    if isinstance(spec, Network):
-        check_memory(spec)
     return spec
+
+
+def _locate(error: SpecError, text: LocatedYaml) -> SpecError:
+    """The same faults, in the lines of a file."""
+    return SpecError(
+        [
+            Fault(text.where, text.follow(parse_field_path(each.field))[1], each.field, each.said)
+            for each in error.faults
+        ]
+    )
 
 
 def _set_fields(spec: Document, values: Mapping[str, object], keep: Sequence[str]) -> Document:
     plain = spec.model_dump(mode="json")
     plain |= {field: [] for field in ("vary", "claims") if field not in keep}
     for path, value in values.items():
-        *parents, last = parse_field_path(path)
         try:
+            *parents, last = parse_field_path(path)
             parent: Any = plain
             for step in parents:
                 # A record left out, such as a schedule, is begun by setting one of its fields.
-                if isinstance(parent, dict) and parent.get(step) is None:
+                if isinstance(step, str) and isinstance(parent, dict) and parent.get(step) is None:
                     parent[step] = {}
                 parent = parent[step]
+            if isinstance(parent, dict) and isinstance(last, int):
+                raise TypeError
             parent[last] = value
-        except (IndexError, KeyError, TypeError):
-            raise SpecError.at(spec.id, None, path, "is not a field of this document") from None
+        except (IndexError, KeyError, TypeError, ValueError):
+            raise SpecError.at(
+                spec.id, None, path or "''", "is not a field of this document"
+            ) from None
     return validate(DOCUMENTS, LocatedYaml(spec.id, plain, None))
 
 
 def _check_variants(spec: Document, text: LocatedYaml) -> None:
     """Refuse an axis whose field does not exist, or one of whose values does not fit."""
-    for index, axis in enumerate(spec.vary):
-        for position in range(len(next(iter(axis.values())))):
-            values = {field: choices[position] for field, choices in axis.items()}
-            try:
-                variant(spec, values)
-            except SpecError as error:
-                first = error.faults[0]
-                _, line = text.follow(("vary", index, next(iter(axis))))
-                said = f"varied over {list(values.values())}: {first.field}: {first.said}"
-                field = field_path(("vary", index))
-                raise SpecError.at(text.where, line, field, said) from None
+    points = [
+        [dict(zip(axis, values, strict=True)) for values in zip(*axis.values(), strict=True)]
+        for axis in spec.vary
+    ]
+    for index, axis in enumerate(points):
+        for values in axis:
+            _check_variant(spec, values, ("vary", index), text)
+    for crossing in product(*points) if len(points) > 1 else ():
+        values = {field: value for point in crossing for field, value in point.items()}
+        _check_variant(spec, values, ("vary",), text)
+
+
+def _check_variant(
+    spec: Document, values: Mapping[str, FieldValue], at: Location, text: LocatedYaml
+) -> None:
+    try:
+        point = variant(spec, values)
+        if isinstance(point, Network):
+            check_memory(point)
+    except SpecError as error:
+        first = error.faults[0]
+        same = [field for field in values if field == first.field]
+        _, line = text.follow((*at, *(same or list(values))[:1]))
+        said = f"varied over {list(values.values())}: {first.field}: {first.said}"
+        raise SpecError.at(text.where, line, field_path(at), said) from None
 
 
 def _find(id_or_path: str | Path) -> Path:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from nndl_jax.located_yaml import Fault, LocatedYaml, Location, SpecError
+from nndl_jax.faults import Fault, Location, SpecError, field_path
+from nndl_jax.located_yaml import LocatedYaml
 
 Validated = TypeVar("Validated")
 
@@ -35,23 +36,15 @@ def validate(adapter: TypeAdapter[Validated], text: LocatedYaml) -> Validated:
         raise SpecError(_faults(faults, adapter.json_schema(), text)) from None
 
 
-def field_path(location: Location) -> str:
-    """A location as it is written in messages and in `vary`: `model.layers[2].filters`."""
-    path = ""
-    for step in location:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return path.removeprefix(".")
-
-
 def parse_field_path(path: str) -> Location:
     """The location that a path names; `a[2].b` and `a.2.b` are the same."""
     steps = [step for step in re.split(r"[.\[\]]+", path) if step]
-    return tuple(int(step) if step.isdigit() else step for step in steps)
+    return tuple(int(step) if step.isdecimal() else step for step in steps)
 
 
 def closest(word: str, known: Sequence[str]) -> str:
     """A hint at the known word nearest to a misspelt one, or at all of them."""
-    match get_close_matches(word, known, n=1, cutoff=0.5):
+    match get_close_matches(word, known, n=1, cutoff=0.6):
         case [nearest]:
             return f"did you mean {nearest!r}?"
         case _:
@@ -72,9 +65,14 @@ def _faults(
     said: dict[Location, list[_Complaint]] = {}
     line_of: dict[Location, int | None] = {}
     # Missing fields come last: one that is there, misspelt, has then been hinted at.
-    for fault in sorted(faults, key=lambda fault: fault["type"] == "missing"):
-        full = fault["loc"] + _inner_location(fault.get("ctx", {}))
+    located = [(each, each["loc"] + _inner_location(each.get("ctx", {}))) for each in faults]
+    around = {
+        at[:end] for at in (text.follow(full)[0] for _, full in located) for end in range(len(at))
+    }
+    for fault, full in sorted(located, key=lambda pair: pair[0]["type"] == "missing"):
         at, line = text.follow(full)
+        if fault["type"] in ("too_short", "literal_error") and at in around:
+            continue  # Said of the whole only because of what is wrong inside.
         if fault["type"] == "missing":
             at = (*at, full[-1])
             if any((*other[:-1], c.meant) == at for other, cs in said.items() for c in cs):
@@ -116,8 +114,8 @@ def _complain(
         hint = closest(str(at[-1]), _known_fields(schema, full[:-1]))
         meant = hint.split("'")[1] if hint.startswith("did") else None
         return _Complaint(f"is not a known field; {hint}", meant=meant)
-    found = text.lookup(at)
-    got = f", got {_short.repr(found)}"
+    found = at[-1] if full[-1:] == ("[key]",) else text.lookup(at)
+    got = f", got {_shown(found)}"
     match fault["type"]:
         case "literal_error" | "union_tag_invalid":
             allowed = context.get("expected") or context.get("expected_tags", "")
@@ -130,10 +128,10 @@ def _complain(
         case "too_short" | "too_long" | "string_too_short" | "string_too_long" as kind:
             at_least = "short" in kind
             bound = context["min_length"] if at_least else context["max_length"]
-            unit = "characters" if "string" in kind else "entries"
+            unit = "character" if "string" in kind else "entry"
+            if bound != 1:
+                unit = {"character": "characters", "entry": "entries"}[unit]
             return _Complaint(f"must have at {'least' if at_least else 'most'} {bound} {unit}", got)
-        case "string_pattern_mismatch":
-            return _Complaint(f"must match {context['pattern']}", got)
         case "document":
             return _Complaint(fault["msg"])
         case kind:
@@ -147,6 +145,9 @@ _SIGNS = {
     "less_than_equal": "<=",
 }
 _WANTED = {
+    "string_pattern_mismatch": (
+        "lower-case letters, digits and hyphens, at most 64, beginning with a letter"
+    ),
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "finite_number": "a finite number",
@@ -161,10 +162,16 @@ _WANTED = {
 }
 
 
+def _shown(found: object) -> str:
+    """A value as it stands in YAML, shortened."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[found] if found is None or isinstance(found, bool) else _short.repr(found)
+
+
 def _one_of(words: Sequence[str], found: object) -> _Complaint:
     near = isinstance(found, str) and get_close_matches(found, words, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return _Complaint(f"must be {_alternatives(words)}", f", got {_short.repr(found)}{hint}")
+    return _Complaint(f"must be {_alternatives(words)}", f", got {_shown(found)}{hint}")
 
 
 def _alternatives(words: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nndl_jax.located_yaml import SpecError
+from nndl_jax.faults import SpecError
 from pipeline.paths import NOT_MNIST, RAW, STATE
 from pipeline.resolve import resolve_all
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from nndl_jax.faults import SpecError
 from nndl_jax.judge import Judgement, at_epoch, judge_comparison, judge_number
-from nndl_jax.located_yaml import SpecError
 from nndl_jax.schema import Claim, ComparisonClaim, Document, NumberClaim, Side
 from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, variants
@@ -62,7 +62,8 @@ class Experiment(NamedTuple):
     def load(cls, name: str, resolved: Resolved, settings: Settings) -> "Experiment":
         """The experiment of this name."""
         document, history = load_spec(SPEC / f"{name}.yaml"), read_history(name)
-        same = {"vary": (), "claims": (), "deviations": (), "title": name}
+        told = {"vary": (), "claims": (), "deviations": (), "title": name}
+        same = told | {"source": document.source}
         is_changed = document.model_copy(update=same) != resolved.spec.model_copy(update=same)
         foreign = None
         if is_changed or name in settings.overrides:

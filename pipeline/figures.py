@@ -32,13 +32,13 @@ def draw(experiment: Experiment, path: Path, *, footnote: str) -> bool:
     by_size = isinstance(experiment.document, Baseline)
     if by_size and len(experiment.points) < 2:
         return False
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
     (_draw_sizes if by_size else _draw_epochs)(axes, experiment, history)
     axes.set_title(experiment.document.title)
     axes.set_ylabel("accuracy (%)")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    figure.legend(loc="outside right center", frameon=False, fontsize="small")
     _save(figure, path, footnote)
     return True
 

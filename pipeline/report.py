@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from nndl_jax.located_yaml import SpecError
+from nndl_jax.faults import SpecError
 from pipeline.evaluate import Experiment
 from pipeline.figures import draw
 from pipeline.paths import FIGURES, JUDGEMENTS, README, RESULTS

@@ -8,16 +8,21 @@ just what it changes.
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from nndl_jax.located_yaml import Fault, LocatedYaml, SpecError
+from nndl_jax.faults import Fault, SpecError, field_path
+from nndl_jax.located_yaml import LocatedYaml, read_yaml
 from nndl_jax.memory import check_memory
-from nndl_jax.schema import Baseline, Document, Network, RandomGuess
+from nndl_jax.schema import Baseline, ComparisonClaim, Document, Network, RandomGuess, Source
 from nndl_jax.specs import list_specs, load_spec, override
-from nndl_jax.validation import field_path, parse_field_path
+from nndl_jax.validation import closest, parse_field_path
 from nndl_jax.variants import variants
 from pipeline.paths import SPEC
 from pipeline.resolved import Resolved, save_resolved
 from pipeline.settings import Profile, Settings, load_settings
+
+_NO_SOURCE = Source(chapter=1, section="-")
+Limited = TypeVar("Limited", Network, Baseline)
 
 
 def resolve_all(folder: Path = SPEC) -> tuple[Settings, dict[str, Resolved]]:
@@ -28,15 +33,21 @@ def resolve_all(folder: Path = SPEC) -> tuple[Settings, dict[str, Resolved]]:
     """
     faults: list[Fault] = []
     specs: dict[str, Document] = {}
-    for name in list_specs(folder):
+    names = list_specs(folder)
+    if not names:
+        said = "there are no documents here; work in the repository's folder"
+        raise SpecError.at(folder, None, "", said)
+    for name in names:
         try:
             specs[name] = load_spec(folder / f"{name}.yaml")
         except SpecError as error:
             faults += error.faults
     try:
-        settings, text = load_settings(list_specs(folder))
+        settings, text = load_settings(names)
     except SpecError as error:
         raise SpecError([*error.faults, *faults]) from None
+    for spec in specs.values():
+        faults += _unknown_sides(spec, names, folder)
     resolved: dict[str, Resolved] = {}
     for name, spec in specs.items():
         try:
@@ -56,6 +67,21 @@ def apply_settings(spec: Document, settings: Settings) -> Document:
     return _limit_network(spec, profile) if isinstance(spec, Network) else _limit_fit(spec, profile)
 
 
+def _unknown_sides(spec: Document, names: list[str], folder: Path) -> list[Fault]:
+    """Comparisons with documents that do not exist."""
+    faults = []
+    for index, claim in enumerate(spec.claims):
+        sides = ("better", "worse") if isinstance(claim, ComparisonClaim) else ()
+        for side in sides:
+            other = getattr(claim, side).document
+            if other is not None and other not in names:
+                text = read_yaml(folder / f"{spec.id}.yaml")
+                at, line = text.follow(("claims", index, side, "document"))
+                said = f"there is no document {other!r}; {closest(other, names)}"
+                faults.append(Fault(text.where, line, field_path(at), said))
+    return faults
+
+
 def _resolve(spec: Document, settings: Settings) -> Resolved:
     profile, spec = settings.active(), apply_settings(spec, settings)
     points = variants(spec)
@@ -68,7 +94,8 @@ def _resolve(spec: Document, settings: Settings) -> Resolved:
         if isinstance(point.spec, Network):
             check_memory(point.spec, num_runs)
     selected = settings.documents == "all" or spec.id in settings.documents
-    plain = spec.model_copy(update={"title": spec.id, "claims": (), "deviations": ()})
+    told = {"title": spec.id, "source": _NO_SOURCE, "claims": (), "deviations": ()}
+    plain = spec.model_copy(update=told)
     seeds = tuple(range(settings.seed, settings.seed + num_runs))
     return Resolved(selected=selected, seeds=seeds, spec=plain)
 
@@ -82,11 +109,17 @@ def _limit_network(spec: Network, profile: Profile) -> Network:
         present = data.train_images or profile.max_train_images
         num_images = min(present, profile.max_train_images)
         data = data.model_copy(update={"train_images": num_images})
-    return spec.model_copy(update={"training": training, "data": data})
+    spec = spec.model_copy(update={"training": training, "data": data})
+    spec = _limit_axes(spec, "training.epochs", profile.max_epochs)
+    return _limit_axes(spec, "data.train_images", profile.max_train_images)
 
 
 def _limit_fit(spec: Baseline, profile: Profile) -> Baseline:
-    limit, field = profile.max_fit_images, "data.train_images"
+    return _limit_axes(spec, "data.train_images", profile.max_fit_images)
+
+
+def _limit_axes(spec: Limited, field: str, limit: int | None) -> Limited:
+    """Without variants that ask for more; the first one stays."""
     if limit is None:
         return spec
     vary = []
@@ -112,11 +145,17 @@ def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:
     wanted = parse_field_path(fault.field)
     mapping = text.lookup(("overrides",))
     own = mapping.get(name, {}) if isinstance(mapping, dict) else {}
+    if not own:
+        field = "runs" if text.lookup(("runs",)) else "profile"
+        return Fault(text.where, text.follow((field,))[1], field, f"{name}: {fault.said}")
     _, line = text.follow(("overrides", name))
     for key in own:
-        if parse_field_path(key)[:1] == wanted[:1]:
-            _, line = text.follow(("overrides", name, key, *map(str, wanted[1:])))
-    return Fault(text.where, line, f"overrides.{name}.{field_path(wanted)}", fault.said)
+        steps = parse_field_path(key)
+        if steps == wanted[: len(steps)]:
+            _, line = text.follow(("overrides", name, key, *wanted[len(steps) :]))
+        elif steps[: len(wanted)] == wanted:
+            _, line = text.follow(("overrides", name, key))
+    return Fault(text.where, line, f"overrides.{name}.{fault.field}", fault.said)
 
 
 def main() -> None:

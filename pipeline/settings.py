@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from nndl_jax.located_yaml import LocatedYaml, SpecError, read_yaml
+from nndl_jax.faults import Fault, SpecError
+from nndl_jax.located_yaml import LocatedYaml, read_yaml
 from nndl_jax.schema.base import Identifier, Record
 from nndl_jax.validation import closest, validate
 from pipeline.paths import PARAMS
@@ -70,10 +71,13 @@ def load_settings(ids: list[str], path: Path = PARAMS) -> tuple[Settings, Locate
     named = [("overrides", name) for name in settings.overrides]
     if settings.documents != "all":
         named += [("documents", index) for index in range(len(settings.documents))]
+    faults: list[Fault] = []
     for field, step in named:
         name = step if isinstance(step, str) else settings.documents[step]
         if name not in ids:
             _, line = text.follow((field, step))
             said = f"there is no document {name!r}; {closest(name, ids)}"
-            raise SpecError.at(text.where, line, field, said)
+            faults.append(Fault(text.where, line, field, said))
+    if faults:
+        raise SpecError(faults)
     return settings, text

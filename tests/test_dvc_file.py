@@ -15,6 +15,7 @@ from nndl_jax.specs import list_specs, load_spec
 # They turn texts into documents: what they let through stands in resolved/, which is a dependency.
 READING = {
     "nndl_jax/__init__.py",
+    "nndl_jax/faults.py",
     "nndl_jax/located_yaml.py",
     "nndl_jax/memory.py",
     "nndl_jax/specs.py",

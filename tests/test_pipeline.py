@@ -18,7 +18,7 @@ DOCUMENT = f"spec/{NETWORK}.yaml"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Path:
-    """A repository in which the smoke profile has run for two documents; tests change it in turn."""
+    """A repository in which the smoke profile has run for two documents; tests change it."""
     folder = copy_repository(tmp_path_factory.mktemp("project"))
     params = folder / "params.yaml"
     text = params.read_text().replace("profile: quick", "profile: smoke")

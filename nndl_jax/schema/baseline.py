@@ -1,10 +1,10 @@
 """Documents of kind `baseline`: what the book compares its networks with (ch. 1)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import NumImages, Record
+from nndl_jax.schema.base import NumImages, Record, fault
 from nndl_jax.schema.claims import Experiment
 
 
@@ -47,3 +47,11 @@ class Baseline(Experiment):
     kind: Literal["baseline"]
     method: Method
     data: Fit = Fit()
+
+    @model_validator(mode="after")
+    def _monitors_are_accuracies(self) -> Self:
+        for index, metric in enumerate(self.monitors):
+            if metric.endswith("cost"):
+                message = f"a baseline has no cost to measure, got {metric!r}; monitor an accuracy"
+                raise fault(("monitors", index), message)
+        return self

@@ -1,6 +1,7 @@
 """What the book reports, in a form that a run can be held against."""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -19,6 +20,10 @@ Metric = Literal[
 
 Epoch = Literal["best", "last"] | Annotated[int, Field(ge=0)]
 """The best epoch of a run, its last, or a numbered one: 0 is the state after the first pass."""
+
+MAX_VARIANTS = 1024
+VARIED = ("data", "model", "loss", "optimizer", "regularizer", "training", "method")
+"""Parts of a document that its variants may differ in."""
 
 Choice = Annotated[dict[str, FieldValue], Field(min_length=1)]
 """One variant of a document, named by the varied fields that single it out."""
@@ -51,6 +56,13 @@ class NumberClaim(Record):
     """Largest difference that still counts as equal: the precision of the printed number."""
     variant: Choice | None = None
     """The variant that the number belongs to; None in a document without `vary`."""
+
+    @model_validator(mode="after")
+    def _accuracy_is_a_fraction(self) -> Self:
+        if self.metric.endswith("accuracy") and self.value > 1:
+            message = f"must be a fraction for an accuracy, <= 1, got {self.value}"
+            raise fault(("value",), message)
+        return self
 
 
 class Side(Record):
@@ -114,6 +126,37 @@ class Experiment(Record):
         return self
 
     @model_validator(mode="after")
+    def _variants_have_names(self) -> Self:
+        axis_of: dict[str, int] = {}
+        for index, axis in enumerate(self.vary):
+            for field in axis:
+                if field.split(".")[0] in Experiment.model_fields or field.startswith("kind"):
+                    raise fault(
+                        ("vary", index, field),
+                        f"cannot be varied; vary a field of {', '.join(VARIED[:-1])}",
+                    )
+                if field in axis_of:
+                    raise fault(
+                        ("vary", index, field),
+                        f"is already varied by vary[{axis_of[field]}]; keep one",
+                    )
+                axis_of[field] = index
+            lead, values = next(iter(axis.items()))
+            for position, value in enumerate(values):
+                if value in values[:position]:
+                    raise fault(
+                        ("vary", index, lead),
+                        "variants are named by the first field of each axis, which must not be "
+                        f"{value!r} twice",
+                    )
+        count = prod(len(next(iter(axis.values()))) for axis in self.vary)
+        if count > MAX_VARIANTS:
+            raise fault(
+                ("vary",), f"the axes cross to {count:,} variants; at most {MAX_VARIANTS:,} are run"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _claims_are_measured(self) -> Self:
         for index, claim in enumerate(self.claims):
             if claim.metric not in self.monitors:
@@ -126,6 +169,12 @@ class Experiment(Record):
         return self
 
     def _check_choice(self, at: tuple[str | int, ...], choice: Choice | None) -> None:
+        for field in choice or {}:
+            if not any(field in axis for axis in self.vary):
+                raise fault(
+                    (*at, "variant") if at[-1] != "variant" else at,
+                    f"{field} is not varied; name fields of vary only",
+                )
         axes = [axis for axis in self.vary if choice and axis.keys() & choice.keys()]
         if len(axes) != len(self.vary):
             raise fault(

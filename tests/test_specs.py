@@ -1,0 +1,203 @@
+"""Documents: how they are found, read, written and overridden."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nndl_jax import memory
+from nndl_jax.faults import SpecError, field_path
+from nndl_jax.located_yaml import parse_yaml
+from nndl_jax.schema import DOCUMENTS, ComparisonClaim, Document, Schedule, json_schema
+from nndl_jax.specs import dump_spec, list_specs, load_spec, override, parse_spec, spec_folder
+from nndl_jax.validation import parse_field_path
+
+SPEC = Path(__file__).parents[1] / "spec"
+IDS = list_specs(SPEC)
+NOWHERE = Path("spec/nowhere.yaml")
+
+
+def _text(name: str) -> str:
+    return (SPEC / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_shipped_document_is_loaded_by_its_file_name(name):
+    assert load_spec(name).id == name
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_shipped_document_compares_with_shipped_documents(name):
+    claims = [claim for claim in load_spec(name).claims if isinstance(claim, ComparisonClaim)]
+    others = {side.document for claim in claims for side in (claim.better, claim.worse)}
+    assert others <= {None, *IDS}
+
+
+def test_schema_file_is_that_of_the_records():
+    written = (SPEC / "schema.json").read_text(encoding="utf-8")
+    assert written == json.dumps(json_schema(), indent=1) + "\n", "run `make schema`"
+
+
+def test_misspelt_id_is_answered_with_the_nearest():
+    with pytest.raises(SpecError) as caught:
+        load_spec("ch1-30-hiden")
+    said = f"there is no such document in {spec_folder()}; did you mean 'ch1-30-hidden'?"
+    assert str(caught.value) == f"ch1-30-hiden: {said}"
+
+
+def test_document_of_the_book_is_found_from_any_folder(tmp_path, monkeypatch):
+    expected = load_spec("ch1-30-hidden")
+    (tmp_path / "spec").mkdir()
+    (tmp_path / "spec/ch1-30-hidden.yaml").write_text("kind: another\n")
+    monkeypatch.chdir(tmp_path)
+    assert load_spec("ch1-30-hidden") == expected
+
+
+def test_any_file_is_a_document_by_its_path(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(_text("ch1-30-hidden").replace("id: ch1-30-hidden", "id: mine"))
+    assert load_spec(path) == load_spec(str(path))
+    assert load_spec(path).id == "mine"
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(SpecError) as caught:
+        load_spec(tmp_path / "mine.yaml")
+    assert str(caught.value) == f"{tmp_path}/mine.yaml: cannot be read: No such file or directory"
+
+
+def test_numbers_are_read_as_yaml_1_2_and_words_as_texts():
+    read = parse_yaml("{a: 1e-3, b: off, c: 010, d: 0o10, e: 2015-99-99, f: 1:30}", NOWHERE).value
+    assert read == {"a": 1e-3, "b": "off", "c": 10, "d": 8, "e": "2015-99-99", "f": "1:30"}
+
+
+@given(st.lists(st.integers(0, 99) | st.text("abc_", min_size=1), max_size=6))
+@settings(deadline=None, derandomize=True, database=None)
+def test_field_path_leads_back_to_its_location(steps):
+    assert parse_field_path(field_path(tuple(steps))) == tuple(steps)
+
+
+def test_override_changes_its_field_and_nothing_else():
+    spec = load_spec("ch1-30-hidden")
+    changed = load_spec("ch1-30-hidden", {"optimizer.learning_rate": 0.5})
+    assert changed.optimizer.learning_rate == 0.5
+    assert override(changed, {"optimizer.learning_rate": 3.0}) == spec
+
+
+@pytest.mark.parametrize("path", ["model.layers[0].units", "model.layers.0.units"])
+def test_override_reaches_into_lists(path):
+    assert load_spec("ch1-30-hidden", {path: 50}).model.layers[0].units == 50
+
+
+def test_override_begins_a_part_that_was_left_out():
+    spec = load_spec("ch1-30-hidden", {"optimizer.schedule.patience": 10})
+    assert spec.optimizer.schedule == Schedule(patience=10)
+
+
+def test_override_leaves_claims_what_the_book_says():
+    # The claims of this document go up to epoch 27.
+    spec = load_spec("ch1-30-hidden")
+    assert override(spec, {"training.epochs": 5}).claims == spec.claims
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"optimizer.learning_rat": 1.0},
+            "optimizer.learning_rat: is not a known field; did you mean 'learning_rate'?",
+        ),
+        ({"optimizer.learning_rate": -1}, "optimizer.learning_rate: must be > 0.0, got -1"),
+        ({"model.layers[9].units": 1}, "model.layers[9].units: is not a field of this document"),
+        ({"5": 1}, "5: is not a field of this document"),
+        ({"loss.name": 1}, "loss.name: is not a field of this document"),
+    ],
+)
+def test_override_that_does_not_fit_is_refused(values, said):
+    with pytest.raises(SpecError) as caught:
+        load_spec("ch1-30-hidden", values)
+    assert str(caught.value) == f"ch1-30-hidden: {said}"
+
+
+def test_override_is_held_against_the_memory(monkeypatch):
+    monkeypatch.setattr(memory, "_physical_memory", lambda: 2**30)
+    with pytest.raises(SpecError, match="GiB"):
+        load_spec("ch1-30-hidden", {"model.layers[0].units": 1_000_000})
+
+
+def test_axes_that_cross_to_millions_of_variants_are_refused():
+    fields = ("optimizer.learning_rate", "training.batch_size", "training.epochs", "regularizer.l2")
+    axes = "".join(f"  - {field}: {list(range(1, 65))}\n" for field in fields)
+    with pytest.raises(SpecError, match="16,777,216 variants"):
+        parse_spec(_text("ch1-no-hidden-layer") + "vary:\n" + axes, NOWHERE)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_shipped_document_is_read_back_as_it_was_written(name):
+    spec = load_spec(name)
+    assert parse_spec(dump_spec(spec), NOWHERE) == spec
+
+
+@pytest.mark.parametrize("text", ["?0", "\x85", "1e3", "null", "2015-01-01", "a: b", "- a", " #\n"])
+def test_unusual_text_is_read_back_as_it_was_written(text):
+    spec = load_spec("ch1-30-hidden", {"title": text, "source.section": text, "deviations": [text]})
+    assert parse_spec(dump_spec(spec), NOWHERE) == spec
+
+
+def _numbers(least: float, most: float) -> st.SearchStrategy[float]:
+    return st.floats(least, most, exclude_min=True)
+
+
+@st.composite
+def _networks(draw: st.DrawFn) -> Document:
+    """Any small network, with texts and numbers that a writer of YAML could get wrong."""
+    texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
+    activations = st.sampled_from(["sigmoid", "tanh", "relu", "linear"])
+    hidden = st.fixed_dictionaries(
+        {"kind": st.just("dense"), "units": st.integers(1, 99), "activation": activations},
+        optional={"dropout": st.floats(0, 1, exclude_max=True)},
+    )
+    conv = {"kind": "conv", "filters": 2, "kernel": [5, 3], "activation": draw(activations)}
+    start = draw(st.sampled_from([[], [conv], [conv, {"kind": "max-pool", "window": [2, 2]}]]))
+    loss, last, targets = draw(
+        st.sampled_from(
+            [
+                ("quadratic", "tanh", "one-hot"),
+                ("cross-entropy", "sigmoid", "binary"),
+                ("log-likelihood", "softmax", "one-hot"),
+            ]
+        )
+    )
+    output = {"kind": "dense", "units": 10 if targets == "one-hot" else 4, "activation": last}
+    rates = st.lists(_numbers(0, 1e6), min_size=1, max_size=3, unique=True)
+    plain = {
+        "kind": "network",
+        "id": draw(st.from_regex(r"[a-z][a-z0-9-]{0,63}", fullmatch=True)),
+        "title": draw(texts),
+        "source": {"chapter": draw(st.integers(1, 6)), "section": draw(texts)},
+        "model": {
+            "inputs": [1, 28, 28],
+            "layers": [*start, *draw(st.lists(hidden, max_size=2)), output],
+            "initializer": {
+                "weights": draw(st.sampled_from(["normal", "normal-fan-in"]) | _numbers(-9, 9)),
+                "biases": draw(st.sampled_from(["normal", "zeros"]) | _numbers(-9, 9)),
+            },
+        },
+        "data": {"targets": targets, "train_images": draw(st.none() | st.integers(1, 50_000))},
+        "loss": loss,
+        "optimizer": {"learning_rate": draw(_numbers(0, 1e6)), "momentum": draw(_numbers(-10, 10))},
+        "regularizer": {"l2": draw(_numbers(0, 1e9)), "per": "batch"},
+        "training": {"epochs": draw(st.integers(1, 99)), "batch_size": 10, "dtype": "float64"},
+        "monitors": ["test_accuracy"],
+        "vary": draw(st.sampled_from([[], [{"optimizer.learning_rate": draw(rates)}]])),
+        "deviations": draw(st.lists(texts, max_size=2)),
+    }
+    return DOCUMENTS.validate_json(json.dumps(plain))
+
+
+@given(_networks())
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+def test_any_network_is_read_back_as_it_was_written(spec):
+    assert parse_spec(dump_spec(spec), NOWHERE) == spec

@@ -1,0 +1,150 @@
+"""From a document's axes to its variants, its runs, and the groups that share a program."""
+
+import pytest
+
+from nndl_jax.faults import SpecError
+from nndl_jax.schema import Document
+from nndl_jax.specs import load_spec, override
+from nndl_jax.variants import Run, groups, list_runs, variants
+
+RATES = {"optimizer.learning_rate": [0.1, 0.2]}
+UNITS = {"model.layers[0].units": [10, 20, 30]}
+# Ten outputs for one-hot targets, four for binary ones.
+TARGETS = {"data.targets": ["one-hot", "binary"], "model.layers[1].units": [10, 4]}
+
+
+def _vary(*axes: object) -> Document:
+    """The book's first network with axes."""
+    return override(load_spec("ch1-30-hidden"), {"vary": list(axes)})
+
+
+def _names(*axes: object) -> list[str]:
+    return [point.name for point in variants(_vary(*axes))]
+
+
+def test_document_without_axes_is_its_only_variant():
+    spec = load_spec("ch1-no-hidden-layer")
+    (point,) = variants(spec)
+    assert (point.name, point.values, point.spec) == ("base", {}, spec)
+
+
+def test_variant_is_named_by_the_last_word_of_its_field():
+    assert _names(RATES) == ["learning_rate=0.1", "learning_rate=0.2"]
+
+
+def test_last_axis_changes_fastest():
+    assert _names(RATES, UNITS) == [
+        "learning_rate=0.1,units=10",
+        "learning_rate=0.1,units=20",
+        "learning_rate=0.1,units=30",
+        "learning_rate=0.2,units=10",
+        "learning_rate=0.2,units=20",
+        "learning_rate=0.2,units=30",
+    ]
+
+
+def test_fields_of_one_axis_change_together_and_the_first_names_it():
+    points = variants(_vary(TARGETS))
+    assert [point.name for point in points] == ["targets=one-hot", "targets=binary"]
+    assert [(point.spec.data.targets, point.spec.model.layers[1].units) for point in points] == [
+        ("one-hot", 10),
+        ("binary", 4),
+    ]
+
+
+def test_variant_holds_its_values_and_neither_axes_nor_claims():
+    points = variants(_vary(RATES, UNITS))
+    last = points[-1]
+    assert last.values == {"optimizer.learning_rate": 0.2, "model.layers[0].units": 30}
+    assert (last.spec.vary, last.spec.claims) == ((), ())
+    assert last.spec == override(
+        points[0].spec, {"optimizer.learning_rate": 0.2, "model.layers[0].units": 30}
+    )
+
+
+def test_names_of_all_shipped_variants_differ():
+    for name in ("ch1-svm", "ch1-learning-rates", "ch1-binary-output"):
+        names = [point.name for point in variants(load_spec(name))]
+        assert len(set(names)) == len(names) > 1
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        [{"optimizer.learning_rate": [0.1, 0.1]}],
+        [{"optimizer.learning_rate": [0.1, 0.1], "optimizer.momentum": [0.0, 0.5]}],
+        [RATES, RATES],
+    ],
+)
+def test_axes_that_give_one_name_twice_are_refused(axes):
+    # Runs are told apart by their variant's name.
+    with pytest.raises(SpecError, match="learning_rate"):
+        _vary(*axes)
+
+
+def test_runs_come_variant_by_variant_each_with_every_seed():
+    assert list_runs(_vary(RATES), [7, 3]) == [
+        Run("learning_rate=0.1", 7),
+        Run("learning_rate=0.1", 3),
+        Run("learning_rate=0.2", 7),
+        Run("learning_rate=0.2", 3),
+    ]
+
+
+def test_run_is_named_by_variant_and_seed():
+    assert Run("learning_rate=0.1", 7).name == "learning_rate=0.1,seed=7"
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        {"optimizer.learning_rate": [0.1, 0.2]},
+        {"optimizer.momentum": [0.1, 0.2]},
+        {"regularizer.l1": [0.1, 0.2]},
+        {"regularizer.l2": [0.1, 0.2]},
+    ],
+)
+def test_variants_that_differ_in_numbers_only_share_a_program(axis):
+    (group,) = groups(_vary(axis), seeds=[0])
+    assert group.runs == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        UNITS,
+        TARGETS,
+        {"loss": ["quadratic", "cross-entropy"]},
+        {"training.batch_size": [10, 20]},
+        {"training.epochs": [1, 2]},
+        {"training.dtype": ["float32", "float64"]},
+        {"training.shuffle": [True, False]},
+        {"data.train_images": [100, 200]},
+        {"model.layers[0].dropout": [0.0, 0.5]},
+        {"model.layers[0].activation": ["sigmoid", "tanh"]},
+        {"model.initializer.weights": ["normal", "normal-fan-in"]},
+        {"regularizer.per": ["image", "batch"]},
+    ],
+)
+def test_variants_that_differ_in_more_than_numbers_do_not_share_a_program(axis):
+    spec = _vary(axis)
+    assert len(groups(spec, seeds=[0])) == len(variants(spec))
+
+
+@pytest.mark.parametrize("field", ["optimizer.momentum", "regularizer.l1", "regularizer.l2"])
+def test_program_without_a_term_is_not_shared_with_one_that_has_it(field):
+    found = groups(_vary({field: [0.0, 0.1, 0.2]}), seeds=[0])
+    assert [group.runs for group in found] == [(0,), (1, 2)]
+
+
+def test_group_holds_document_and_seed_of_each_run_by_its_position():
+    found = groups(_vary({"training.batch_size": [10, 20]}, RATES), seeds=[7, 3])
+    assert [group.runs for group in found] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert [group.seeds for group in found] == [(7, 3, 7, 3)] * 2
+    rates = [[spec.optimizer.learning_rate for spec in group.specs] for group in found]
+    assert rates == [[0.1, 0.1, 0.2, 0.2]] * 2
+
+
+def test_baseline_has_no_groups():
+    with pytest.raises(TypeError, match="ch1-svm is a baseline; only networks are trained"):
+        groups(load_spec("ch1-svm"), seeds=[0])
