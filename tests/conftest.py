@@ -1,18 +1,105 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and how JAX works while they run."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+from jaxtyping import install_import_hook
 
-from nndl_jax.datasets import MNIST_FILES
+# JAX reads these when it is imported, which no test of documents does: eight devices of one thread
+# each, on CPUs, where equal runs have equal bits.
+os.environ |= {
+    "PJRT_NPROC": "1",
+    "JAX_NUM_CPU_DEVICES": "8",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+# Modules whose annotations are held against the arrays that pass.
+_CHECKED = (
+    "activations",
+    "baselines",
+    "checkpoint",
+    "datasets",
+    "engine",
+    "evaluation",
+    "judge",
+    "losses",
+    "model",
+    "optimizer",
+    "shuffle",
+    "training",
+)
+install_import_hook([f"nndl_jax.{name}" for name in _CHECKED], "beartype.beartype")
+
+_SMALL_NETWORK = """
+kind: network
+id: small
+title: A small network
+source: {chapter: 1, section: none}
+model:
+  inputs: [784]
+  layers:
+    - {kind: dense, units: 8, activation: sigmoid}
+    - {kind: dense, units: 10, activation: sigmoid}
+  initializer: {weights: normal-fan-in, biases: normal}
+loss: quadratic
+optimizer: {learning_rate: 3.0}
+training: {epochs: 1, batch_size: 10}
+monitors: [test_accuracy, test_cost]
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs from one session to the next, each worker its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(config.cache.mkdir(f"xla-{worker}"))
+    # An entry cut short by a kill is compiled anew.
+    config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
+    # Flax's nnx.State names typing.Hashable.
+    category = "beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
+    config.addinivalue_line("filterwarnings", f"ignore::{category}")
 
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """The folder with the four published files; a test that needs it is skipped without it."""
+    from nndl_jax.datasets import MNIST_FILES
+
     beside_the_repository = Path(__file__).parents[2] / "shared" / "mnist"
     folder = Path(os.environ.get("NNDL_MNIST_MIRROR") or beside_the_repository)
     if not all((folder / name).is_file() for name in MNIST_FILES):
         pytest.skip(f"needs MNIST, not found in {folder}: set NNDL_MNIST_MIRROR to its folder")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def small_dataset():
+    """Noisy copies of ten random pictures: 120 to train on, 60 to validate, 70 for the test."""
+    from nndl_jax.datasets import Dataset, Split
+
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (10, 784))
+
+    def split(num_images: int) -> Split:
+        labels = rng.integers(0, 10, num_images).astype(np.int32)
+        noise = rng.integers(0, 256, (num_images, 784))
+        return Split(((pictures[labels] + noise) // 2).astype(np.uint8), labels)
+
+    return Dataset("small", split(120), split(60), split(70))
+
+
+@pytest.fixture(scope="session")
+def small_network() -> Callable:
+    """A function from changed fields to the document of a network of 784, 8 and 10 neurons."""
+    from nndl_jax.specs import override, parse_spec
+
+    spec = parse_spec(_SMALL_NETWORK, Path("small.yaml"))
+
+    def build(changes: Mapping[str, object] | None = None):
+        return override(spec, changes or {})
+
+    return build

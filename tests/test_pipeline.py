@@ -28,18 +28,16 @@ def project(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Pat
     return folder
 
 
-def repro(folder: Path, mirror: Path | str) -> set[str]:
-    """Run the pipeline as `make` does; the stages that ran."""
-    cache = str(folder / ".nndl/cache")
-    done = run(
-        sys.executable,
-        "-m",
-        "pipeline",
-        cwd=folder,
-        NNDL_MNIST_MIRROR=str(mirror),
-        NNDL_CACHE=cache,
-    )
-    return set(re.findall(r"Running stage '([^']+)'", done.stdout))
+def make(folder: Path, mirror: Path | str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run the pipeline as `make` does."""
+    command = (sys.executable, "-m", "pipeline")
+    own = {"NNDL_MNIST_MIRROR": str(mirror), "NNDL_CACHE": str(folder / ".nndl/cache")}
+    return run(*command, cwd=folder, **own, **extra)
+
+
+def repro(folder: Path, mirror: Path) -> set[str]:
+    """Run the pipeline; the stages that ran."""
+    return set(re.findall(r"Running stage '([^']+)'", make(folder, mirror).stdout))
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -167,16 +165,7 @@ def test_without_a_source_every_result_is_marked_as_not_mnist(tmp_path: Path) ->
     mirrors = folder / "pipeline/download.py"
     text = re.sub(r'"https://[^"]+"', '"http://127.0.0.1:9/"', mirrors.read_text())
     mirrors.write_text(text)
-    cache = str(folder / ".nndl/cache")
-    done = run(
-        sys.executable,
-        "-m",
-        "pipeline",
-        cwd=folder,
-        NNDL_CACHE=cache,
-        NNDL_MNIST_MIRROR="",
-        PYTHONPATH=str(folder),
-    )
+    done = make(folder, "", PYTHONPATH=str(folder))
     assert "MNIST COULD NOT BE HAD" in done.stderr
     report = (folder / "report/results.md").read_text()
     assert "**NOT MNIST.**" in report

@@ -119,36 +119,35 @@ def _dense(inputs: Shape, layer: Dense) -> LayerShape:
 
 
 def _conv(inputs: Shape, layer: Conv, index: int) -> LayerShape:
-    channels, rows, columns = _maps(inputs, index, "a convolution")
+    channels, rows, columns = _maps(inputs, layer.kernel, ("layers", index, "kernel"))
     height, width = layer.kernel
-    if height > rows or width > columns:
-        raise fault(
-            ("layers", index, "kernel"),
-            f"a kernel of {height} x {width} does not fit on an input of {rows} x {columns} pixels",
-        )
     outputs = (layer.filters, rows - height + 1, columns - width + 1)
     return LayerShape(inputs, outputs, layer.filters * channels * height * width, layer.filters)
 
 
 def _max_pool(inputs: Shape, layer: MaxPool, index: int) -> LayerShape:
-    channels, rows, columns = _maps(inputs, index, "max-pooling")
+    channels, rows, columns = _maps(inputs, layer.window, ("layers", index, "window"))
     height, width = layer.window
-    if height > rows or width > columns:
-        raise fault(
-            ("layers", index, "window"),
-            f"a window of {height} x {width} does not fit on an input of {rows} x {columns} pixels",
-        )
     # Rows and columns that do not fill a window are left out, as the book's program does.
     return LayerShape(inputs, (channels, rows // height, columns // width), 0, 0)
 
 
-def _maps(inputs: Shape, index: int, what: str) -> tuple[int, int, int]:
-    match inputs:
-        case (channels, rows, columns):
-            return channels, rows, columns
-        case _:
-            raise fault(
-                ("layers", index, "kind"),
-                f"{what} needs an input of maps x rows x columns, got {list(inputs)}; give the "
-                "model inputs such as [1, 28, 28] and put no dense layer before it",
-            )
+def _maps(inputs: Shape, window: Pair, at: tuple[str, int, str]) -> tuple[int, int, int]:
+    """Maps, rows and columns of an input, if a kernel or a pooling window fits on it."""
+    _, index, field = at
+    if len(inputs) != 3:
+        what = "a convolution" if field == "kernel" else "max-pooling"
+        raise fault(
+            ("layers", index, "kind"),
+            f"{what} needs an input of maps x rows x columns, got {list(inputs)}; give the "
+            "model inputs such as [1, 28, 28] and put no dense layer before it",
+        )
+    maps, rows, columns = inputs
+    height, width = window
+    if height > rows or width > columns:
+        raise fault(
+            at,
+            f"a {field} of {height} x {width} does not fit on an input of {rows} x {columns} "
+            "pixels",
+        )
+    return maps, rows, columns
