@@ -21,6 +21,8 @@ def main() -> None:
         resolve_all()
     except SpecError as error:
         sys.exit(str(error))
+    if not Path(".git").exists():  # An unpacked archive: DVC works there if it is told so.
+        subprocess.run(["dvc", "config", "--local", "--quiet", "core.no_scm", "true"])
     mend()
     if (RAW / NOT_MNIST).exists():
         # A source may be within reach by now; DVC cannot know.
