@@ -24,7 +24,7 @@ $(READY): $(LOCK) pyproject.toml
 	@touch $@
 
 test: lint
-	@pytest -n auto
+	@pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	@ruff format --check --quiet .

@@ -65,7 +65,12 @@ def load(path: str | Path) -> tuple[FeedforwardNetwork, Network]:
     arrays, metadata = _read(Path(path))
     if "spec" not in metadata:
         raise ValueError(f"{path}: holds no document; it was not written by nndl_jax.save")
-    spec = validate(DOCUMENTS, LocatedYaml(str(path), json.loads(metadata["spec"]), None))
+    try:
+        document = json.loads(metadata["spec"])
+    except (json.JSONDecodeError, RecursionError):
+        said = "its document is not JSON; it was not written by nndl_jax.save"
+        raise ValueError(f"{path}: {said}") from None
+    spec = validate(DOCUMENTS, LocatedYaml(str(path), document, None))
     if not isinstance(spec, Network):
         raise ValueError(f"{path}: its document is a {spec.kind}, which has no weights")
     abstract = nnx.eval_shape(lambda: build_model(spec, key=jax.random.key(0)))
@@ -144,6 +149,10 @@ def _fill(like: Tree, arrays: Arrays, path: object) -> Tree:
             raise ValueError(f"{path}: array {name!r} must be {wanted}, found {found}")
         return array
 
+    wanted = {_name(key_path) for key_path, _ in jax.tree_util.tree_leaves_with_path(like)}
+    for name in sorted(arrays.keys() - wanted):
+        found = f"{arrays[name].dtype} {arrays[name].shape}"
+        raise ValueError(f"{path}: array {name!r} is not one of its document's; found {found}")
     return jax.tree_util.tree_map_with_path(pick, like)
 
 
@@ -154,7 +163,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return arrays, dict(file.metadata() or {})
-    except SafetensorError as error:
+    except (SafetensorError, AttributeError) as error:  # The latter: a type NumPy does not have.
         raise ValueError(f"{path}: is not a whole safetensors file: {error}") from None
 
 

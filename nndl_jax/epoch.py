@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Float, Int, Key, UInt8, UInt32
 
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import Evaluation, measure, pixels
@@ -36,7 +36,7 @@ class RunKeys(NamedTuple):
     shuffle: Key[Array, ""]
 
     @classmethod
-    def from_seed(cls, seed: Int[Array, ""]) -> "RunKeys":
+    def from_seed(cls, seed: UInt32[Array, ""]) -> "RunKeys":
         """The streams of a seed."""
         return cls(*jax.random.split(jax.random.key(seed), len(cls._fields)))
 
@@ -49,7 +49,7 @@ _BATCHES_AHEAD = 20
 Saves a tenth of a step of 784-30-10."""
 
 
-def init_state(spec: Network, seed: Int[Array, ""]) -> TrainState:
+def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:
     """The state before the first epoch."""
     model = FeedforwardNetwork(spec, key=RunKeys.from_seed(seed).init)
     params = nnx.state(model, nnx.Param)
@@ -62,9 +62,9 @@ def train_epoch(
     spec: Network,
     graph: nnx.GraphDef[FeedforwardNetwork],
     state: TrainState,
-    seed: Int[Array, ""],
+    seed: UInt32[Array, ""],
     numbers: Hyperparameters,
-    epoch: Int[Array, ""],
+    epoch: UInt32[Array, ""],
     splits: Mapping[str, Split],
 ) -> tuple[TrainState, Float[Array, " steps"], dict[str, Evaluation]]:
     """The state after an epoch, the mean cost of each mini-batch, and what was measured after it.
@@ -125,7 +125,9 @@ def _train_step(
 ) -> StepFn:
     loss_fn = build_loss(spec)
     num_images = num_train_images(spec, train)
-    num_batches = -(-num_images // spec.training.batch_size)
+    num_batches = math.ceil(num_images / spec.training.batch_size)
+    if spec.training.drop_short_batch:
+        num_batches = max(1, num_images // spec.training.batch_size)
     divisor = num_images if spec.regularizer.per == "image" else num_batches
     optimizer = build_optimizer(spec, numbers, divisor=divisor)
 

@@ -30,7 +30,7 @@ class Evaluation(NamedTuple):
     """Mean cost per image in nats (quadratic: squared activation), with the penalties."""
 
     @property
-    def accuracy(self) -> Float[np.ndarray, "*runs"]:
+    def accuracy(self) -> Float[np.ndarray, "*runs"] | np.float64:
         """Fraction of images classified rightly, exact in float64."""
         return np.asarray(self.num_correct) / np.asarray(self.num_images)
 

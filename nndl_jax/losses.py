@@ -65,7 +65,7 @@ def encode(labels: Int[Array, " batch"], data: Data, dtype: DTypeLike) -> Float[
         case "one-hot":
             return jax.nn.one_hot(labels, 10, dtype=dtype)
         case "binary":
-            return ((labels[:, None] >> jnp.arange(4)) & 1).astype(dtype)
+            return ((labels[:, None] >> jnp.arange(4, dtype=labels.dtype)[None]) & 1).astype(dtype)
         case _:
             assert_never(data.targets)
 
@@ -77,8 +77,8 @@ def decode(outputs: Float[Array, "batch out"], data: Data) -> Int[Array, " batch
     """
     match data.targets:
         case "one-hot":
-            return jnp.argmax(outputs, axis=-1)
+            return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
         case "binary":
-            return jnp.sum((outputs > 0.5) << jnp.arange(4), axis=-1)
+            return (outputs > 0.5).astype(jnp.int32) @ jnp.array([1, 2, 4, 8], jnp.int32)
         case _:
             assert_never(data.targets)

@@ -43,7 +43,8 @@ class DenseLayer(nnx.Module):
 
     def weighted_input(self, inputs: Float[Array, "*batch in"]) -> Float[Array, "*batch out"]:
         """The book's z = w a + b."""
-        return inputs @ self.weight[...].T + self.bias[...]
+        weighted = inputs @ self.weight[...].T
+        return weighted + jnp.broadcast_to(self.bias[...], weighted.shape)
 
     def __call__(self, inputs: Float[Array, "*batch in"]) -> Float[Array, "*batch out"]:
         """The activations a = activation(z)."""

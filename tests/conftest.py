@@ -13,6 +13,8 @@ from jaxtyping import install_import_hook
 os.environ |= {
     "PJRT_NPROC": "1",
     "JAX_NUM_CPU_DEVICES": "8",
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
@@ -25,6 +27,7 @@ _CHECKED = (
     "checkpoint",
     "datasets",
     "engine",
+    "epoch",
     "evaluation",
     "judge",
     "losses",
@@ -103,3 +106,9 @@ def small_network() -> Callable:
         return override(spec, changes or {})
 
     return build
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that workers end together."""
+    longest = ("test_pipeline.py", "test_train_stage.py")
+    items.sort(key=lambda item: item.path.name not in longest)

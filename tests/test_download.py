@@ -1,152 +1,25 @@
-"""The download stage with faulty mirrors, damaged caches and kills, and the stage `prepare`."""
+"""Downloads from faulty mirrors, with damaged caches, and through kills."""
 
-import hashlib
 import io
 import os
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from mirrors import ALL, CONTENT, FAST_FAULTS, FAULTS, Mirrors, Place
 
-from nndl_jax.datasets import MNIST_FILES, MnistFile, load_dataset
-from pipeline import download, prepare
-from pipeline.download import download_mnist
-from pipeline.paths import NOT_MNIST, RAW
-
-CONTENT = {
-    "small.gz": random.Random(0).randbytes(300),
-    "large.gz": random.Random(1).randbytes(40_000),
-}
-FILES = {
-    name: MnistFile(len(content), hashlib.sha256(content).hexdigest(), ())
-    for name, content in CONTENT.items()
-}
-# What a mirror with the fault does to the file, and what is said of it.
-FAULTS = {
-    "not-found": "404 Client Error: Not Found",
-    "server-error": "500 Server Error: Internal Server Error",
-    "hang-up": "Remote end closed connection without response",
-    "gibberish": "gibberish",
-    "truncated": "IncompleteRead",
-    "silently-truncated": "sends something else than the published file",
-    "corrupt": "sends something else than the published file",
-    "portal": "sends something else than the published file",
-    "stall": "timed out",
-    "trickle": "not done after 0.8",
-    "trickling-headers": "not done after 0.8",
-    "endless": "sends more than the 300 bytes of the file",
-    "redirect-loop": "Exceeded 30 redirects",
-}
-ALL = set(CONTENT)
-FAST_FAULTS = sorted(set(FAULTS) - {"stall", "trickle", "trickling-headers"})
-
-
-class _Mirrors(ThreadingHTTPServer):
-    """Serves `/<mode>/<file>`; `modes` says what `/mixed.../<file>` does."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.modes: dict[str, str] = {}
-        self.requests: list[str] = []
-        self.closing = threading.Event()
-
-    def address(self, mode: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{mode}/"
-
-    def handle_error(self, request, client_address) -> None:
-        """Stays quiet: clients hang up on faulty mirrors."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Mirrors
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.server.requests.append(self.path)
-        mode, name = self.path.strip("/").split("/")
-        content = CONTENT.get(name, bytes(2_000))
-        match self.server.modes.get(self.path, mode):
-            case "good":
-                self._answer(content)
-            case "chunked":
-                self._answer(
-                    b"".join(b"1\r\n%c\r\n" % byte for byte in content) + b"0\r\n\r\n", None
-                )
-            case "moved":
-                self._redirect(f"/good/{name}")
-            case "not-found":
-                self.send_error(404)
-            case "server-error":
-                self.send_error(500)
-            case "hang-up":
-                self.close_connection = True
-            case "gibberish":
-                self.wfile.write(b"gibberish\r\n\r\n")
-            case "truncated":
-                self._answer(content[: len(content) // 2], len(content))
-            case "silently-truncated":
-                self._answer(content[: len(content) // 2])
-            case "corrupt":
-                self._answer(bytes([content[0] ^ 1]) + content[1:])
-            case "portal":
-                self._answer(b"<html>Please log in.</html>")
-            case "stall":
-                self._answer(content[: len(content) // 2], len(content))
-                self.server.closing.wait(5)
-            case "trickle":
-                self._answer(content[:-100], len(content))
-                self._trickle(content[-100:])
-            case "trickling-headers":
-                self._trickle(b"HTTP/1.0 200 OK\r\nX-Long: " + bytes(1_000))
-            case "endless":
-                self._answer(content, 10**9)
-                while not self.server.closing.is_set():
-                    self.wfile.write(bytes(10_000))
-            case "redirect-loop":
-                self._redirect(self.path)
-            case unknown:
-                raise ValueError(unknown)
-
-    def _answer(self, body: bytes, length: int | None = -1) -> None:
-        self.send_response(200)
-        if length is None:
-            self.send_header("Transfer-Encoding", "chunked")
-        elif length >= 0:
-            self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _redirect(self, path: str) -> None:
-        self.send_response(302)
-        self.send_header("Location", path)
-        self.end_headers()
-
-    def _trickle(self, content: bytes) -> None:
-        for byte in content:
-            self.wfile.write(bytes([byte]))
-            if self.server.closing.wait(0.05):
-                break
+from pipeline import download
+from pipeline.paths import NOT_MNIST
 
 
 @pytest.fixture(scope="module")
 def mirrors():
-    server = _Mirrors()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.closing.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -157,39 +30,9 @@ def _impatience(monkeypatch):
     monkeypatch.setattr(download, "BYTES_PER_SECOND", 10e6)
 
 
-class _Place(NamedTuple):
-    """An empty project folder with its own cache."""
-
-    root: Path
-
-    @property
-    def raw(self) -> Path:
-        return self.root / "data" / "raw"
-
-    @property
-    def cache(self) -> Path:
-        return self.root / "cache"
-
-    def fetch(self, *sources: str) -> list[str]:
-        return download_mnist(self.raw, sources, cache=self.cache, files=FILES)
-
-    def holds(self, *, raw: set[str], cache: set[str]) -> bool:
-        """Whether there are these files and no others, and none with a wrong content."""
-        found = {path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file()}
-        wanted = {Path("data/raw") / name for name in raw} | {
-            Path("cache") / name for name in cache
-        }
-        right = all(
-            (self.root / path).read_bytes() == CONTENT[path.name]
-            for path in found
-            if path.name in CONTENT
-        )
-        return found == wanted and not list(self.root.glob("data/*.part")) and right
-
-
 @pytest.fixture
-def place(tmp_path) -> _Place:
-    return _Place(tmp_path)
+def place(tmp_path) -> Place:
+    return Place(tmp_path)
 
 
 @pytest.fixture
@@ -334,7 +177,7 @@ def test_what_a_kill_left_is_removed_at_the_next_start(place, good_folder):
     assert place.holds(raw=ALL, cache=set())
 
 
-def _interrupted(place: _Place, mirrors: _Mirrors, stop: signal.Signals) -> int:
+def _interrupted(place: Place, mirrors: Mirrors, stop: signal.Signals) -> int:
     """The exit status of the stage, stopped in the middle of a file."""
     environment = {
         **os.environ,
@@ -370,69 +213,3 @@ def test_killed_download_leaves_nothing_after_the_next_start(place, mirrors):
     assert place.holds(raw=set(), cache=set()) is False
     place.fetch(mirrors.address("good"))
     assert place.holds(raw=ALL, cache=ALL)
-
-
-@pytest.fixture
-def _empty_project(tmp_path, mirrors, monkeypatch):
-    """An empty working folder, two faulty mirrors and no cache."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(download, "MIRRORS", (mirrors.address("not-found"), "http://127.0.0.1:9/"))
-    monkeypatch.setenv("NNDL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("NNDL_MNIST_MIRROR", raising=False)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, handler)
-
-
-@pytest.mark.usefixtures("_empty_project")
-def test_notice_names_each_source_and_the_remedy(mirrors, monkeypatch, capsys):
-    monkeypatch.setenv("NNDL_MNIST_MIRROR", "/nowhere")
-    download.main()
-    notice = capsys.readouterr().err
-    assert "!! - /nowhere (t10k-labels-idx1-ubyte.gz): no such folder\n" in notice
-    assert f"!! - {mirrors.address('not-found')} (" in notice
-    assert "!! - http://127.0.0.1:9/ (" in notice
-    assert "will be marked as not MNIST" in notice
-    assert "set NNDL_MNIST_MIRROR=/folder/with/the/four/files" in notice
-
-
-@pytest.mark.usefixtures("_empty_project")
-def test_nothing_is_printed_when_all_is_well(mirrors, monkeypatch, capfd):
-    monkeypatch.setattr(download, "MNIST_FILES", FILES)
-    monkeypatch.setattr(download, "MIRRORS", (mirrors.address("good"),))
-    download.main()
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.usefixtures("_empty_project")
-def test_wrong_folder_is_a_warning_when_another_source_steps_in(mnist_folder, monkeypatch, capsys):
-    monkeypatch.setattr(download, "MIRRORS", (str(mnist_folder),))
-    monkeypatch.setenv("NNDL_MNIST_MIRROR", "/nowhere")
-    download.main()
-    reason = "/nowhere (t10k-labels-idx1-ubyte.gz): no such folder"
-    assert capsys.readouterr().err == f"warning: passed over {reason}\n"
-
-
-@pytest.mark.usefixtures("_empty_project")
-def test_mnist_is_prepared_from_a_local_folder(mnist_folder, monkeypatch, capsys):
-    monkeypatch.setenv("NNDL_MNIST_MIRROR", str(mnist_folder))
-    download.main()
-    assert sorted(path.name for path in RAW.iterdir()) == sorted(MNIST_FILES)
-    prepare.main()
-    assert load_dataset(prepare.DATASET).name == "mnist"
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.usefixtures("_empty_project")
-def test_digits_are_prepared_when_mnist_could_not_be_had(capsys):
-    download.main()
-    capsys.readouterr()
-    prepare.main()
-    assert load_dataset(prepare.DATASET).name == "digits"
-    assert capsys.readouterr().err.startswith("NOT MNIST: ")
-
-
-@pytest.mark.usefixtures("_empty_project")
-def test_prepare_ends_with_one_sentence_when_nothing_was_downloaded():
-    with pytest.raises(SystemExit, match=r"^error: data/raw/train-images.*: no such file"):
-        prepare.main()

@@ -1,0 +1,83 @@
+"""The stages `download` and `prepare` as DVC runs them."""
+
+import signal
+
+import pytest
+from mirrors import serve
+
+from nndl_jax.datasets import MNIST_FILES, load_dataset
+from pipeline import download, prepare
+from pipeline.paths import RAW
+
+
+@pytest.fixture(scope="module")
+def mirrors():
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def _empty_project(tmp_path, mirrors, monkeypatch):
+    """An empty working folder, two faulty mirrors and no cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "MIRRORS", (mirrors.address("not-found"), "http://127.0.0.1:9/"))
+    monkeypatch.setenv("NNDL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NNDL_MNIST_MIRROR", raising=False)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_notice_names_each_source_and_the_remedy(mirrors, monkeypatch, capsys):
+    monkeypatch.setenv("NNDL_MNIST_MIRROR", "/nowhere")
+    download.main()
+    notice = capsys.readouterr().err
+    assert "!! - /nowhere (t10k-labels-idx1-ubyte.gz): no such folder\n" in notice
+    assert f"!! - {mirrors.address('not-found')} (" in notice
+    assert "!! - http://127.0.0.1:9/ (" in notice
+    assert "will be marked as not MNIST" in notice
+    assert "set NNDL_MNIST_MIRROR=/folder/with/the/four/files" in notice
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_nothing_is_printed_when_all_is_well(mirrors, monkeypatch, capfd):
+    monkeypatch.setattr(download, "MNIST_FILES", FILES)
+    monkeypatch.setattr(download, "MIRRORS", (mirrors.address("good"),))
+    download.main()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_wrong_folder_is_a_warning_when_another_source_steps_in(mnist_folder, monkeypatch, capsys):
+    monkeypatch.setattr(download, "MIRRORS", (str(mnist_folder),))
+    monkeypatch.setenv("NNDL_MNIST_MIRROR", "/nowhere")
+    download.main()
+    reason = "/nowhere (t10k-labels-idx1-ubyte.gz): no such folder"
+    assert capsys.readouterr().err == f"warning: passed over {reason}\n"
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_mnist_is_prepared_from_a_local_folder(mnist_folder, monkeypatch, capsys):
+    monkeypatch.setenv("NNDL_MNIST_MIRROR", str(mnist_folder))
+    download.main()
+    assert sorted(path.name for path in RAW.iterdir()) == sorted(MNIST_FILES)
+    prepare.main()
+    assert load_dataset(prepare.DATASET).name == "mnist"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_digits_are_prepared_when_mnist_could_not_be_had(capsys):
+    download.main()
+    capsys.readouterr()
+    prepare.main()
+    assert load_dataset(prepare.DATASET).name == "digits"
+    assert capsys.readouterr().err.startswith("NOT MNIST: ")
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_prepare_ends_with_one_sentence_when_nothing_was_downloaded():
+    with pytest.raises(SystemExit, match=r"^error: data/raw/train-images.*: no such file"):
+        prepare.main()

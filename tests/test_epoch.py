@@ -1,0 +1,107 @@
+"""Epochs of mini-batches against the oracle, and the bugs of other ports, which it must see."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import oracle
+import pytest
+
+from nndl_jax import build_model, epoch, optimizer, train
+from nndl_jax.epoch import RunKeys
+from nndl_jax.shuffle import permutation
+
+SLOWLY = {"optimizer.learning_rate": 0.5}
+SOFTMAX = {"loss": "log-likelihood", "model.layers[1].activation": "softmax"}
+BINARY = {"data.targets": "binary", "model.layers[1].units": 4}
+TANH = {"model.layers[0].activation": "tanh"}
+PENALTIES = {"regularizer.l2": 5.0, "regularizer.l1": 1.0, "optimizer.momentum": 0.5}
+PER_BATCH = {"regularizer.l2": 0.5, "regularizer.per": "batch"}
+# 120 images in mini-batches of 50 leave a short one of 20.
+SHORT = {"training.batch_size": 50}
+DROPPED = {**SHORT, "training.drop_short_batch": True}
+
+DOCUMENTS = {
+    "plain": {},
+    "short batch": {**SHORT, **SLOWLY, **PENALTIES, "loss": "cross-entropy"},
+    "lambda per batch": {**SHORT, **PER_BATCH},
+    "lambda per batch, short batch dropped": {**DROPPED, **PER_BATCH},
+    "order of the file": {"training.shuffle": False, **SLOWLY, **SOFTMAX},
+    "binary targets of 35 images": {"data.train_images": 35, **SLOWLY, **BINARY},
+    "batch larger than the set": {"training.batch_size": 500, **TANH},
+}
+TOLERANCE = 1e-5
+ONE_KEY = jax.random.key(0)
+
+
+def mini_batches(spec, num_images, num_before):
+    """Places of the images of each mini-batch, with seed 0 and so many epochs before."""
+    order = np.arange(num_images)
+    if spec.training.shuffle:
+        key = jax.random.fold_in(RunKeys.from_seed(jnp.uint32(0)).shuffle, num_before)
+        order = np.asarray(permutation(key, num_images))
+    size = spec.training.batch_size
+    batches = [order[at : at + size] for at in range(0, num_images, size)]
+    return [b for b in batches if len(b) == size or not spec.training.drop_short_batch]
+
+
+def worst_deviation(spec, dataset):
+    """The largest difference from the oracle after two epochs, in a parameter or in the cost."""
+    layers = oracle.copy_layers(build_model(spec, key=RunKeys.from_seed(jnp.uint32(0)).init))
+    images, labels = dataset.train.images / 256, dataset.train.labels
+    targets = [oracle.target(label, spec.data.targets) for label in labels]
+    num_images = spec.data.train_images or len(labels)
+    first, second = (mini_batches(spec, num_images, num_before) for num_before in (0, 1))
+    rule = oracle.Rule(
+        spec.optimizer.learning_rate,
+        spec.optimizer.momentum,
+        spec.regularizer.l1,
+        spec.regularizer.l2,
+        divisor=num_images if spec.regularizer.per == "image" else len(first),
+    )
+    layers, costs = oracle.train(layers, images, targets, first + second, spec.loss, rule)
+    *_, result = train(spec, dataset)
+    differences = [result.metrics["batch_cost"][0] - np.mean(costs[len(first) :])]
+    for ours, theirs in zip(oracle.copy_layers(result.model(0)), layers, strict=True):
+        differences += [ours.weight - theirs.weight, ours.bias - theirs.bias]
+    return max(np.max(np.abs(difference)) for difference in differences)
+
+
+@pytest.mark.parametrize("changes", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_epochs_are_the_oracles_in_float32(small_network, small_dataset, changes):
+    spec = small_network({"training.epochs": 2, **changes})
+    assert worst_deviation(spec, small_dataset) < TOLERANCE
+
+
+def test_epochs_are_the_oracles_in_float64(small_network, small_dataset):
+    double = {"training.dtype": "float64", "training.epochs": 2}
+    with jax.enable_x64(True):
+        spec = small_network(double | DOCUMENTS["short batch"])
+        assert worst_deviation(spec, small_dataset) < 1e-12
+
+
+def mutant_optimizer(change_fn, divided_by=1):
+    """The library's `build_optimizer` with a bug: changed steps, or a smaller divisor."""
+    build = optimizer.build_optimizer
+
+    def build_optimizer(spec, numbers, *, divisor):
+        return change_fn(build(spec, numbers, divisor=max(1, divisor // divided_by)))
+
+    return build_optimizer
+
+
+ACCUMULATE = mutant_optimizer(lambda steps: optax.chain(optax.trace(1.0), steps))
+L2_PER_SAMPLE = mutant_optimizer(lambda steps: steps, divided_by=10)
+MUTATIONS = {
+    "gradients accumulated over an epoch": (epoch, "build_optimizer", ACCUMULATE),
+    "L2 added once per sample": (epoch, "build_optimizer", L2_PER_SAMPLE),
+    "pixels / 255": (epoch, "pixels", lambda x, spec: x.astype(spec.training.dtype) / 255),
+    "one order for all epochs": (epoch, "permutation", lambda _, n: permutation(ONE_KEY, n)),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)
+def test_mutation_breaks_the_comparison(small_network, small_dataset, monkeypatch, mutation):
+    monkeypatch.setattr(*mutation)
+    spec = small_network({"training.epochs": 2, **PENALTIES})
+    assert worst_deviation(spec, small_dataset) > 100 * TOLERANCE
