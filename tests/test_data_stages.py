@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from mirrors import serve
+from mirrors import FILES, serve
 
 from nndl_jax.datasets import MNIST_FILES, load_dataset
 from pipeline import download, prepare

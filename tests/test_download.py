@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from mirrors import ALL, CONTENT, FAST_FAULTS, FAULTS, Mirrors, Place
+from mirrors import ALL, CONTENT, FAST_FAULTS, FAULTS, Mirrors, Place, serve
 
 from pipeline import download
 from pipeline.paths import NOT_MNIST
