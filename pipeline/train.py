@@ -4,6 +4,9 @@ After an epoch the state goes to `.nndl/<id>/`, so that a killed stage goes on f
 with the same bits.
 """
 
+# Annotations stay unread: those that name types of nndl_jax would import JAX before it is set up.
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
