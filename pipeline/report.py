@@ -82,9 +82,7 @@ def _head(profile: str, entries: Sequence[Entry]) -> str:
 
 
 def _summary(profile: str, entries: Sequence[Entry]) -> str:
-    counts = Counter(str(entry["verdict"]) for entry in entries)
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    return f"Profile `{profile}`. Of {len(entries)} claims of the book: {said}."
+    return f"Profile `{profile}`. Of {len(entries)} claims of the book: {_count(entries)}."
 
 
 def _section(experiment: Experiment, entries: Sequence[Entry], figure: Path | None) -> str:
@@ -125,13 +123,25 @@ def _table(entries: Sequence[Entry]) -> str:
 
 
 def _overview(entries: Sequence[Entry]) -> str:
-    """The README's table: for each experiment the claim that sums it up, its first."""
+    """The README's table: for each experiment one claim, and what became of all of them."""
     rows = []
     for title, group in groupby(entries, key=lambda entry: entry["title"]):
-        for entry in list(group)[:1]:
-            row = [title, entry["statement"], _percent(entry["book"]), _ours(entry)]
-            rows.append([*row, entry["num_runs"] or "", _verdict(entry)])
-    return _markdown(rows, ["experiment", "claim", "book", "ours", "runs", "verdict"])
+        claims = list(group)
+        head = min(claims, key=_weight)
+        row = [title, head["statement"], _percent(head["book"]), _ours(head)]
+        rows.append([*row, head["num_runs"] or "", _verdict(head), _count(claims)])
+    headers = ["experiment", "claim", "book", "ours", "runs", "verdict", "all claims"]
+    return _markdown(rows, headers)
+
+
+def _weight(entry: Entry) -> tuple[bool, int]:
+    """Smaller for claims that say more of an experiment: those that were run, of the best epoch."""
+    return entry["verdict"] == "not run", {"best": 0, "last": 1}.get(str(entry["epoch"]), 2)
+
+
+def _count(entries: Sequence[Entry]) -> str:
+    counts = Counter(str(entry["verdict"]) for entry in entries)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
 
 
 def _markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:

@@ -94,6 +94,7 @@ def test_the_readme_gets_its_table_from_the_report(tmp_path: Path) -> None:
     entry = {
         "title": "A net",
         "statement": "best epoch",
+        "epoch": "best",
         "book": 0.9542,
         "mean": 0.95,
         "spread": 0.001,
