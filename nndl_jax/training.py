@@ -97,7 +97,9 @@ def train(
         metrics: dict[str, Float[np.ndarray, " runs"]] = {}
         for index, engine in enumerate(engines):
             states[index], costs, evaluations = engine.run_epoch(states[index], epoch)
-            _check_finite(spec, runs, engine, epoch, costs)
+            # What the last step of all broke shows only in what is measured after it.
+            measured_costs = [evaluation.cost for evaluation in evaluations.values()]
+            _check_finite(spec, runs, engine, epoch, np.column_stack([costs, *measured_costs]))
             measured = {"batch_cost": costs.mean(axis=1)}
             for monitor in spec.monitors:
                 split, quantity = monitor.split("_")

@@ -155,6 +155,18 @@ def test_divergence_is_named_with_epoch_step_run_and_remedy(small_network, small
     assert re.fullmatch(said, str(caught.value))
 
 
+def test_divergence_in_the_last_step_of_all_is_found(small_network, small_dataset):
+    changes = {
+        "model.layers[0].activation": "linear",
+        "model.layers[1].activation": "linear",
+        "model.initializer.weights": "normal",
+        "optimizer.learning_rate": 1e6,
+        "training.batch_size": 120,
+    }
+    with pytest.raises(DivergenceError, match="at epoch 0, step 1,"):
+        list(train(small_network(changes), small_dataset))
+
+
 def test_small_data_set_is_learnt(small_network, small_dataset):
     changes = {"loss": "cross-entropy", "optimizer.learning_rate": 0.3, "training.epochs": 40}
     *_, last = train(small_network(changes), small_dataset)
