@@ -51,17 +51,19 @@ class Judgement(NamedTuple):
 def at_epoch(
     claim: NumberClaim | ComparisonClaim, curves: Float[np.ndarray, "runs epochs"]
 ) -> Float[np.ndarray, " runs"] | None:
-    """Each run's measurement at the epoch that a claim speaks of, or None if none goes so far.
-
-    The best epoch is the one with the highest accuracy, or with the lowest cost.
-    """
+    """Each run's measurement at the epoch that a claim speaks of, or None if none goes so far."""
     match claim.epoch:
         case "last":
             return curves[:, -1]
         case "best":
-            return curves.min(axis=1) if claim.metric.endswith("cost") else curves.max(axis=1)
+            return best_epoch(claim.metric, curves)
         case epoch:
             return curves[:, epoch] if epoch < curves.shape[1] else None
+
+
+def best_epoch(metric: str, curves: Float[np.ndarray, "runs epochs"]) -> Float[np.ndarray, " runs"]:
+    """Each run's measurement at its best epoch: the highest accuracy, or the lowest cost."""
+    return curves.min(axis=1) if metric.endswith("cost") else curves.max(axis=1)
 
 
 def judge_number(claim: NumberClaim, values: Float[np.ndarray, " runs"]) -> Judgement:

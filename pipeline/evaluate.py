@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float
 
 from nndl_jax.faults import SpecError
-from nndl_jax.judge import Judgement, at_epoch, judge_comparison, judge_number
+from nndl_jax.judge import Judgement, at_epoch, best_epoch, judge_comparison, judge_number
 from nndl_jax.schema import Claim, ComparisonClaim, Document, NumberClaim, Side
 from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, variants
 from pipeline.paths import CURVES, JUDGEMENTS, METRICS, SPEC
-from pipeline.resolve import resolve_all
+from pipeline.resolve import resolve_all, without_words
 from pipeline.resolved import Resolved
 from pipeline.runs import History, read_history
 from pipeline.settings import Settings
@@ -62,9 +62,8 @@ class Experiment(NamedTuple):
     def load(cls, name: str, resolved: Resolved, settings: Settings) -> "Experiment":
         """The experiment of this name."""
         document, history = load_spec(SPEC / f"{name}.yaml"), read_history(name)
-        told = {"vary": (), "claims": (), "deviations": (), "title": name}
-        same = told | {"source": document.source}
-        is_changed = document.model_copy(update=same) != resolved.spec.model_copy(update=same)
+        # Variants that a profile leaves out do not change the others.
+        is_changed = without_words(document).bare() != resolved.spec.bare()
         foreign = None
         if is_changed or name in settings.overrides:
             foreign = "other settings"
@@ -150,10 +149,9 @@ def _write_metrics(experiment: Experiment, history: History) -> None:
             curves = select(history, points, metric, point.values)
             if curves is None:
                 continue
-            best = curves.min(axis=1) if metric.endswith("cost") else curves.max(axis=1)
             flat |= {
                 f"{metric}.last": round(float(curves[:, -1].mean()), 6),
-                f"{metric}.best": round(float(best.mean()), 6),
+                f"{metric}.best": round(float(best_epoch(metric, curves).mean()), 6),
             }
             flat["runs"] = len(curves)
         suffix = "" if point.name == "base" else f"@{point.name}"

@@ -1,5 +1,6 @@
 """Figures of the report: learning curves of every network, with the book's numbers on them."""
 
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -47,7 +48,7 @@ def _draw_epochs(axes: Axes, experiment: Experiment, history: History) -> None:
     """A thin line for each run, a thick one for their mean, a cross for each number printed."""
     metric = experiment.document.monitors[0]
     epochs = np.arange(history.metrics[metric].shape[1])
-    for point, colour in zip(experiment.points, _cycle(len(experiment.points)), strict=True):
+    for point, colour in zip(experiment.points, cycle(_COLOURS), strict=False):
         curves = select(history, experiment.points, metric, point.values)
         if curves is None:
             continue
@@ -94,10 +95,6 @@ def _draw_sizes(axes: Axes, experiment: Experiment, history: History) -> None:
         axes.plot(*zip(*marks, strict=True), "x", color=colour, markersize=9, label=label)
     axes.set_xscale("log")
     axes.set_xlabel("training images")
-
-
-def _cycle(count: int) -> list[str]:
-    return [_COLOURS[index % len(_COLOURS)] for index in range(count)]
 
 
 def _save(figure: Figure, path: Path, footnote: str) -> None:

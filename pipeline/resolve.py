@@ -67,6 +67,12 @@ def apply_settings(spec: Document, settings: Settings) -> Document:
     return _limit_network(spec, profile) if isinstance(spec, Network) else _limit_fit(spec, profile)
 
 
+def without_words(spec: Document) -> Document:
+    """The document without its title, its place in the book and what the book says of it."""
+    told = {"title": spec.id, "source": _NO_SOURCE, "claims": (), "deviations": ()}
+    return spec.model_copy(update=told)
+
+
 def _unknown_sides(spec: Document, names: list[str], folder: Path) -> list[Fault]:
     """Comparisons with documents that do not exist."""
     faults = []
@@ -94,10 +100,8 @@ def _resolve(spec: Document, settings: Settings) -> Resolved:
         if isinstance(point.spec, Network):
             check_memory(point.spec, num_runs)
     selected = settings.documents == "all" or spec.id in settings.documents
-    told = {"title": spec.id, "source": _NO_SOURCE, "claims": (), "deviations": ()}
-    plain = spec.model_copy(update=told)
     seeds = tuple(range(settings.seed, settings.seed + num_runs))
-    return Resolved(selected=selected, seeds=seeds, spec=plain)
+    return Resolved(selected=selected, seeds=seeds, spec=without_words(spec))
 
 
 def _limit_network(spec: Network, profile: Profile) -> Network:
