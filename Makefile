@@ -7,7 +7,7 @@ LOCK := requirements/$(JAX).txt
 READY := .venv/.ready-$(JAX)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test lint readme schema lock benchmark clean
+.PHONY: all setup test test-all lint readme schema lock benchmark clean
 
 all: $(READY)
 	@python -m pipeline
@@ -25,6 +25,9 @@ $(READY): $(LOCK) pyproject.toml
 
 test: lint
 	@pytest -n auto --dist loadfile --no-loadscope-reorder
+
+test-all: lint # with the tests that take longer than a minute
+	@pytest -n auto --dist loadfile --no-loadscope-reorder -m ""
 
 lint: $(READY)
 	@ruff format --check --quiet .

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Baseline, Document, Network
+from nndl_jax.schema import Baseline, Calculation, Document, Network
 from nndl_jax.specs import dump_spec, list_specs, load_spec
 from nndl_jax.variants import list_runs, variants
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nndl_jax.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
     from nndl_jax.evaluation import Evaluation, evaluate
+    from nndl_jax.gradients import bias_gradients
     from nndl_jax.model import FeedforwardNetwork, build_model
     from nndl_jax.training import DivergenceError, EpochResult, abstract_states, train
 
@@ -29,6 +30,7 @@ _LAZY = {
     "checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
     "evaluation": ("Evaluation", "evaluate"),
+    "gradients": ("bias_gradients",),
     "model": ("FeedforwardNetwork", "build_model"),
     "training": ("DivergenceError", "EpochResult", "abstract_states", "train"),
 }
@@ -36,6 +38,7 @@ _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "Baseline",
+    "Calculation",
     "Dataset",
     "DivergenceError",
     "Document",
@@ -47,6 +50,7 @@ __all__ = [
     "SpecError",
     "Split",
     "abstract_states",
+    "bias_gradients",
     "build_model",
     "dump_spec",
     "evaluate",

@@ -20,10 +20,10 @@ from jaxtyping import Array
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize
 
-from nndl_jax.epoch import TrainState
 from nndl_jax.located_yaml import LocatedYaml
 from nndl_jax.model import FeedforwardNetwork, build_model
 from nndl_jax.schema import DOCUMENTS, Network
+from nndl_jax.state import TrainState
 from nndl_jax.validation import validate
 
 Tree = TypeVar("Tree")
@@ -32,13 +32,14 @@ History = Sequence[Mapping[str, Sequence[float]]]
 
 
 class Snapshot(NamedTuple):
-    """The whole state of a batch of runs after an epoch, in host memory."""
+    """The whole state of a batch of runs after a measurement, in host memory."""
 
-    epoch: int
+    number: int
+    """Number of measurements before that one."""
     states: Sequence[TrainState]
     """One for each group of runs."""
     history: History = ()
-    """Monitors of each epoch so far, with a value for each run."""
+    """What was measured so far, with a value for each run."""
 
 
 def save(model: FeedforwardNetwork, spec: Network, path: str | Path) -> None:
@@ -90,7 +91,7 @@ def save_snapshot(snapshot: Snapshot, path: Path, *, identity: str) -> None:
     arrays = _named(tuple(snapshot.states))
     metadata = {
         "identity": identity,
-        "epoch": str(snapshot.epoch),
+        "number": str(snapshot.number),
         "history": json.dumps([{k: list(v) for k, v in row.items()} for row in snapshot.history]),
     }
     content = serialize(arrays, metadata | {"checksum": _checksum(arrays, metadata)})
@@ -124,7 +125,7 @@ def load_snapshot(
             problems.append(str(error))
             continue
         history = json.loads(metadata["history"])
-        return Snapshot(int(metadata["epoch"]), states, history), problems
+        return Snapshot(int(metadata["number"]), states, history), problems
     return None, problems
 
 

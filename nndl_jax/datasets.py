@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import safetensors.numpy
-from jaxtyping import Int32, UInt8
+from jaxtyping import Float, Int32, UInt8
 from safetensors import SafetensorError, safe_open
 
 SPLITS = ("train", "validation", "test")
@@ -58,10 +58,13 @@ MNIST_FILES: Mapping[str, MnistFile] = {
 
 
 class Split(NamedTuple):
-    """Images with their labels: pixels row by row, 0 is white and 255 is black."""
+    """Images with their labels: pixels row by row, 0 is white and 255 is black.
 
-    images: UInt8[np.ndarray, "images pixels"]
-    labels: Int32[np.ndarray, " images"]
+    A document's own examples stand here as float inputs and targets.
+    """
+
+    images: UInt8[np.ndarray, "images pixels"] | Float[np.ndarray, "examples in"]
+    labels: Int32[np.ndarray, " images"] | Float[np.ndarray, "examples out"]
 
 
 class Dataset(NamedTuple):

@@ -1,7 +1,8 @@
 """One compiled program for a group of runs, its runs spread over a mesh of devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import jax
@@ -9,14 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array, Int
 
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.epoch import TrainState, init_state, monitored_splits, train_epoch
-from nndl_jax.evaluation import Evaluation
+from nndl_jax.datasets import Split
+from nndl_jax.epoch import monitored_splits, train_epochs
+from nndl_jax.legacy import epoch_orders, initial_layers
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import hyperparameters
-from nndl_jax.variants import Group, template
+from nndl_jax.schema import Network, Replay
+from nndl_jax.state import Measurements, RunInputs, TrainState, init_state
+from nndl_jax.stopping import rules
+from nndl_jax.variants import Group
 
 Tree = TypeVar("Tree")
 
@@ -25,42 +29,66 @@ _EVERYWHERE = PartitionSpec()
 
 
 class Engine:
-    """Trains the runs of one group, an epoch at a call.
+    """Trains the runs of one group, from one measurement to the next at a call.
 
     Attributes:
-        group: the runs, whose documents differ in numbers only.
+        group: the runs, whose documents differ in numbers and first weights only.
     """
 
-    def __init__(self, group: Group, dataset: Dataset, mesh: Mesh) -> None:
+    def __init__(self, group: Group, splits: Mapping[str, Split], mesh: Mesh) -> None:
         self.group = group
-        self._spec = template(group.specs[0])
+        self._spec = spec = group.template
         # With fewer runs than devices, only as many work as there are runs.
         self._mesh = Mesh(mesh.devices.reshape(-1)[: len(group.runs)], ("runs",))
-        self._splits = self._copy_to_devices(dataset)
-        self._seeds = self._put(np.asarray(group.seeds, np.uint32))
-        self._numbers = jax.tree.map(self._put, hyperparameters(group.specs))
+        names = sorted({"train", *monitored_splits(spec)})
+        everywhere = NamedSharding(self._mesh, _EVERYWHERE)
+        self._splits = jax.device_put({name: splits[name] for name in names}, everywhere)
+        numbers = (hyperparameters(group.specs), rules(group.specs))
+        seeds = self._put(np.asarray(group.seeds, np.uint32))
+        self._inputs = RunInputs(seeds, *jax.tree.map(self._put, numbers))
+        self._orders = _Orders(group.specs, len(splits["train"].labels))
         self._graph = nnx.split(nnx.eval_shape(self._build))[0]
-        self._init = jax.jit(self._over_runs(partial(init_state, self._spec), num_shared=0))
-        self._train = jax.jit(
-            self._over_runs(partial(train_epoch, self._spec, self._graph), num_shared=2),
-            donate_argnums=0,
-        )
+        self._train = {}
 
     def init(self) -> TrainState:
         """The state before the first epoch."""
-        return self._init(self._seeds)
+        # Run by run and not compiled as one: the small programs in it are common to many documents,
+        # and cached.
+        states = [
+            jax.tree.map(np.asarray, self._init_run(spec, seed))
+            for spec, seed in zip(self.group.specs, self.group.seeds, strict=True)
+        ]
+        return self.to_devices(jax.tree.map(lambda *leaves: np.stack(leaves), *states))
 
-    def run_epoch(
-        self, state: TrainState, epoch: int
-    ) -> tuple[TrainState, Float[np.ndarray, "runs steps"], dict[str, Evaluation]]:
-        """The state after an epoch, the cost of each mini-batch, and what each split gave.
+    def run(self, state: TrainState, number: int) -> tuple[TrainState, Measurements]:
+        """The state after the next measurement, and what was measured.
 
         The state that is given is used up.
+
+        Args:
+            state: the state before.
+            number: of measurements before this one.
         """
-        state, costs, evaluations = self._train(
-            state, self._seeds, self._numbers, jnp.uint32(epoch), self._splits
-        )
-        return state, *self.to_host((costs, evaluations))
+        first, num_epochs = self.span(number)
+        orders = self._orders.take(first, num_epochs)
+        train_fn = self._train.get(num_epochs)
+        if train_fn is None:
+            train_fn = partial(train_epochs, self._spec, self._graph, num_epochs)
+            train_fn = jax.jit(self._over_runs(train_fn, num_shared=2), donate_argnums=0)
+            self._train[num_epochs] = train_fn
+        placed = None if orders is None else self._put(orders)
+        state, measurements = train_fn(state, self._inputs, placed, jnp.uint32(first), self._splits)
+        return state, self.to_host(measurements)
+
+    def epoch(self, number: int) -> int:
+        """The epoch after which a measurement is made."""
+        first, num_epochs = self.span(number)
+        return first + num_epochs - 1
+
+    def goes_on(self, state: TrainState, number: int) -> bool:
+        """Whether a measurement of this number is still to be made of any run."""
+        is_over = self.span(number)[1] < 1
+        return not is_over and bool(np.any(self.to_host(state.progress.is_active)))
 
     def model(self, state: TrainState, member: int) -> FeedforwardNetwork:
         """The network of one run of the group."""
@@ -74,14 +102,18 @@ class Engine:
         """The inverse of `to_host`."""
         return jax.tree.map(self._put, state)
 
+    def span(self, number: int) -> tuple[int, int]:
+        """The first epoch of a measurement, and their number: none or less after the last."""
+        training = self._spec.training
+        first = number * training.evaluate_every
+        return first, min(training.evaluate_every, training.epochs - first)
+
+    def _init_run(self, spec: Network, seed: int) -> TrainState:
+        drawn = self._spec.model_copy(update={"model": spec.model})
+        return _with_legacy_draws(init_state(drawn, jnp.uint32(seed)), spec)
+
     def _build(self) -> FeedforwardNetwork:
         return FeedforwardNetwork(self._spec, key=jax.random.key(0))
-
-    def _copy_to_devices(self, dataset: Dataset) -> dict[str, Split]:
-        """The splits that are read, as bytes, a copy on every device."""
-        names = {"train", *monitored_splits(self._spec)}
-        splits = {name: getattr(dataset, name) for name in sorted(names)}
-        return jax.device_put(splits, NamedSharding(self._mesh, _EVERYWHERE))
 
     def _put(self, runwise: np.ndarray) -> Array:
         """A row for each run, on the devices; the last is repeated until each has equally many."""
@@ -108,6 +140,49 @@ class Engine:
         def over_mesh(*args):
             split = len(args) - num_shared
             specs = (_RUNS,) * split + (_EVERYWHERE,) * num_shared
-            return jax.shard_map(on_device, mesh=self._mesh, in_specs=specs, out_specs=_RUNS)(*args)
+            return jax.shard_map(
+                on_device, mesh=self._mesh, in_specs=specs, out_specs=_RUNS, check_vma=False
+            )(*args)
 
         return over_mesh
+
+
+class _Orders:
+    """The orders of images of runs that replay the author's draws, epoch after epoch."""
+
+    def __init__(self, specs: Sequence[Network], num_images: int) -> None:
+        self._replays = [spec.training.replay for spec in specs if spec.training.replay]
+        self._num_images = num_images
+        self._next = 0
+        self._streams = self._begin()
+
+    def take(self, first: int, num_epochs: int) -> Int[np.ndarray, "runs epochs images"] | None:
+        """Orders of some epochs for each run, or None if the runs draw their own."""
+        if not self._replays:
+            return None
+        if first != self._next:
+            self._streams = self._begin()
+            for stream in self._streams.values():
+                next(islice(stream, first - 1, first), None)
+        taken = {
+            replay: np.stack(list(islice(stream, num_epochs)))
+            for replay, stream in self._streams.items()
+        }
+        self._next = first + num_epochs
+        return np.stack([taken[replay] for replay in self._replays])
+
+    def _begin(self) -> dict[Replay, Iterator[Int[np.ndarray, " images"]]]:
+        return {replay: epoch_orders(replay, self._num_images) for replay in self._replays}
+
+
+def _with_legacy_draws(state: TrainState, spec: Network) -> TrainState:
+    """The same state, with the author's first weights where the document replays them."""
+    if spec.training.replay is None:
+        return state
+    layers = initial_layers(spec, spec.training.replay)
+
+    def draw(path: jax.tree_util.KeyPath, leaf: Array) -> np.ndarray:
+        _, index, name = jax.tree_util.keystr(path, simple=True, separator="/").split("/")[:3]
+        return layers[int(index)][name == "bias"].astype(leaf.dtype)
+
+    return state._replace(params=jax.tree_util.tree_map_with_path(draw, state.params))

@@ -15,6 +15,11 @@ from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import Hyperparameters, hyperparameters, is_weight
 from nndl_jax.schema import Network
 
+Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
+"""Bytes of images, or inputs of examples written out in a document."""
+Labels = Int[Array, "*batch"] | Float[Array, "*batch out"]
+"""Digits, or targets of examples written out."""
+
 CHUNK = 1000
 """Images evaluated at once: bounds the memory that activations take."""
 
@@ -28,6 +33,8 @@ class Evaluation(NamedTuple):
     """Images in the split."""
     cost: Float[Array | np.ndarray, "*runs"]
     """Mean cost per image in nats (quadratic: squared activation), with the penalties."""
+    output: Float[Array | np.ndarray, "*runs"]
+    """Mean activation of the first output neuron."""
 
     @property
     def accuracy(self) -> Float[np.ndarray, "*runs"] | np.float64:
@@ -35,9 +42,13 @@ class Evaluation(NamedTuple):
         return np.asarray(self.num_correct) / np.asarray(self.num_images)
 
 
-def pixels(images: UInt8[Array, "*batch pixels"], spec: Network) -> Float[Array, "*batch pixels"]:
-    """Images as the book's program sees them: byte / 256, from 0 (white) to 255/256 (black)."""
-    return images.astype(spec.training.dtype) / 256
+def pixels(images: Images, spec: Network) -> Float[Array, "*batch pixels"]:
+    """Images as the book's program sees them: byte / 256, from 0 (white) to 255/256 (black).
+
+    Inputs of examples are numbers already and stay as they are.
+    """
+    inputs = images.astype(spec.training.dtype)
+    return inputs / 256 if images.dtype == jnp.uint8 else inputs
 
 
 def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluation:
@@ -52,40 +63,42 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
     """
     graph, params = nnx.split(model)
     numbers = jax.tree.map(lambda column: column[0], hyperparameters([spec]))
-    images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
-    return _evaluate(params, numbers, images, labels, graph=graph, spec=spec.bare())
+    return _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
 
 
 def measure(
     model: FeedforwardNetwork,
-    images: UInt8[Array, "images pixels"],
-    labels: Int[Array, " images"],
+    split: Split,
     spec: Network,
     numbers: Hyperparameters,
 ) -> Evaluation:
     """The same, from arrays and inside a compiled program."""
     loss_fn = build_loss(spec)
+    images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
 
     def measure_chunk(
-        chunk: tuple[UInt8[Array, "chunk pixels"], Int[Array, " chunk"]],
-    ) -> tuple[Int[Array, ""], Float[Array, ""]]:
+        chunk: tuple[Images, Labels],
+    ) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""]]:
         logits = model.logits(pixels(chunk[0], spec))
-        guesses = decode(model.activate(logits), spec.data)
+        outputs = model.activate(logits)
         targets = encode(chunk[1], spec.data, logits.dtype)
-        return jnp.sum(guesses == chunk[1]), jnp.sum(loss_fn(logits, targets))
+        count = jnp.array(0, jnp.int32)
+        if spec.data.examples is None:
+            count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
+        return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0])
 
     num_images = images.shape[0]
     whole = num_images - num_images % CHUNK
-    counts, costs = jax.lax.map(
-        measure_chunk,
-        (images[:whole].reshape(-1, CHUNK, images.shape[1]), labels[:whole].reshape(-1, CHUNK)),
+    chunks = [array[:whole].reshape(-1, CHUNK, *array.shape[1:]) for array in (images, labels)]
+    sums = jax.tree.map(
+        lambda each: jnp.sum(each, axis=0, dtype=each.dtype),
+        jax.lax.map(measure_chunk, tuple(chunks)),
     )
-    count, cost = jnp.sum(counts), jnp.sum(costs)
     if whole < num_images:
-        rest_count, rest_cost = measure_chunk((images[whole:], labels[whole:]))
-        count, cost = count + rest_count, cost + rest_cost
+        sums = jax.tree.map(jnp.add, sums, measure_chunk((images[whole:], labels[whole:])))
+    count, cost, output = sums
     penalty = _penalty(model, numbers)
-    return Evaluation(count, num_images, (cost + penalty) / num_images)
+    return Evaluation(count, num_images, (cost + penalty) / num_images, output / num_images)
 
 
 def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array, ""]:
@@ -105,10 +118,9 @@ def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array
 def _evaluate(
     params: nnx.State,
     numbers: Hyperparameters,
-    images: UInt8[Array, "images pixels"],
-    labels: Int[Array, " images"],
+    split: Split,
     *,
     graph: nnx.GraphDef[FeedforwardNetwork],
     spec: Network,
 ) -> Evaluation:
-    return measure(nnx.merge(graph, params), images, labels, spec, numbers)
+    return measure(nnx.merge(graph, params), split, spec, numbers)

@@ -2,16 +2,28 @@
 
 A printed number is one draw from whatever distribution its protocol gives: "the best epoch of the
 best of three runs" is the largest of three. So it is judged by its place in that distribution, as
-far as our runs determine it, and never by a bare difference.
+far as our runs determine it, and never by a bare difference. What they determine is worked out in
+`spread.py`.
 """
 
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
-from nndl_jax.schema import ComparisonClaim, NumberClaim
+from nndl_jax.schema import ComparisonClaim, CurveClaim, NumberClaim
+from nndl_jax.schema.claims import Epoch
+from nndl_jax.spread import (
+    ROUNDING,
+    Values,
+    from_scale,
+    is_cost,
+    one_sample,
+    prior_variance,
+    protocol_draws,
+    to_scale,
+    two_samples,
+)
 
 Verdict = Literal[
     "equal",
@@ -24,12 +36,13 @@ Verdict = Literal[
     "not judged",
     "not run",
 ]
+Curves = Float[np.ndarray, "runs epochs"]
+"""A measurement for each run and epoch, NaN where there is none."""
 
 CONSISTENT = 0.01
 """Least two-sided probability at which a number still counts as drawn from our distribution."""
 SIGNIFICANT = 0.05
 """Largest one-sided probability at which a difference between two networks counts as shown."""
-_NUM_DRAWS = 200_000
 
 
 class Judgement(NamedTuple):
@@ -37,95 +50,124 @@ class Judgement(NamedTuple):
 
     verdict: Verdict
     mean: float | None = None
-    """Mean of our runs, by the claim's epoch; of a comparison, the mean difference."""
+    """Mean of our runs, by the claim's epoch; of a comparison, the mean difference, or the ratio
+    of the geometric means of gradient norms."""
     spread: float | None = None
-    """Standard deviation of our runs; None for fewer than two."""
+    """Standard deviation of our runs, or the factor that it is of a ratio; None for fewer than two
+    runs."""
     num_runs: int = 0
     expected: tuple[float, float] | None = None
     """Range that holds 98 % of what the protocol gives, as far as our runs tell."""
     probability: float | None = None
     """Of a number: two-sided, of a draw at least as extreme. Of a comparison: one-sided, of such a
     difference if there were none."""
+    num_equal: int | None = None
+    """Of a curve: epochs at which all of our runs are equal to the book's."""
+    deviation: float | None = None
+    """Of a curve: the largest difference at any epoch of any run."""
 
 
-def at_epoch(
-    claim: NumberClaim | ComparisonClaim, curves: Float[np.ndarray, "runs epochs"]
-) -> Float[np.ndarray, " runs"] | None:
-    """Each run's measurement at the epoch that a claim speaks of, or None if none goes so far."""
-    match claim.epoch:
-        case "last":
-            return curves[:, -1]
+def at_epoch(epoch: Epoch, metric: str, curves: Curves) -> Values | None:
+    """Each run's measurement at the epoch that a claim speaks of, or None if one has none there."""
+    match epoch:
         case "best":
-            return best_epoch(claim.metric, curves)
-        case epoch:
-            return curves[:, epoch] if epoch < curves.shape[1] else None
+            values = best_epoch(metric, curves)
+        case "last":
+            values = last_epoch(curves)
+        case number:
+            values = curves[:, number] if number < curves.shape[1] else np.full(len(curves), np.nan)
+    return None if np.isnan(values).any() else values
 
 
-def best_epoch(metric: str, curves: Float[np.ndarray, "runs epochs"]) -> Float[np.ndarray, " runs"]:
-    """Each run's measurement at its best epoch: the highest accuracy, or the lowest cost."""
-    return curves.min(axis=1) if metric.endswith("cost") else curves.max(axis=1)
+def best_epoch(metric: str, curves: Curves) -> Values:
+    """Each run's best measurement: the highest accuracy, or the lowest cost."""
+    best = np.fmin if is_cost(metric) else np.fmax  # Both pass over NaN.
+    return best.reduce(curves, axis=1)
 
 
-def judge_number(claim: NumberClaim, values: Float[np.ndarray, " runs"]) -> Judgement:
+def last_epoch(curves: Curves) -> Values:
+    """Each run's last measurement."""
+    is_measured = ~np.isnan(curves)
+    last = curves.shape[1] - 1 - is_measured[:, ::-1].argmax(axis=1)
+    return curves[np.arange(len(curves)), last]
+
+
+def judge_number(claim: NumberClaim, values: Values) -> Judgement:
     """Hold a printed number against one measurement from each run.
 
     An exact claim asks that every run is within its tolerance. Any other is a draw from a normal
     distribution whose mean and variance our runs determine only so far: both are drawn from their
-    posterior (Jeffreys prior), then the runs of the protocol, then the best of those.
+    posterior (see `protocol_draws`), then the runs of the protocol, then the best of those.
     """
     mean, num_runs = float(values.mean()), len(values)
     spread = float(values.std(ddof=1)) if num_runs > 1 else None
     if claim.exact:
-        # Half of the last bit that a float carries of a fraction of 10,000.
-        is_equal = bool(np.all(np.abs(values - claim.value) <= claim.tolerance + 1e-12))
+        is_equal = bool(np.all(np.abs(values - claim.value) <= claim.tolerance + ROUNDING))
         return Judgement("equal" if is_equal else "differs", mean, spread, num_runs)
     if claim.tolerance and abs(mean - claim.value) <= claim.tolerance:
         return Judgement("consistent", mean, spread, num_runs)
     if spread is None:
         return Judgement("undecided", mean, None, num_runs)
-    draws = _protocol_draws(claim, mean, spread, num_runs)
-    below, above = np.mean(draws <= claim.value), np.mean(draws >= claim.value)
-    probability = float(min(1.0, 2 * min(below, above)))
-    low, high = np.quantile(draws, [0.01, 0.99])
+    draws = protocol_draws(claim.metric, values, best_of=claim.best_of)
+    (value,) = to_scale(claim.metric, claim.value)
+    probability = float(min(1.0, 2 * min(np.mean(draws <= value), np.mean(draws >= value))))
+    low, high = (from_scale(claim.metric, end) for end in np.quantile(draws, [0.01, 0.99]))
     verdict = "consistent" if probability >= CONSISTENT else "inconsistent"
-    return Judgement(verdict, mean, spread, num_runs, (float(low), float(high)), probability)
+    return Judgement(verdict, mean, spread, num_runs, (low, high), probability)
+
+
+def judge_curve(claim: CurveClaim, curves: Curves) -> Judgement:
+    """Hold the book's numbers, epoch by epoch, against all runs; an epoch not measured differs."""
+    book, num_runs = np.array(claim.values), len(curves)
+    ours = np.full((num_runs, len(book)), np.nan)
+    width = min(len(book), curves.shape[1])
+    ours[:, :width] = curves[:, :width]
+    deviations = np.abs(ours - book)
+    if np.isnan(deviations).all():
+        return Judgement("not run")
+    num_equal = int((deviations <= claim.tolerance + ROUNDING).all(axis=0).sum())
+    return Judgement(
+        "equal" if num_equal == len(book) else "differs",
+        num_runs=num_runs,
+        num_equal=num_equal,
+        deviation=float(np.nanmax(deviations)),
+    )
 
 
 def judge_comparison(
     claim: ComparisonClaim,
-    better: Float[np.ndarray, " runs"],
-    worse: Float[np.ndarray, " other_runs"],
+    better: Float[np.ndarray, " runs"] | float,
+    worse: Float[np.ndarray, " other_runs"] | float,
+    *,
+    is_paired: bool,
 ) -> Judgement:
-    """Hold "this does better than that" against runs of both, by Welch's t-test."""
-    sign = -1.0 if claim.metric.endswith("cost") else 1.0
-    gains, losses = sign * better, sign * worse
-    difference, num_runs = float(better.mean() - worse.mean()), min(len(better), len(worse))
-    if num_runs < 2:
-        return Judgement("undecided", difference, None, num_runs)
-    spread = float(np.hypot(better.std(ddof=1), worse.std(ddof=1)))
-    if spread == 0:
-        probability = 0.5 if difference == 0 else float(gains[0] < losses[0])
+    """Hold "this does better than that" against runs of both, by a moderated t-test.
+
+    See `one_sample` and `two_samples`.
+
+    Args:
+        claim: says what is compared.
+        better: one measurement from each run, or a number if nothing in it is random.
+        worse: the same of the other side.
+        is_paired: both sides are measurements of the same runs, in the same order.
+    """
+    metric, sign = claim.metric, -1.0 if is_cost(claim.metric) else 1.0
+    counts = [len(side) for side in (better, worse) if isinstance(side, np.ndarray)]
+    ours, theirs = (to_scale(metric, side) for side in (better, worse))
+    difference, num_runs = float(ours.mean() - theirs.mean()), min(counts, default=1)
+    shown = from_scale(metric, difference)
+    if counts and num_runs < 2:
+        return Judgement("undecided", shown, None, num_runs)
+    prior = prior_variance(metric, float(np.append(ours, theirs).mean()))
+    if is_paired or len(counts) < 2:
+        spread, probability = one_sample(sign * (ours - theirs), prior=len(counts) * prior)
     else:
-        test = stats.ttest_ind(gains, losses, equal_var=False, alternative="greater")
-        probability = float(np.asarray(test)[1])
-    return Judgement(_compare(probability), difference, spread, num_runs, probability=probability)
+        spread, probability = two_samples(sign * ours, sign * theirs, prior=prior)
+    spread = None if spread is None else from_scale(metric, spread)
+    return Judgement(_compare(probability), shown, spread, num_runs, probability=probability)
 
 
 def _compare(probability: float) -> Verdict:
     if probability <= SIGNIFICANT:
         return "supported"
     return "not supported" if probability >= 1 - SIGNIFICANT else "undecided"
-
-
-def _protocol_draws(
-    claim: NumberClaim, mean: float, spread: float, num_runs: int
-) -> Float[np.ndarray, " draws"]:
-    """What the claim's protocol would print, over and over."""
-    rng = np.random.default_rng(0)  # The same draws each time: a verdict must not flicker.
-    degrees = num_runs - 1
-    deviation = spread * np.sqrt(degrees / rng.chisquare(degrees, _NUM_DRAWS))
-    center = mean + deviation / np.sqrt(num_runs) * rng.standard_normal(_NUM_DRAWS)
-    runs = center[:, None] + deviation[:, None] * rng.standard_normal((_NUM_DRAWS, claim.best_of))
-    if claim.metric.endswith("cost"):
-        return runs.min(axis=1)
-    return np.clip(runs, 0.0, 1.0).max(axis=1)

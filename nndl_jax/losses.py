@@ -26,6 +26,8 @@ def build_loss(spec: Network) -> LossFn:
             return quadratic(getattr(last, "activation", "linear"))
         case "cross-entropy":
             return cross_entropy
+        case "cross-entropy-by-activation":
+            return cross_entropy_by_activation
         case "log-likelihood":
             return optax.losses.softmax_cross_entropy
         case _:
@@ -59,8 +61,33 @@ def cross_entropy(
     return jnp.sum(optax.losses.sigmoid_binary_cross_entropy(logits, targets), axis=-1)
 
 
-def encode(labels: Int[Array, " batch"], data: Data, dtype: DTypeLike) -> Float[Array, "batch out"]:
-    """Targets of a batch of labels: one-hot, or the digit's four bits, lowest first (ch. 1)."""
+def cross_entropy_by_activation(
+    logits: Float[Array, "batch out"], targets: Float[Array, "batch out"]
+) -> Float[Array, " batch"]:
+    """The cross-entropy, with dC/da where its gradient by the weighted input belongs.
+
+    Chapter 3's interactive figures compute this: for the target 0 they take 1/(1 - a), and leave
+    out the factor sigma'(z) = a (1 - a) that would make it a.
+
+    References:
+        Nielsen (2015), ch. 3, the two figures on a neuron's learning with the cross-entropy.
+    """
+    cost = cross_entropy(logits, targets)
+    outputs = jax.nn.sigmoid(logits)
+    slopes = jax.lax.stop_gradient((1 - targets) / (1 - outputs) - targets / outputs)
+    line = jnp.sum(slopes * (logits - jax.lax.stop_gradient(logits)), axis=-1)
+    return jax.lax.stop_gradient(cost) + line
+
+
+def encode(
+    labels: Int[Array, " batch"] | Float[Array, "batch out"], data: Data, dtype: DTypeLike
+) -> Float[Array, "batch out"]:
+    """Targets of a batch of labels: one-hot, or the digit's four bits, lowest first (ch. 1).
+
+    Targets that a document writes out stay as they are.
+    """
+    if data.examples is not None:
+        return labels.astype(dtype)
     match data.targets:
         case "one-hot":
             return jax.nn.one_hot(labels, 10, dtype=dtype)

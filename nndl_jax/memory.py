@@ -46,10 +46,11 @@ def check_memory(spec: Network, num_runs: int = 1) -> None:
         )
     sizes = [shape.num_weights for shape in spec.model.shapes()]
     largest = max(range(len(sizes)), key=sizes.__getitem__)
+    at, _ = spec.model.stack()[largest]
     raise SpecError.at(
         spec.id,
         None,
-        f"model.layers[{largest}]",
+        f"model.layers[{at}]",
         f"{num_runs} run(s) of {spec.model.num_params():,} parameters each need "
         f"{sizes_said}; make this layer of {sizes[largest]:,} weights smaller",
     )

@@ -16,6 +16,8 @@ from nndl_jax.memory import check_memory
 from nndl_jax.schema import Activation, Dense, Initializer, Network
 from nndl_jax.schema.layers import Conv, LayerShape, MaxPool
 
+DropoutMasks = Literal["image", "batch"]
+
 
 class DenseLayer(nnx.Module):
     """A fully-connected layer.
@@ -24,6 +26,8 @@ class DenseLayer(nnx.Module):
         weight: (out, in), the book's w.
         bias: (out,), the book's b.
         activation: name of the function applied to the weighted input.
+        dropout: probability with which an input is dropped in training.
+        dropout_masks: `image` for a mask of each image's own, `batch` for one in common.
     """
 
     def __init__(
@@ -34,21 +38,45 @@ class DenseLayer(nnx.Module):
         *,
         key: Key[Array, ""],
         dtype: DTypeLike,
+        dropout_masks: DropoutMasks,
     ) -> None:
         weight_key, bias_key = jax.random.split(key)
         shape = (spec.units, num_inputs)
         self.weight = nnx.Param(_draw_weights(weight_key, shape, initializer, dtype))
         self.bias = nnx.Param(_draw(bias_key, (spec.units,), initializer.biases, 1.0, dtype))
         self.activation: Activation = spec.activation
+        self.dropout = spec.dropout
+        self.dropout_masks: DropoutMasks = dropout_masks
 
-    def weighted_input(self, inputs: Float[Array, "*batch in"]) -> Float[Array, "*batch out"]:
-        """The book's z = w a + b."""
+    def weighted_input(
+        self, inputs: Float[Array, "*batch in"], *, dropout_key: Key[Array, ""] | None = None
+    ) -> Float[Array, "*batch out"]:
+        """The book's z = w a + b.
+
+        With dropout, a key drops inputs as in training; without one all stay, weakened to the mean
+        of what training lets pass (ch. 3, section "Other techniques for regularization").
+        """
+        if self.dropout > 0:
+            inputs = self._drop(inputs, dropout_key)
         weighted = inputs @ self.weight[...].T
         return weighted + jnp.broadcast_to(self.bias[...], weighted.shape)
 
-    def __call__(self, inputs: Float[Array, "*batch in"]) -> Float[Array, "*batch out"]:
+    def __call__(
+        self, inputs: Float[Array, "*batch in"], *, dropout_key: Key[Array, ""] | None = None
+    ) -> Float[Array, "*batch out"]:
         """The activations a = activation(z)."""
-        return ACTIVATIONS[self.activation](self.weighted_input(inputs))
+        weighted = self.weighted_input(inputs, dropout_key=dropout_key)
+        return ACTIVATIONS[self.activation](weighted)
+
+    def _drop(
+        self, inputs: Float[Array, "*batch in"], key: Key[Array, ""] | None
+    ) -> Float[Array, "*batch in"]:
+        keep = 1 - self.dropout
+        if key is None:
+            return keep * inputs
+        shape = inputs.shape if self.dropout_masks == "image" else inputs.shape[-1:]
+        mask = jax.random.bernoulli(key, keep, shape)
+        return jnp.where(jnp.broadcast_to(mask, inputs.shape), inputs, jnp.zeros_like(inputs))
 
 
 class FeedforwardNetwork(nnx.Module):
@@ -59,22 +87,31 @@ class FeedforwardNetwork(nnx.Module):
     """
 
     def __init__(self, spec: Network, *, key: Key[Array, ""]) -> None:
-        dtype = jnp.dtype(spec.training.dtype)
-        shapes = spec.model.shapes()
+        stack, shapes = spec.model.stack(), spec.model.shapes()
         keys = jax.random.split(key, len(shapes))
         self.layers = nnx.List(
             [
-                _build_layer(layer, shape, spec, at=index, key=keys[index], dtype=dtype)
-                for index, (layer, shape) in enumerate(zip(spec.model.layers, shapes, strict=True))
+                _build_layer(layer, shape, spec, at=at, key=each)
+                for (at, layer), shape, each in zip(stack, shapes, keys, strict=True)
             ]
         )
 
-    def logits(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch out"]:
-        """Weighted inputs of the output layer, from which losses are computed stably."""
-        activations = images
-        for layer in self.layers[:-1]:
-            activations = layer(activations)
-        return self.layers[-1].weighted_input(activations)
+    def logits(
+        self, images: Float[Array, "*batch pixels"], *, dropout_key: Key[Array, ""] | None = None
+    ) -> Float[Array, "*batch out"]:
+        """Weighted inputs of the output layer, from which losses are computed stably.
+
+        Args:
+            images: pixels in 0 .. 1.
+            dropout_key: drops neurons as in training; None to let all work, as in evaluation.
+        """
+        activations, last = images, len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
+            if index == last:
+                return layer.weighted_input(activations, dropout_key=key)
+            activations = layer(activations, dropout_key=key)
+        return activations
 
     def __call__(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch out"]:
         """Output activations of a batch of images with pixels in 0 .. 1."""
@@ -103,6 +140,11 @@ def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
     return FeedforwardNetwork(spec, key=key)
 
 
+def drops(spec: Network) -> bool:
+    """Whether a document asks for dropout anywhere."""
+    return any(isinstance(layer, Dense) and layer.dropout > 0 for layer in spec.model.layers)
+
+
 def check_supported(spec: Network) -> None:
     """Refuse what documents can say already and this version cannot train yet.
 
@@ -112,16 +154,11 @@ def check_supported(spec: Network) -> None:
     dense = [layer for layer in spec.model.layers if isinstance(layer, Dense)]
     asked = {
         "model.layers": len(dense) < len(spec.model.layers),
-        "model.layers.dropout": any(layer.dropout > 0 for layer in dense),
-        "optimizer.schedule": spec.optimizer.schedule is not None,
-        "training.early_stopping": spec.training.early_stopping is not None,
-        "training.draws": spec.training.draws == "legacy",
         "data.augmentation": spec.data.augmentation != "none",
-        "data.digits": spec.data.digits is not None,
     }
     for field, is_asked in asked.items():
         if is_asked:
-            said = "this version trains fully-connected layers by plain gradient descent only"
+            said = "this version trains fully-connected layers on the images as they are"
             raise SpecError.at(spec.id, None, field, f"{said}; leave it out")
     if spec.training.dtype == "float64" and not jax.config.jax_enable_x64:  # pyright: ignore
         said = "float64 needs JAX's 64-bit mode; set JAX_ENABLE_X64=1 before Python starts"
@@ -135,13 +172,17 @@ def _build_layer(
     *,
     at: int,
     key: Key[Array, ""],
-    dtype: DTypeLike,
 ) -> DenseLayer:
     match layer:
         case Dense():
-            initializer = layer.initializer or spec.model.initializer
-            num_inputs = shape.num_weights // layer.units
-            return DenseLayer(num_inputs, layer, initializer, key=key, dtype=dtype)
+            return DenseLayer(
+                shape.num_weights // layer.units,
+                layer,
+                layer.initializer or spec.model.initializer,
+                key=key,
+                dtype=jnp.dtype(spec.training.dtype),
+                dropout_masks=spec.training.dropout_masks,
+            )
         case Conv() | MaxPool():
             field = f"model.layers[{at}]"
             raise SpecError.at(spec.id, None, field, f"{layer.kind} cannot be built yet")

@@ -43,7 +43,7 @@ def build_optimizer(
 
     With g the mean gradient of the mini-batch, for weights (biases have no penalty)
 
-        g <- g + (l2 / n) w + (l1 / n) sgn(w),   v <- mu v + g,   w <- w - eta v.
+        g <- g + (l2 / n) w + (l1 / n) sgn(w),   v <- mu v - eta g,   w <- w + v.
 
     The optimiser is built inside the compiled program, from numbers that are its arguments.
 
@@ -62,9 +62,9 @@ def build_optimizer(
         )
     if spec.regularizer.l1 > 0:
         steps.append(optax.masked(_add_sign(numbers.l1 / divisor), weights_only))
+    steps.append(optax.scale(-jnp.asarray(numbers.learning_rate)))
     if spec.optimizer.momentum != 0:
         steps.append(optax.trace(numbers.momentum))
-    steps.append(optax.scale(-jnp.asarray(numbers.learning_rate)))
     return optax.chain(*steps)
 
 

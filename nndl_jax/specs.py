@@ -20,6 +20,8 @@ from nndl_jax.memory import check_memory
 from nndl_jax.schema import DOCUMENTS, Document, FieldValue, Network
 from nndl_jax.validation import closest, parse_field_path, validate
 
+Axis = Mapping[str, Sequence[FieldValue]]
+
 
 def spec_folder() -> Path:
     """The folder of the book's documents: the package's own, else the checkout's."""
@@ -96,6 +98,18 @@ def variant(spec: Document, values: Mapping[str, FieldValue]) -> Document:
     return _set_fields(spec, values, keep=())
 
 
+def crossings(vary: Sequence[Axis]) -> list[dict[str, FieldValue]]:
+    """Values by field path of all variants; the last axis changes fastest."""
+    points = [
+        [dict(zip(axis, values, strict=True)) for values in zip(*axis.values(), strict=True)]
+        for axis in vary
+    ]
+    return [
+        {field: value for point in crossing for field, value in point.items()}
+        for crossing in product(*points)
+    ]
+
+
 def dump_spec(spec: Document) -> str:
     """The document as YAML text, defaults left out: what `load_spec` reads back as an equal one."""
     stream = StringIO()
@@ -164,15 +178,10 @@ def _set_fields(spec: Document, values: Mapping[str, object], keep: Sequence[str
 
 def _check_variants(spec: Document, text: LocatedYaml) -> None:
     """Refuse an axis whose field does not exist, or one of whose values does not fit."""
-    points = [
-        [dict(zip(axis, values, strict=True)) for values in zip(*axis.values(), strict=True)]
-        for axis in spec.vary
-    ]
-    for index, axis in enumerate(points):
-        for values in axis:
+    for index, axis in enumerate(spec.vary):
+        for values in crossings((axis,)):
             _check_variant(spec, values, ("vary", index), text)
-    for crossing in product(*points) if len(points) > 1 else ():
-        values = {field: value for point in crossing for field, value in point.items()}
+    for values in crossings(spec.vary) if len(spec.vary) > 1 else ():
         _check_variant(spec, values, ("vary",), text)
 
 

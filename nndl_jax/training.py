@@ -1,4 +1,4 @@
-"""Training as a generator of epochs, for a batch of runs (variants times seeds) at once.
+"""Training as a generator of measurements, for a batch of runs (variants times seeds) at once.
 
 Runs lie along the leading axis of every array, and that axis is sharded over a mesh of devices.
 Runs never talk to each other, so a run's numbers do not depend on which others there are or where
@@ -13,16 +13,20 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nndl_jax.checkpoint import Snapshot
 from nndl_jax.datasets import Dataset
 from nndl_jax.engine import Engine
-from nndl_jax.epoch import TrainState, init_state
 from nndl_jax.memory import check_memory
 from nndl_jax.model import FeedforwardNetwork, check_supported
 from nndl_jax.schema import Network
-from nndl_jax.variants import Run, groups, list_runs, template
+from nndl_jax.selection import select
+from nndl_jax.state import Measurements, TrainState, init_state
+from nndl_jax.variants import Run, groups, list_runs
+
+_NUM_NEURONS = 6
+"""Neurons of a layer whose gradients are kept, those that the book shows (ch. 5)."""
 
 
 class DivergenceError(FloatingPointError):
@@ -30,31 +34,42 @@ class DivergenceError(FloatingPointError):
 
 
 class EpochResult(NamedTuple):
-    """What one epoch gave, for each run of the batch."""
+    """What was measured after an epoch of each run of the batch."""
 
-    epoch: int
-    """0 is the state after the first pass, as in the book."""
+    number: int
+    """Number of results before this one."""
+    is_last: bool
+    """Whether no run goes on after this."""
     runs: Sequence[Run]
+    epochs: Int[np.ndarray, " runs"]
+    """The epoch of each run, 0 for the state after the first pass as in the book; -1 for a run
+    that has ended before."""
     metrics: Mapping[str, Float[np.ndarray, " runs"]]
-    """The document's monitors, and `batch_cost`: the mean cost of the epoch's mini-batches."""
+    """The document's monitors, and `batch_cost`: the mean cost of the mini-batches since the result
+    before. Not a number for a run that has ended."""
     engines: Sequence[Engine]
     states: Sequence[TrainState]
-    """State of each group of runs, on its devices. The next epoch takes it over: read it, or a
-    model of it, before asking for the next result."""
+    """State of each group of runs, on its devices. The next result takes it over: read it, or a
+    model of it, before asking for that."""
+
+    @property
+    def epoch(self) -> int:
+        """The latest epoch of any run."""
+        return int(self.epochs.max())
 
     def model(self, index: int) -> FeedforwardNetwork:
-        """The network of one run as it is after this epoch."""
+        """The network of one run as it is now."""
         for engine, state in zip(self.engines, self.states, strict=True):
             if index in engine.group.runs:
                 return engine.model(state, engine.group.runs.index(index))
         raise IndexError(f"there are {len(self.runs)} runs, numbered from 0; got {index}")
 
     def snapshot(self) -> Snapshot:
-        """This epoch's state in host memory, from which `train` can go on."""
+        """The state in host memory, from which `train` can go on."""
         states = [
             engine.to_host(state) for engine, state in zip(self.engines, self.states, strict=True)
         ]
-        return Snapshot(self.epoch, states)
+        return Snapshot(self.number, states)
 
 
 def train(
@@ -65,7 +80,7 @@ def train(
     mesh: Mesh | None = None,
     resume: Snapshot | None = None,
 ) -> Iterator[EpochResult]:
-    """Results of one epoch after another.
+    """Results of one epoch after another, or as often as the document has them measured.
 
     >>> for result in train(load_spec("ch1-30-hidden"), dataset, seeds=range(4)):
     ...     print(result.epoch, result.metrics["test_accuracy"])  # doctest: +SKIP
@@ -80,7 +95,7 @@ def train(
 
     Raises:
         SpecError: the document asks for what is not built, or does not fit in memory.
-        DivergenceError: a cost stopped being finite.
+        DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
     members = groups(spec, seeds)
     for group in members:
@@ -88,53 +103,78 @@ def train(
         check_memory(group.specs[0], len(group.runs))
     runs = list_runs(spec, seeds)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
-    engines = [Engine(group, dataset, mesh) for group in members]
+    engines = [Engine(group, select(dataset, group.specs[0].data), mesh) for group in members]
     states = [
         engine.init() if resume is None else engine.to_devices(resume.states[index])
         for index, engine in enumerate(engines)
     ]
-    for epoch in range(0 if resume is None else resume.epoch + 1, spec.training.epochs):
+    number = 0 if resume is None else resume.number + 1
+    going = [each.goes_on(state, number) for each, state in zip(engines, states, strict=True)]
+    while any(going):
         metrics: dict[str, Float[np.ndarray, " runs"]] = {}
-        for index, engine in enumerate(engines):
-            states[index], costs, evaluations = engine.run_epoch(states[index], epoch)
-            # What the last step of all broke shows only in what is measured after it.
-            measured_costs = [evaluation.cost for evaluation in evaluations.values()]
-            _check_finite(spec, runs, engine, epoch, np.column_stack([costs, *measured_costs]))
-            measured = {"batch_cost": costs.mean(axis=1)}
-            for monitor in spec.monitors:
-                split, quantity = monitor.split("_")
-                measured[monitor] = getattr(evaluations[split], quantity)
-            for name, values in measured.items():
+        epochs = np.full(len(runs), -1)
+        for at, engine in enumerate(engines):
+            if not going[at]:
+                continue
+            states[at], measured = engine.run(states[at], number)
+            going[at] = engine.goes_on(states[at], number + 1)
+            if not spec.training.allow_divergence:
+                _check_finite(spec, runs, engine, number, measured)
+            own = np.asarray(engine.group.runs)
+            epochs[own] = np.where(measured.was_active, engine.epoch(number), -1)
+            for name, values in _metrics(spec, measured, number).items():
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
-                column[list(engine.group.runs)] = values
-        yield EpochResult(epoch, runs, metrics, engines, tuple(states))
+                column[own] = np.where(measured.was_active, values, np.nan)
+        yield EpochResult(
+            number, not any(going), runs, epochs, metrics, tuple(engines), tuple(states)
+        )
+        number += 1
 
 
 def abstract_states(spec: Network, seeds: Sequence[int]) -> list[TrainState]:
     """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against."""
     return [
         jax.eval_shape(
-            jax.vmap(partial(init_state, template(group.specs[0]))),
+            jax.vmap(partial(init_state, group.template)),
             jax.ShapeDtypeStruct((len(group.runs),), np.uint32),
         )
         for group in groups(spec, seeds)
     ]
 
 
+def _metrics(
+    spec: Network, measured: Measurements, number: int
+) -> dict[str, Float[np.ndarray, " runs"]]:
+    metrics = {"batch_cost": np.asarray(measured.batch_costs).mean(axis=1)}
+    for monitor in spec.monitors:
+        if monitor != "gradient_norms":
+            split, quantity = monitor.split("_")
+            metrics[monitor] = np.asarray(getattr(measured.evaluations[split], quantity))
+    for layer, gradients in enumerate(map(np.asarray, measured.gradients), start=1):
+        metrics[f"gradient_norm.{layer}"] = np.linalg.norm(gradients, axis=1)
+        if number == 0:
+            for neuron, column in enumerate(gradients.T[:_NUM_NEURONS], start=1):
+                metrics[f"gradient.{layer}.{neuron}"] = column
+    return metrics
+
+
 def _check_finite(
-    spec: Network,
-    runs: Sequence[Run],
-    engine: Engine,
-    epoch: int,
-    costs: Float[np.ndarray, "runs steps"],
+    spec: Network, runs: Sequence[Run], engine: Engine, number: int, measured: Measurements
 ) -> None:
+    # What the last step of all broke shows only in what is measured after it.
+    last = [np.asarray(evaluation.cost) for evaluation in measured.evaluations.values()]
+    costs = np.column_stack([np.asarray(measured.batch_costs), *last])
     bad = np.argwhere(~np.isfinite(costs))
     if len(bad) == 0:
         return
     member, step = bad[np.argmin(bad[:, 1])]
+    first, num_epochs = engine.span(number)
+    num_steps = np.asarray(measured.batch_costs).shape[1] // num_epochs
+    passed = min(step // num_steps, num_epochs - 1)
     run = runs[engine.group.runs[member]]
     rate = engine.group.specs[member].optimizer.learning_rate
     raise DivergenceError(
-        f"{spec.id}: the cost of run {run.name} became {costs[member, step]} at epoch {epoch}, "
-        f"step {step}, with optimizer.learning_rate = {rate:g}; make the learning rate smaller"
+        f"{spec.id}: the cost of run {run.name} became {costs[member, step]} at epoch "
+        f"{first + passed}, step {step - passed * num_steps}, with optimizer.learning_rate = "
+        f"{rate:g}; make the learning rate smaller"
     )

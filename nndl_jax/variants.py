@@ -4,8 +4,20 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from nndl_jax.schema import Document, FieldValue, Network
-from nndl_jax.specs import variant
+from nndl_jax.schema import (
+    Document,
+    FieldValue,
+    GeneralizationLoss,
+    Initializer,
+    MaxPool,
+    Model,
+    Network,
+    NoImprovement,
+    Replay,
+    Schedule,
+)
+from nndl_jax.schema.experiment import naming_fields
+from nndl_jax.specs import crossings, variant
 
 
 class Variant(NamedTuple):
@@ -34,6 +46,8 @@ class Run(NamedTuple):
 class Group(NamedTuple):
     """Runs whose documents differ in numbers only, so that one compiled program serves all."""
 
+    template: Network
+    """The document of all, with arguments of the program put to one."""
     runs: tuple[int, ...]
     """Positions in the batch of runs."""
     specs: tuple[Network, ...]
@@ -44,12 +58,10 @@ class Group(NamedTuple):
 
 def variants(spec: Document) -> list[Variant]:
     """All points of a document's axes, the last axis changing fastest."""
-    points = [
-        {field: value for point in crossing for field, value in point.items()}
-        for crossing in product(*map(_points, spec.vary))
+    leads = [field for axis in spec.vary for field in naming_fields(axis)]
+    return [
+        Variant(_name(point, leads), point, variant(spec, point)) for point in crossings(spec.vary)
     ]
-    leads = [next(iter(axis)) for axis in spec.vary]
-    return [Variant(_name(point, leads), point, variant(spec, point)) for point in points]
 
 
 def list_runs(spec: Document, seeds: Sequence[int]) -> list[Run]:
@@ -59,31 +71,60 @@ def list_runs(spec: Document, seeds: Sequence[int]) -> list[Run]:
 
 def groups(spec: Network, seeds: Sequence[int]) -> list[Group]:
     """The batch of runs of a network, grouped by the program that trains them."""
+    points = [point.spec for point in variants(spec)]
+    networks = [point for point in points if isinstance(point, Network)]
+    if not networks:
+        raise TypeError(f"{spec.id} is a {spec.kind}; only networks are trained")
     found: dict[Network, list[tuple[int, Network, int]]] = {}
-    for position, (point, seed) in enumerate(product(variants(spec), seeds)):
-        if not isinstance(point.spec, Network):
-            raise TypeError(f"{spec.id} is a {spec.kind}; only networks are trained")
-        member = (position, point.spec, seed)
-        found.setdefault(template(point.spec), []).append(member)
-    return [Group(*zip(*members, strict=True)) for members in found.values()]
+    for position, (point, seed) in enumerate(product(networks, seeds)):
+        found.setdefault(_template(point, networks), []).append((position, point, seed))
+    return [Group(key, *zip(*members, strict=True)) for key, members in found.items()]
 
 
-def template(spec: Network) -> Network:
-    """The document with every number that a compiled program takes as an argument put to one."""
-    penalties = {name: float(getattr(spec.regularizer, name) > 0) for name in ("l1", "l2")}
+def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
+    """The document with all that a compiled program takes as an argument put to one.
+
+    What only some variants have, such as a penalty, is compiled for all of them: where its number
+    is zero it changes no bit.
+    """
+    has_momentum = any(each.optimizer.momentum != 0 for each in all_variants)
+    penalties = {
+        name: float(any(getattr(each.regularizer, name) > 0 for each in all_variants))
+        for name in ("l1", "l2")
+    }
+    schedule, stopping = spec.optimizer.schedule, spec.training.early_stopping
+    match stopping:
+        case NoImprovement():
+            stopping = NoImprovement(rule="no-improvement", patience=1)
+        case GeneralizationLoss():
+            stopping = GeneralizationLoss(rule="generalization-loss", threshold=1.0)
+        case None:
+            pass
+    optimizer = {
+        "learning_rate": 1.0,
+        "momentum": float(has_momentum),
+        "schedule": schedule and Schedule(patience=1),
+    }
+    replay = spec.training.replay and Replay()
+    training = {"early_stopping": stopping, "replay": replay}
     return spec.model_copy(
         update={
-            "optimizer": spec.optimizer.model_copy(
-                update={"learning_rate": 1.0, "momentum": float(spec.optimizer.momentum != 0)}
-            ),
+            "model": _without_initializers(spec.model),
+            "optimizer": spec.optimizer.model_copy(update=optimizer),
             "regularizer": spec.regularizer.model_copy(update=penalties),
+            "training": spec.training.model_copy(update=training),
         }
     )
 
 
-def _points(axis: Mapping[str, Sequence[FieldValue]]) -> list[dict[str, FieldValue]]:
-    length = len(next(iter(axis.values())))
-    return [{field: values[index] for field, values in axis.items()} for index in range(length)]
+def _without_initializers(model: Model) -> Model:
+    """The model with all weights zero: how they are drawn is no part of training."""
+    layers = [
+        layer if isinstance(layer, MaxPool) else layer.model_copy(update={"initializer": None})
+        for layer in model.layers
+    ]
+    zeros = Initializer(weights="zeros", biases="zeros")
+    return model.model_copy(update={"layers": tuple(layers), "initializer": zeros})
 
 
 def _name(point: Mapping[str, FieldValue], leads: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def main() -> None:
         for measured in tqdm(results, total=len(points), desc=name, unit="run", disable=None):
             for metric, value in measured.items():
                 row.setdefault(metric, []).append(value)
-    rows: list[Row] = [row] if row else []
+    rows: list[Row] = [{"epoch": [0.0] * len(points)} | row] if row else []
     write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=dataset.name)
 
 

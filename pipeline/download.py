@@ -18,7 +18,7 @@ import requests
 from tqdm import tqdm
 
 from nndl_jax.datasets import MNIST_FILES, MnistFile, read_verified
-from pipeline.paths import NOT_MNIST, RAW
+from pipeline.paths import NOT_MNIST, RAW, cache_folder
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -175,7 +175,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     pooch.get_logger().setLevel("WARNING")
     own = os.environ.get("NNDL_MNIST_MIRROR")
-    cache = Path(os.environ.get("NNDL_CACHE") or pooch.os_cache("nndl_jax")).expanduser()
+    cache = cache_folder()
     mirrors = (own, *MIRRORS) if own else MIRRORS
     failures = download_mnist(RAW, mirrors, cache=cache, files=MNIST_FILES)
     if (RAW / NOT_MNIST).exists():

@@ -1,24 +1,42 @@
 """Stage `evaluate`: metrics of every experiment, and the book's claims held against them."""
 
+import csv
 import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import assert_never
 
 import numpy as np
 from jaxtyping import Float
 
 from nndl_jax.faults import SpecError
-from nndl_jax.judge import Judgement, at_epoch, best_epoch, judge_comparison, judge_number
-from nndl_jax.schema import Claim, ComparisonClaim, Document, NumberClaim, Side
-from nndl_jax.specs import load_spec
-from nndl_jax.variants import Variant, variants
-from pipeline.paths import CURVES, JUDGEMENTS, METRICS, SPEC
-from pipeline.resolve import resolve_all, without_words
-from pipeline.resolved import Resolved
-from pipeline.runs import History, read_history
-from pipeline.settings import Settings
+from nndl_jax.judge import (
+    Judgement,
+    at_epoch,
+    best_epoch,
+    judge_comparison,
+    judge_curve,
+    judge_number,
+    last_epoch,
+)
+from nndl_jax.schema import (
+    Baseline,
+    Calculation,
+    Claim,
+    ComparisonClaim,
+    CurveClaim,
+    Document,
+    Network,
+    NumberClaim,
+    RandomGuess,
+    Side,
+)
+from pipeline.experiments import Experiment, mean_curve
+from pipeline.paths import CURVES, JUDGEMENTS, METRICS
+from pipeline.resolve import resolve_all
+
+_MAX_ROWS = 500
 
 
 def main() -> None:
@@ -32,13 +50,13 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     for experiment in experiments.values():
-        if experiment.history is not None:
-            _write_metrics(experiment, experiment.history)
-            _write_curves(experiment, experiment.history)
+        _write_metrics(experiment)
+        if isinstance(experiment.document, Network):
+            _write_curves(experiment)
     content = {
         "profile": settings.profile,
         "judgements": [
-            _describe(experiment.document, claim, _judge(experiment, claim, experiments))
+            _describe(experiment, claim, experiments)
             for experiment in experiments.values()
             for claim in experiment.document.claims
         ],
@@ -46,132 +64,145 @@ def main() -> None:
     JUDGEMENTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-class Experiment(NamedTuple):
-    """A document with what was run of it."""
-
-    document: Document
-    """As the book has it."""
-    points: Sequence[Variant]
-    """The variants that were run."""
-    history: History | None
-    """What was measured; None if the document was not selected."""
-    foreign: str | None
-    """Why its numbers say nothing about the book's; None if they do."""
-
-    @classmethod
-    def load(cls, name: str, resolved: Resolved, settings: Settings) -> "Experiment":
-        """The experiment of this name."""
-        document, history = load_spec(SPEC / f"{name}.yaml"), read_history(name)
-        # Variants that a profile leaves out do not change the others.
-        is_changed = without_words(document).bare() != resolved.spec.bare()
-        foreign = None
-        if is_changed or name in settings.overrides:
-            foreign = "other settings"
-        if history is not None and history.data != "mnist":
-            foreign = "not MNIST"
-        return cls(document, variants(resolved.spec), history, foreign)
-
-
-def select(
-    history: History, points: Sequence[Variant], metric: str, choice: Mapping[str, object] | None
-) -> Float[np.ndarray, "runs epochs"] | None:
-    """Curves of the runs of one variant, or None if it was not run or not measured."""
-    names = [
-        point.name
-        for point in points
-        if all(point.values.get(field) == value for field, value in (choice or {}).items())
-    ]
-    chosen = [run.variant in names[:1] for run in history.runs]
-    if metric not in history.metrics or not any(chosen):
-        return None
-    return history.metrics[metric][chosen]
+def _describe(
+    experiment: Experiment, claim: Claim, experiments: Mapping[str, Experiment]
+) -> Mapping[str, object]:
+    """A claim and what our runs say of it, for the report."""
+    judgement, foreign = _judge(experiment, claim, experiments)
+    document = experiment.document
+    return {
+        "document": document.id,
+        "title": document.title,
+        "chapter": document.source.chapter,
+        "kind": claim.kind,
+        "statement": claim.statement,
+        "metric": claim.metric,
+        "epoch": None if isinstance(claim, CurveClaim) else claim.epoch,
+        "book": claim.value if isinstance(claim, NumberClaim) else None,
+        "num_epochs": len(claim.values) if isinstance(claim, CurveClaim) else None,
+        **judgement._asdict(),
+        "foreign": foreign,
+    }
 
 
 def _judge(
     experiment: Experiment, claim: Claim, experiments: Mapping[str, Experiment]
 ) -> tuple[Judgement, str | None]:
     """What our runs say of a claim, and why they may say nothing."""
-
-    def values(side: Side) -> Float[np.ndarray, " runs"] | None:
-        other = experiments[side.document] if side.document else experiment
-        if other.history is None:
-            return None
-        curves = select(other.history, other.points, claim.metric, side.variant)
-        return None if curves is None else at_epoch(claim, curves)
-
+    involved = [experiment]
     match claim:
         case NumberClaim():
-            sides = [Side(variant=claim.variant)]
-            measured = values(sides[0])
-            judgement = Judgement("not run") if measured is None else judge_number(claim, measured)
+            curves = experiment.curves(claim.metric, claim.variant)
+            values = None if curves is None else at_epoch(claim.epoch, claim.metric, curves)
+            judgement = Judgement("not run") if values is None else judge_number(claim, values)
+        case CurveClaim():
+            curves = experiment.curves(claim.metric, claim.variant)
+            judgement = Judgement("not run") if curves is None else judge_curve(claim, curves)
         case ComparisonClaim():
-            sides = [claim.better, claim.worse]
-            better, worse = map(values, sides)
-            if better is None or worse is None:
-                judgement = Judgement("not run")
-            else:
-                judgement = judge_comparison(claim, better, worse)
-    involved = [experiments[side.document] if side.document else experiment for side in sides]
+            sides = (claim.better, claim.worse)
+            involved = [experiments[side.document or experiment.document.id] for side in sides]
+            judgement = _compare(claim, *involved)
     foreign = next((each.foreign for each in involved if each.foreign), None)
     if foreign is not None and judgement.verdict != "not run":
         judgement = judgement._replace(verdict="not judged", expected=None, probability=None)
     return judgement, foreign
 
 
-def _describe(
-    spec: Document, claim: Claim, judged: tuple[Judgement, str | None]
-) -> dict[str, object]:
-    judgement, foreign = judged
-    book = claim.value if isinstance(claim, NumberClaim) else None
-    best_of = claim.best_of if isinstance(claim, NumberClaim) else 1
-    return {
-        "document": spec.id,
-        "title": spec.title,
-        "chapter": spec.source.chapter,
-        "statement": claim.statement,
-        "metric": claim.metric,
-        "epoch": claim.epoch,
-        "best_of": best_of,
-        "book": book,
-        **judgement._asdict(),
-        "foreign": foreign,
-    }
+def _compare(claim: ComparisonClaim, better: Experiment, worse: Experiment) -> Judgement:
+    sides = _measure(claim, claim.better, better), _measure(claim, claim.worse, worse)
+    if sides[0] is None or sides[1] is None:
+        return Judgement("not run")
+    same_point = better.find(claim.better.variant) == worse.find(claim.worse.variant)
+    is_paired = better.document.id == worse.document.id and same_point
+    return judge_comparison(claim, sides[0], sides[1], is_paired=is_paired)
 
 
-def _write_metrics(experiment: Experiment, history: History) -> None:
+def _measure(
+    claim: ComparisonClaim, side: Side, experiment: Experiment
+) -> Float[np.ndarray, " runs"] | float | None:
+    """One side of a comparison: a value of each run, or of all if nothing in them is random."""
+    metric = side.metric or claim.metric
+    point, curves = experiment.find(side.variant), experiment.curves(metric, side.variant)
+    values = None if curves is None else at_epoch(claim.epoch, metric, curves)
+    if values is None or point is None or _is_random(point.spec):
+        return values
+    return float(values[0])
+
+
+def _is_random(document: Document) -> bool:
+    match document:
+        case Network() | Calculation():
+            return document.is_random()
+        case Baseline():
+            return isinstance(document.method, RandomGuess)
+        case _:
+            assert_never(document)
+
+
+def _write_metrics(experiment: Experiment) -> None:
     """A small flat file for each variant: what `dvc metrics` shows and compares."""
-    name, points = experiment.document.id, experiment.points
-    for point in points:
+    history = experiment.history
+    if history is None:
+        return
+    for point in experiment.points:
         flat: dict[str, object] = {"data": history.data}
-        for metric in history.metrics:
-            if metric == "batch_cost":
-                continue
-            curves = select(history, points, metric, point.values)
-            if curves is None:
-                continue
-            flat |= {
-                f"{metric}.last": round(float(curves[:, -1].mean()), 6),
-                f"{metric}.best": round(float(best_epoch(metric, curves).mean()), 6),
-            }
-            flat["runs"] = len(curves)
+        for metric in experiment.metrics():
+            curves = experiment.curves(metric, point.values)
+            if curves is not None and not metric.startswith("gradient."):
+                for name, values in _summaries(metric, curves, experiment.document).items():
+                    flat[name] = float(f"{np.nanmean(values):.6g}")
+                flat["runs"] = len(curves)
         suffix = "" if point.name == "base" else f"@{point.name}"
-        path = METRICS / f"{name}{suffix}.json"
+        path = METRICS / f"{experiment.document.id}{suffix}.json"
         path.write_text(json.dumps(flat, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_curves(experiment: Experiment, history: History) -> None:
-    """Means over the runs by epoch, a column for each variant: what `dvc plots` draws."""
-    name, points = experiment.document.id, experiment.points
-    metric = next(metric for metric in history.metrics if metric != "batch_cost")
-    columns = {
-        (metric if point.name == "base" else f"{metric} {point.name}"): curves.mean(axis=0)
-        for point in points
-        if (curves := select(history, points, metric, point.values)) is not None
-    }
-    lines = [",".join(["epoch", *columns])]
-    for epoch, values in enumerate(zip(*columns.values(), strict=True)):
-        lines.append(",".join([str(epoch), *(f"{value:.6f}" for value in values)]))
-    (CURVES / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _summaries(
+    metric: str, curves: Float[np.ndarray, "runs epochs"], document: Document
+) -> Mapping[str, Float[np.ndarray, " runs"]]:
+    """The values of each run that stand for its curve, by name."""
+    last = last_epoch(curves)
+    if isinstance(document, Calculation):
+        return {metric: last}
+    if metric.startswith("gradient_norm."):
+        return {f"{metric}.first": last_epoch(curves[:, ::-1]), f"{metric}.last": last}
+    return {f"{metric}.last": last, f"{metric}.best": best_epoch(metric, curves)}
+
+
+def _write_curves(experiment: Experiment) -> None:
+    """Means over runs by epoch, a column for each metric and variant: what `dvc plots` draws."""
+    columns: dict[str, Float[np.ndarray, " epochs"]] = {}
+    for metric in experiment.metrics():
+        for point in experiment.points:
+            curves = experiment.curves(metric, point.values)
+            if curves is not None and not metric.startswith("gradient."):
+                name = metric if point.name == "base" else f"{metric} {point.name}"
+                columns[name] = mean_curve(curves)
+    if not columns:
+        return
+    with (CURVES / f"{experiment.document.id}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["epoch", *columns])
+        for epoch in _shown_epochs(list(columns.values())):
+            values = [float(column[epoch]) for column in columns.values()]
+            writer.writerow(
+                [epoch, *("" if np.isnan(value) else f"{value:.6g}" for value in values)]
+            )
+
+
+def _shown_epochs(columns: Sequence[Float[np.ndarray, " epochs"]]) -> Sequence[int]:
+    """Epochs at which anything was measured, thinned out if they are very many.
+
+    Each column keeps its first and last epoch, and as many between them as columns measured at
+    other epochs.
+    """
+    measured = {tuple(np.flatnonzero(~np.isnan(column))) for column in columns}
+    epochs = set().union(*measured)
+    if len(epochs) > _MAX_ROWS:
+        share = _MAX_ROWS // len(measured)
+        places = [np.linspace(0, len(each) - 1, share).round().astype(int) for each in measured]
+        epochs = {each[i] for each, at in zip(measured, places, strict=True) for i in at}
+    return sorted(int(epoch) for epoch in epochs)
 
 
 if __name__ == "__main__":

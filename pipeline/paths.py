@@ -1,5 +1,6 @@
 """Where the stages read and write, from the root of the repository."""
 
+import os
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
@@ -21,3 +22,10 @@ JUDGEMENTS = Path("report/judgements.json")
 RESULTS = Path("report/results.md")
 FIGURES = Path("report/figures")
 README = Path("README.md")
+
+
+def cache_folder() -> Path:
+    """Where downloads and compiled programs are kept: `NNDL_CACHE`, or the user's cache."""
+    import pooch  # It takes a third of a second, and few stages need it.
+
+    return Path(os.environ.get("NNDL_CACHE") or pooch.os_cache("nndl_jax")).expanduser()

@@ -6,14 +6,15 @@ just what it changes.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from nndl_jax.faults import Fault, SpecError, field_path
 from nndl_jax.located_yaml import LocatedYaml, read_yaml
 from nndl_jax.memory import check_memory
-from nndl_jax.schema import Baseline, ComparisonClaim, Document, Network, RandomGuess, Source
+from nndl_jax.schema import Baseline, Calculation, ComparisonClaim, Document, Network
+from nndl_jax.schema.experiment import Source
 from nndl_jax.specs import list_specs, load_spec, override
 from nndl_jax.validation import closest, parse_field_path
 from nndl_jax.variants import variants
@@ -64,7 +65,15 @@ def apply_settings(spec: Document, settings: Settings) -> Document:
     if values := _flatten(settings.overrides.get(spec.id, {})):
         spec = override(spec, values)
     profile = settings.active()
-    return _limit_network(spec, profile) if isinstance(spec, Network) else _limit_fit(spec, profile)
+    match spec:
+        case Network():
+            return _limit_network(spec, profile)
+        case Baseline():
+            return _limit_axes(spec, "data.train_images", profile.max_fit_images)
+        case Calculation():
+            return spec
+        case _:
+            assert_never(spec)
 
 
 def without_words(spec: Document) -> Document:
@@ -89,19 +98,26 @@ def _unknown_sides(spec: Document, names: list[str], folder: Path) -> list[Fault
 
 
 def _resolve(spec: Document, settings: Settings) -> Resolved:
-    profile, spec = settings.active(), apply_settings(spec, settings)
-    points = variants(spec)
+    spec = apply_settings(spec, settings)
+    points = [point.spec for point in variants(spec)]
+    seeds = _seeds(spec, points, settings)
+    for point in points:
+        if isinstance(point, Network):
+            check_memory(point, len(seeds))
+    selected = settings.documents == "all" or spec.id in settings.documents
+    return Resolved(selected=selected, seeds=seeds, spec=without_words(spec))
+
+
+def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tuple[int, ...]:
+    """A seed for each run of a variant; one where nothing is random."""
+    if not any(point.is_random() for point in points):
+        replay = spec.training.replay if isinstance(spec, Network) else None
+        return (0 if replay is None else replay.seed,)
+    profile = settings.active()
     num_runs = settings.runs or profile.runs
     if profile.max_runs is not None and settings.runs is None:
         num_runs = min(num_runs, max(2, profile.max_runs // len(points)))
-    if isinstance(spec, Baseline) and not isinstance(spec.method, RandomGuess):
-        num_runs = 1  # Nothing in it is random.
-    for point in points:
-        if isinstance(point.spec, Network):
-            check_memory(point.spec, num_runs)
-    selected = settings.documents == "all" or spec.id in settings.documents
-    seeds = tuple(range(settings.seed, settings.seed + num_runs))
-    return Resolved(selected=selected, seeds=seeds, spec=without_words(spec))
+    return tuple(range(settings.seed, settings.seed + num_runs))
 
 
 def _limit_network(spec: Network, profile: Profile) -> Network:
@@ -109,17 +125,13 @@ def _limit_network(spec: Network, profile: Profile) -> Network:
     if profile.max_epochs is not None:
         epochs = min(training.epochs, profile.max_epochs)
         training = training.model_copy(update={"epochs": epochs})
-    if profile.max_train_images is not None:
+    if profile.max_train_images is not None and data.examples is None:
         present = data.train_images or profile.max_train_images
         num_images = min(present, profile.max_train_images)
         data = data.model_copy(update={"train_images": num_images})
     spec = spec.model_copy(update={"training": training, "data": data})
-    spec = _limit_axes(spec, "training.epochs", profile.max_epochs)
+    spec = _cap_axes(spec, "training.epochs", profile.max_epochs)
     return _limit_axes(spec, "data.train_images", profile.max_train_images)
-
-
-def _limit_fit(spec: Baseline, profile: Profile) -> Baseline:
-    return _limit_axes(spec, "data.train_images", profile.max_fit_images)
 
 
 def _limit_axes(spec: Limited, field: str, limit: int | None) -> Limited:
@@ -132,6 +144,21 @@ def _limit_axes(spec: Limited, field: str, limit: int | None) -> Limited:
         kept = [i for i, size in enumerate(sizes) if int(size) <= limit] or [0]
         points = kept if sizes else range(len(next(iter(axis.values()))))
         vary.append({name: tuple(values[i] for i in points) for name, values in axis.items()})
+    return spec.model_copy(update={"vary": tuple(vary)})
+
+
+def _cap_axes(spec: Network, field: str, limit: int | None) -> Network:
+    """With no more than the limit in any variant; variants that become equal are one."""
+    if limit is None:
+        return spec
+    vary = []
+    for axis in spec.vary:
+        capped = {
+            name: tuple(min(int(value), limit) if name == field else value for value in values)
+            for name, values in axis.items()
+        }
+        points = dict.fromkeys(zip(*capped.values(), strict=True))
+        vary.append(dict(zip(axis, zip(*points, strict=True), strict=True)))
     return spec.model_copy(update={"vary": tuple(vary)})
 
 

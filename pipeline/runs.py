@@ -1,11 +1,12 @@
 """What the stages that run an experiment leave in `runs/<id>/`, written and read in one place.
 
-`history.csv` has a row for each run and epoch, `about.json` says what the numbers come from, and
-`weights/` holds a network for each run.
+`history.csv` has a row for each run and measured epoch, `about.json` says what the numbers come
+from, and `weights/` holds a network for each run.
 """
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,15 @@ from nndl_jax.variants import Run
 from pipeline.paths import RUNS
 
 Row = Mapping[str, Sequence[float]]
-"""Measurements of one epoch: a value for each run by the name of the metric."""
+"""Measurements: a value for each run by the name of the metric, NaN where nothing was measured.
+
+`epoch` is among the names: the epoch at which each run was measured, NaN for a run that has ended
+or was not measured now. Runs of one row may be at different epochs.
+"""
+
+BOOKS_DATA = frozenset({"mnist", "examples", "none"})
+"""Names of data on which results can be held against the book's: MNIST, a document's own examples,
+and none at all, of calculations."""
 
 
 class History(NamedTuple):
@@ -24,8 +33,9 @@ class History(NamedTuple):
 
     runs: Sequence[Run]
     metrics: Mapping[str, Float[np.ndarray, "runs epochs"]]
+    """By epoch; NaN where a run was not measured."""
     data: str
-    """Name of the data set: only `mnist` is the book's."""
+    """Name of the data set."""
 
 
 def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: str) -> None:
@@ -34,19 +44,22 @@ def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: 
     Args:
         name: the document's id.
         runs: in the order of the values in a row.
-        rows: one for each epoch; none for a document that was not selected.
+        rows: in the order of epochs; none for a document that was not selected.
         data: name of the data set that was measured on.
     """
     folder = RUNS / name
     folder.mkdir(parents=True, exist_ok=True)
-    metrics = list(rows[0]) if rows else []
+    metrics = list(dict.fromkeys(metric for row in rows for metric in row if metric != "epoch"))
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["variant", "seed", "epoch", *metrics])
-        for index, run in enumerate(runs if rows else []):
-            for epoch, row in enumerate(rows):
-                values = [row[metric][index] for metric in metrics]
-                writer.writerow([run.variant, run.seed, epoch, *values])
+        for index, run in enumerate(runs):
+            for row in rows:
+                if math.isnan(epoch := row["epoch"][index]):
+                    continue
+                values = [row[metric][index] if metric in row else math.nan for metric in metrics]
+                cells = ["" if math.isnan(value) else value for value in values]
+                writer.writerow([run.variant, run.seed, int(epoch), *cells])
     about = json.dumps({"data": data}) + "\n"
     (folder / "about.json").write_text(about, encoding="utf-8")
 
@@ -58,11 +71,14 @@ def read_history(name: str) -> History | None:
         rows = list(csv.DictReader(file))
     if not rows:
         return None
-    runs = list(dict.fromkeys(Run(row["variant"], int(row["seed"])) for row in rows))
-    metrics = {
-        metric: np.array([float(row[metric]) for row in rows]).reshape(len(runs), -1)
-        for metric in rows[0]
-        if metric not in ("variant", "seed", "epoch")
-    }
+    keys = [Run(row["variant"], int(row["seed"])) for row in rows]
+    runs = list(dict.fromkeys(keys))
+    place = {run: index for index, run in enumerate(runs)}
+    at = [place[key] for key in keys], [int(row["epoch"]) for row in rows]
+    metrics = {}
+    for metric in list(rows[0])[3:]:
+        curves = np.full((len(runs), max(at[1]) + 1), np.nan)
+        curves[at] = [float(row[metric] or "nan") for row in rows]
+        metrics[metric] = curves
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     return History(runs, metrics, about["data"])

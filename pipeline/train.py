@@ -8,6 +8,7 @@ with the same bits.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import sys
@@ -15,13 +16,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pooch
 from tqdm import tqdm
 
 import nndl_jax
 from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
-from pipeline.paths import DATASET, RESOLVED, RUNS
+from pipeline.paths import DATASET, RESOLVED, RUNS, cache_folder
 from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, write_history
@@ -53,11 +53,10 @@ def set_up_jax(experiment: Resolved) -> None:
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     num_runs = len(experiment.seeds) * len(variants(experiment.spec))
-    cache = Path(os.environ.get("NNDL_CACHE") or pooch.os_cache("nndl_jax")) / "xla"
     wanted = {
         "PJRT_NPROC": "1",
         "JAX_NUM_CPU_DEVICES": str(max(1, min(cores, num_runs))),
-        "JAX_COMPILATION_CACHE_DIR": str(cache.expanduser()),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
@@ -78,7 +77,8 @@ def _run(name: str, experiment: Resolved, folder: Path) -> None:
     rows: list[Row] = []
     if experiment.selected:
         rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", weights)
-    write_history(name, list_runs(spec, seeds), rows, data=dataset.name)
+    data = "examples" if spec.data.examples else dataset.name
+    write_history(name, list_runs(spec, seeds), rows, data=data)
     for snapshot in folder.glob("snapshot.*"):
         snapshot.unlink()
 
@@ -98,14 +98,16 @@ def _train(
     for problem in problems:
         print(problem, file=sys.stderr)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)
-    num_epochs, save_at = spec.training.epochs, 0.0
-    progress = tqdm(total=num_epochs, initial=len(rows), desc=spec.id, unit="epoch", disable=None)
+    save_at = 0.0
+    progress = tqdm(
+        total=_num_results(spec), initial=len(rows), desc=spec.id, unit="result", disable=None
+    )
     with progress:
         for result in nndl_jax.train(spec, dataset, seeds=seeds, resume=snapshot):
-            rows.append({metric: values.tolist() for metric, values in result.metrics.items()})
+            rows.append(_row(result))
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
-            if len(rows) == num_epochs:
+            if result.is_last:
                 _save_networks(spec, result, weights)
             elif (begin := time.monotonic()) >= save_at:
                 current = result.snapshot()._replace(history=rows)
@@ -114,23 +116,37 @@ def _train(
     return rows
 
 
+def _num_results(spec: Network) -> int:
+    """Most results that any variant gives."""
+    trainings = [point.spec.training for point in variants(spec) if isinstance(point.spec, Network)]
+    return max(-(-training.epochs // training.evaluate_every) for training in trainings)
+
+
+def _row(result: nndl_jax.EpochResult) -> Row:
+    """What a result holds, as plain numbers: not a number for a run that has ended."""
+    epochs = [float(epoch) if epoch >= 0 else math.nan for epoch in result.epochs]
+    return {"epoch": epochs} | {name: values.tolist() for name, values in result.metrics.items()}
+
+
 def _save_networks(spec: Network, result: nndl_jax.EpochResult, folder: Path) -> None:
-    for point in variants(spec):
-        for index, run in enumerate(result.runs):
-            if run.variant == point.name and isinstance(point.spec, Network):
-                path = folder / f"{run.name}.safetensors"
-                nndl_jax.save(result.model(index), point.spec, path)
+    """Each run's network with its variant's document."""
+    specs = [point.spec for point in variants(spec)]
+    for index, run in enumerate(result.runs):
+        own = specs[index * len(specs) // len(result.runs)]
+        if isinstance(own, Network):
+            nndl_jax.save(result.model(index), own, folder / f"{run.name}.safetensors")
 
 
 def _summary(row: Row) -> str:
-    """The mean of the first monitor, for the progress bar."""
-    metric = next(name for name in row if name != "batch_cost")
-    return f"{metric.replace('_', ' ')} {sum(row[metric]) / len(row[metric]):.4f}"
+    """The mean of the first monitor over the runs that go on, for the progress bar."""
+    metric = next(name for name in row if name not in ("epoch", "batch_cost"))
+    values = [value for value in row[metric] if not math.isnan(value)]
+    return f"{metric.replace('_', ' ')} {sum(values) / max(1, len(values)):.4f}"
 
 
 def _identity(name: str) -> str:
     """A hash of all that decides what is trained: document, seeds, data, and our own code."""
-    code = sorted(Path(nndl_jax.__file__).parent.glob("*.py"))
+    code = sorted(Path(nndl_jax.__file__).parent.rglob("*.py"))
     digest = hashlib.sha256()
     for path in (RESOLVED / f"{name}.json", DATASET, *code):
         digest.update(hashlib.sha256(path.read_bytes()).digest())

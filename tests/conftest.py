@@ -24,16 +24,23 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 _CHECKED = (
     "activations",
     "baselines",
+    "calculations",
     "checkpoint",
     "datasets",
     "engine",
     "epoch",
     "evaluation",
+    "gradients",
     "judge",
+    "legacy",
     "losses",
     "model",
     "optimizer",
+    "selection",
     "shuffle",
+    "spread",
+    "state",
+    "stopping",
     "training",
 )
 install_import_hook([f"nndl_jax.{name}" for name in _CHECKED], "beartype.beartype")

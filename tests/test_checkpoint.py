@@ -98,8 +98,8 @@ def test_file_with_a_faulty_document_is_refused(saved, small_network):
     document = small_network().model_dump_json().replace("quadratic", "quartic")
     rewrite(saved, metadata={"spec": document})
     assert refusal(saved) == (
-        f"{saved}: loss: must be one of quadratic, cross-entropy, log-likelihood, got 'quartic'; "
-        "did you mean 'quadratic'?"
+        f"{saved}: loss: must be one of quadratic, cross-entropy, log-likelihood, "
+        "cross-entropy-by-activation, got 'quartic'; did you mean 'quadratic'?"
     )
 
 

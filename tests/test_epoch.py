@@ -7,9 +7,9 @@ import optax
 import oracle
 import pytest
 
-from nndl_jax import build_model, epoch, optimizer, train
-from nndl_jax.epoch import RunKeys
+from nndl_jax import build_model, epoch, optimizer, state, train
 from nndl_jax.shuffle import permutation
+from nndl_jax.state import RunKeys
 
 SLOWLY = {"optimizer.learning_rate": 0.5}
 SOFTMAX = {"loss": "log-likelihood", "model.layers[1].activation": "softmax"}
@@ -93,15 +93,18 @@ def mutant_optimizer(change_fn, divided_by=1):
 ACCUMULATE = mutant_optimizer(lambda steps: optax.chain(optax.trace(1.0), steps))
 L2_PER_SAMPLE = mutant_optimizer(lambda steps: steps, divided_by=10)
 MUTATIONS = {
-    "gradients accumulated over an epoch": (epoch, "build_optimizer", ACCUMULATE),
-    "L2 added once per sample": (epoch, "build_optimizer", L2_PER_SAMPLE),
-    "pixels / 255": (epoch, "pixels", lambda x, spec: x.astype(spec.training.dtype) / 255),
-    "one order for all epochs": (epoch, "permutation", lambda _, n: permutation(ONE_KEY, n)),
+    "gradients accumulated over an epoch": ("build_optimizer", ACCUMULATE),
+    "L2 added once per sample": ("build_optimizer", L2_PER_SAMPLE),
+    "pixels / 255": ("pixels", lambda x, spec: x.astype(spec.training.dtype) / 255),
+    "one order for all epochs": ("permutation", lambda _, n: permutation(ONE_KEY, n)),
 }
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)
 def test_mutation_breaks_the_comparison(small_network, small_dataset, monkeypatch, mutation):
-    monkeypatch.setattr(*mutation)
+    name, mutant = mutation
+    for module in (epoch, state):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, mutant)
     spec = small_network({"training.epochs": 2, **PENALTIES})
     assert worst_deviation(spec, small_dataset) > 100 * TOLERANCE

@@ -1,15 +1,17 @@
-"""Verdicts: exact claims, distributions, and comparisons, on values whose law is known."""
+"""Verdicts on numbers and curves: exact ones, and draws whose law is known."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from nndl_jax.judge import at_epoch, judge_comparison, judge_number
-from nndl_jax.schema import ComparisonClaim, NumberClaim, Side
+from nndl_jax.judge import at_epoch, judge_curve, judge_number
+from nndl_jax.schema import CurveClaim, NumberClaim
 
 MEAN, SD = 0.95, 0.002
 # Quantiles of the normal law, so that ten runs have its mean and nearly its deviation.
 TEN = MEAN + SD * stats.norm.ppf((np.arange(10) + 0.5) / 10)
+# The guess of the variance of accuracies with this mean: each of 10,000 images a draw of its own.
+BINOMIAL = MEAN * (1 - MEAN) / 10_000
 
 
 def number(value, **rest):
@@ -22,9 +24,13 @@ def number(value, **rest):
     )
 
 
-def comparison(metric="test_accuracy", **rest):
-    return ComparisonClaim(
-        kind="comparison", statement="better", metric=metric, better=Side(), worse=Side(), **rest
+def curve(values, tolerance=0.0):
+    return CurveClaim(
+        kind="curve",
+        statement="a curve",
+        metric="test_accuracy",
+        values=tuple(values),
+        tolerance=tolerance,
     )
 
 
@@ -48,10 +54,11 @@ def test_exact_claim_is_judged_by_a_single_run():
 
 
 def test_mean_within_the_printed_precision_is_consistent():
-    # A law as narrow as this one would not give 0.951 otherwise.
-    values = np.array([0.95, 0.95 + 1e-9])
-    assert judge_number(number(0.951), values).verdict == "inconsistent"
-    assert judge_number(number(0.951, tolerance=0.002), values).verdict == "consistent"
+    # A law as narrow as this one would not give 0.951 otherwise; of outputs nothing is guessed.
+    values, metric = np.array([0.95, 0.95 + 1e-9]), "train_output"
+    assert judge_number(number(0.951, metric=metric), values).verdict == "inconsistent"
+    near = number(0.951, metric=metric, tolerance=0.002)
+    assert judge_number(near, values).verdict == "consistent"
 
 
 @pytest.mark.parametrize(
@@ -63,8 +70,10 @@ def test_number_is_judged_by_its_distance_in_deviations(distance, verdict):
 
 
 def test_few_runs_leave_more_numbers_consistent():
-    # Five deviations off: t = 5 / sqrt(1 + 1/n). Of two runs, t = 4.08 with one degree of freedom
-    # is exceeded with probability 0.15; of ten, t = 4.77 with nine, with probability 0.001.
+    # Five deviations off. Two runs and the guess have a variance of (0.002^2 + 0.00218^2) / 2 =
+    # 0.00209^2, so that t = 4.78 / sqrt(1 + 1/2) = 3.90 with two degrees of freedom, which is
+    # exceeded with probability 0.06; of ten runs, about 5 / sqrt(1 + 1/10) = 4.8 with ten degrees,
+    # 0.001.
     two = MEAN + SD * np.array([-1, 1]) / np.sqrt(2)
     assert judge_number(number(MEAN - 5 * SD), two).verdict == "consistent"
     assert judge_number(number(MEAN - 5 * SD), TEN).verdict == "inconsistent"
@@ -73,40 +82,63 @@ def test_few_runs_leave_more_numbers_consistent():
 @pytest.mark.parametrize("distance", [-3, -1, -0.2, 0.5, 2])
 @pytest.mark.parametrize("num_runs", [2, 3, 10])
 def test_probability_of_a_single_draw_is_students(num_runs, distance):
-    # t = (x - mean) / (s sqrt(1 + 1/n)) with n - 1 degrees of freedom, two-sided.
+    # t = (x - mean) / (s sqrt(1 + 1/n)), two-sided. The runs give s^2 with n - 1 degrees of
+    # freedom, the guess of a binomial variance gives 0.5 * 0.5 / 10,000 with one: together n.
     values = np.linspace(0.5 - SD, 0.5 + SD, num_runs)
-    spread = values.std(ddof=1)
+    variance = ((num_runs - 1) * values.var(ddof=1) + 0.005**2) / num_runs
     t = distance / np.sqrt(1 + 1 / num_runs)
-    found = judge_number(number(0.5 + distance * spread), values)
-    assert found.probability == pytest.approx(2 * stats.t.sf(abs(t), num_runs - 1), abs=0.01)
+    found = judge_number(number(0.5 + distance * np.sqrt(variance)), values)
+    assert found.probability == pytest.approx(2 * stats.t.sf(abs(t), num_runs), abs=0.005)
+
+
+@pytest.mark.parametrize("metric", ["train_output", "weighted_input.1"])
+@pytest.mark.parametrize("num_runs", [2, 3, 10])
+def test_runs_stand_alone_where_nothing_is_guessed(num_runs, metric):
+    # Degrees of freedom are n - 1 then.
+    values = np.linspace(0.5 - SD, 0.5 + SD, num_runs)
+    t = 2 / np.sqrt(1 + 1 / num_runs)
+    found = judge_number(number(0.5 + 2 * values.std(ddof=1), metric=metric), values)
+    assert found.probability == pytest.approx(2 * stats.t.sf(t, num_runs - 1), abs=0.005)
+
+
+def test_two_runs_that_agree_do_not_reject_a_number_a_binomial_deviation_away():
+    # Two runs of variance zero and the guess have half of its variance: t = 1 / sqrt(1/2 * 3/2)
+    # with two degrees of freedom. Ten deviations off, it is 11.5.
+    equal = np.full(2, MEAN)
+    near, far = (judge_number(number(MEAN + n * BINOMIAL**0.5), equal) for n in (1, -10))
+    assert near.probability == pytest.approx(2 * stats.t.sf(1 / np.sqrt(0.75), 2), abs=0.005)
+    assert (near.verdict, near.spread) == ("consistent", 0)
+    assert far.verdict == "inconsistent"
+
+
+def test_many_runs_are_taken_at_their_word():
+    # A quarter of the guessed deviation, two deviations off: of 1,000 runs, the guess makes up
+    # 1/1,000 of the degrees of freedom.
+    spread = BINOMIAL**0.5 / 4
+    many = MEAN + spread * stats.norm.ppf((np.arange(1000) + 0.5) / 1000)
+    found = judge_number(number(MEAN + 2 * spread), many)
+    assert found.probability == pytest.approx(2 * stats.norm.sf(2), abs=0.005)
+
+
+@pytest.mark.parametrize(("value", "probability"), [(1.0, 1.0), (0.9999, 0.0)])
+def test_runs_without_any_mistake_leave_no_other_number(value, probability):
+    # p (1 - p) is 0 there: nothing is guessed.
+    found = judge_number(number(value), np.ones(3))
+    assert (found.probability, found.expected) == (probability, (1, 1))
 
 
 def test_expected_range_of_a_single_draw_is_students():
-    spread = TEN.std(ddof=1) * np.sqrt(1 + 1 / 10)
-    low, high = (TEN.mean() + stats.t.ppf(q, 9) * spread for q in (0.01, 0.99))
-    assert judge_number(number(MEAN), TEN).expected == pytest.approx((low, high), abs=SD / 20)
+    variance = (9 * TEN.var(ddof=1) + BINOMIAL) / 10
+    scale = np.sqrt(variance * (1 + 1 / 10))
+    low, high = (TEN.mean() + stats.t.ppf(q, 10) * scale for q in (0.01, 0.99))
+    assert judge_number(number(MEAN), TEN).expected == pytest.approx((low, high), abs=SD / 40)
 
 
-def test_best_of_three_is_expected_higher_than_one():
-    one, three = (judge_number(number(MEAN, best_of=n), TEN).expected for n in (1, 3))
-    assert three[0] > one[0]
-    assert three[1] > one[1]
-
-
-def test_best_of_three_costs_is_expected_lower_than_one():
-    claims = (number(MEAN, best_of=n, metric="test_cost") for n in (1, 3))
-    one, three = (judge_number(claim, TEN).expected for claim in claims)
-    assert three[0] < one[0]
-    assert three[1] < one[1]
-
-
-def test_best_of_three_is_the_largest_of_three_draws():
-    # With a thousand runs the law is known: the median of the largest of three is the quantile
-    # 0.5^(1/3) = 0.794 of one, 0.819 deviations above the mean.
-    known = MEAN + SD * stats.norm.ppf((np.arange(1000) + 0.5) / 1000)
-    median = MEAN + SD * stats.norm.ppf(0.5 ** (1 / 3))
-    found = judge_number(number(median, best_of=3), known)
-    assert found.probability == pytest.approx(1, abs=0.02)
+@pytest.mark.parametrize(("metric", "sign"), [("test_accuracy", 1), ("test_cost", -1)])
+def test_best_of_three_is_expected_better_than_one(metric, sign):
+    claims = (number(MEAN, best_of=n, metric=metric) for n in (1, 3))
+    one, three = (np.array(judge_number(claim, TEN).expected) for claim in claims)
+    assert (sign * three > sign * one).all()
 
 
 def test_expected_accuracies_stay_fractions():
@@ -130,37 +162,64 @@ def test_verdicts_do_not_flicker():
     assert judge_number(number(0.951), TEN) == judge_number(number(0.951), TEN)
 
 
-@pytest.mark.parametrize(
-    ("gain", "verdict"), [(3 * SD, "supported"), (-3 * SD, "not supported"), (0, "undecided")]
-)
-def test_comparison_is_judged_by_its_gain(gain, verdict):
-    assert judge_comparison(comparison(), TEN + gain, TEN).verdict == verdict
+def test_expected_costs_are_not_fractions():
+    low, high = judge_number(number(3.0, metric="test_cost"), np.array([2.9, 3.1])).expected
+    assert low < 2.9
+    assert high > 3.1
 
 
-@pytest.mark.parametrize(
-    ("gain", "verdict"), [(3 * SD, "not supported"), (-3 * SD, "supported"), (0, "undecided")]
-)
-def test_lower_costs_are_better(gain, verdict):
-    assert judge_comparison(comparison("test_cost"), TEN + gain, TEN).verdict == verdict
+def test_gradient_norms_are_judged_by_their_logarithms():
+    # Student's law of ln x: nine degrees of freedom from the runs, one from the guess of 1/4.
+    norms = 10 ** (-2 + stats.norm.ppf((np.arange(10) + 0.5) / 10))
+    logarithms = np.log(norms)
+    scale = np.sqrt((9 * logarithms.var(ddof=1) + 1 / 16) / 10 * (1 + 1 / 10))
+    t = (np.log(0.001) - logarithms.mean()) / scale
+    found = judge_number(number(0.001, metric="gradient_norm.1"), norms)
+    assert found.probability == pytest.approx(2 * stats.t.sf(abs(t), 10), abs=0.005)
+    ends = [logarithms.mean() + stats.t.ppf(q, 10) * scale for q in (0.01, 0.99)]
+    assert np.log(found.expected) == pytest.approx(ends, abs=scale / 20)
+    assert found.mean == pytest.approx(norms.mean())
 
 
-def test_comparison_is_welchs_test():
-    wide = MEAN + 0.001 + 4 * (TEN[::2] - MEAN)
-    found = judge_comparison(comparison(), wide, TEN)
-    expected = stats.ttest_ind(wide, TEN, equal_var=False, alternative="greater").pvalue
-    assert found.probability == pytest.approx(expected)
+def test_a_range_of_norms_may_leave_the_floats_on_both_ends():
+    # ln x is -700 and 0: the range of Student's law with two degrees of freedom is thousands wide.
+    found = judge_number(number(1.0, metric="gradient_norm.1"), np.exp([-700.0, 0.0]))
+    assert found.verdict == "consistent"
+    assert found.expected == (0, pytest.approx(np.finfo(np.float64).max))
 
 
-@pytest.mark.parametrize("gain", [1, 0, -1])
-def test_comparison_of_runs_without_spread_is_judged_by_the_difference(gain):
-    verdict = {1: "supported", 0: "undecided", -1: "not supported"}[gain]
-    same = np.full(3, 0.5)
-    assert judge_comparison(comparison(), same + 0.25 * gain, same).verdict == verdict
+def test_a_norm_of_zero_is_what_runs_of_zero_give():
+    zeros = np.zeros(2)
+    found = judge_number(number(0.0, metric="gradient_norm.1"), zeros)
+    assert (found.verdict, found.mean) == ("consistent", 0)
+    assert judge_number(number(1e-9, metric="gradient_norm.1"), zeros).verdict == "inconsistent"
 
 
-def test_single_runs_leave_a_comparison_undecided():
-    found = judge_comparison(comparison(), np.array([0.9]), np.array([0.1, 0.2]))
-    assert found.verdict == "undecided"
+def test_a_curve_is_equal_where_every_run_is_at_every_epoch():
+    found = judge_curve(curve([0.1, 0.2]), np.array([[0.1, 0.2, 0.9], [0.1, 0.2, 0.9]]))
+    assert (found.verdict, found.num_equal) == ("equal", 2)
+    assert (found.deviation, found.num_runs) == (0, 2)
+
+
+def test_a_curve_differs_where_one_run_leaves_its_tolerance_at_one_epoch():
+    curves = np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 0.31]])
+    found = judge_curve(curve([0.1, 0.2, 0.3], 0.005), curves)
+    assert (found.verdict, found.num_equal) == ("differs", 2)
+    assert found.deviation == pytest.approx(0.01)
+    assert judge_curve(curve([0.1, 0.2, 0.3], 0.01), curves).verdict == "equal"
+
+
+@pytest.mark.parametrize("curves", [[[0.1, np.nan, 0.3]], [[0.1, 0.2]]])
+def test_an_epoch_of_a_curve_that_was_not_measured_differs(curves):
+    found = judge_curve(curve([0.1, 0.2, 0.3]), np.array(curves))
+    assert (found.verdict, found.num_equal, found.deviation) == ("differs", 2, 0)
+
+
+def test_a_curve_without_measurements_was_not_run():
+    assert judge_curve(curve([0.1, 0.2]), np.full((2, 2), np.nan)).verdict == "not run"
+
+
+NAN = float("nan")
 
 
 @pytest.mark.parametrize(
@@ -169,15 +228,20 @@ def test_single_runs_leave_a_comparison_undecided():
         ("last", "test_accuracy", [0.2, 0.5]),
         ("best", "test_accuracy", [0.3, 0.6]),
         ("best", "test_cost", [0.1, 0.4]),
+        ("best", "gradient_norm.1", [0.3, 0.6]),
         (0, "test_accuracy", [0.1, 0.6]),
-        (2, "test_accuracy", [0.2, 0.5]),
+        (3, "test_accuracy", None),
+        (4, "test_accuracy", None),
+        (9, "test_accuracy", None),
     ],
 )
-def test_claim_speaks_of_its_epoch(epoch, metric, expected):
-    curves = np.array([[0.1, 0.3, 0.2], [0.6, 0.4, 0.5]])
-    claim = number(0.5, epoch=epoch, metric=metric)
-    assert at_epoch(claim, curves).tolist() == expected
+def test_claim_speaks_of_its_epoch_as_far_as_runs_were_measured(epoch, metric, expected):
+    # The second run ended earlier, and nothing was measured at epoch 4.
+    curves = np.array([[0.1, 0.3, NAN, 0.2, NAN], [0.6, 0.4, 0.5, NAN, NAN]])
+    found = at_epoch(epoch, metric, curves)
+    assert (None if found is None else found.tolist()) == expected
 
 
-def test_epoch_that_was_not_reached_gives_nothing():
-    assert at_epoch(number(0.5, epoch=3), np.zeros((2, 3))) is None
+@pytest.mark.parametrize("epoch", ["best", "last", 1])
+def test_a_run_without_any_measurement_leaves_nothing_to_judge(epoch):
+    assert at_epoch(epoch, "test_cost", np.array([[0.1, 0.3], [NAN, NAN]])) is None

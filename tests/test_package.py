@@ -92,14 +92,22 @@ def test_the_readme_gets_its_table_from_the_report(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("Before\n<!-- results -->\nold\n<!-- /results -->\nAfter\n")
     entry = {
+        "document": "a",
         "title": "A net",
+        "chapter": 1,
+        "kind": "number",
         "statement": "best epoch",
+        "metric": "test_accuracy",
         "epoch": "best",
         "book": 0.9542,
+        "num_epochs": None,
+        "verdict": "consistent",
         "mean": 0.95,
         "spread": 0.001,
         "num_runs": 4,
-        "verdict": "consistent",
+        "expected": None,
+        "num_equal": None,
+        "deviation": None,
         "foreign": None,
     }
     update_readme(readme, "quick", [entry])

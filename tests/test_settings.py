@@ -106,11 +106,32 @@ def test_limits_of_networks_leave_baselines_alone_and_the_other_way_round():
     assert limited["ch1-30-hidden"] == free["ch1-30-hidden"]
 
 
-@pytest.mark.parametrize("field", ["training.epochs", "data.train_images"])
-def test_profile_limits_variants_as_well(field):
-    overrides = {"ch1-30-hidden": {"vary": [{field: [2, 500, 5000]}]}}
-    spec = _network({"max_epochs": 1000, "max_train_images": 1000}, overrides=overrides)
-    assert [point.values[field] for point in variants(spec)] == [2, 500]
+def test_profile_leaves_out_variants_with_too_many_images():
+    overrides = {"ch1-30-hidden": {"vary": [{"data.train_images": [2, 500, 5000]}]}}
+    spec = _network({"max_train_images": 1000}, overrides=overrides)
+    assert [point.values["data.train_images"] for point in variants(spec)] == [2, 500]
+
+
+def test_profile_shortens_variants_and_runs_equal_ones_once():
+    overrides = {"ch1-30-hidden": {"vary": [{"training.epochs": [2, 500, 5000, 6000]}]}}
+    spec = _network({"max_epochs": 1000}, overrides=overrides)
+    assert [point.values["training.epochs"] for point in variants(spec)] == [2, 500, 1000]
+
+
+def test_profile_shortens_each_size_of_a_study():
+    axis = {"data.train_images": [100, 500, 5000], "training.epochs": [1500, 300, 30]}
+    limits = {"max_epochs": 200, "max_train_images": 1000}
+    spec = _network(limits, overrides={"ch1-30-hidden": {"vary": [axis]}})
+    epochs = {p.values["data.train_images"]: p.values["training.epochs"] for p in variants(spec)}
+    assert epochs == {100: 200, 500: 200}
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("ch3-overfitting-replay", 12345678), ("ch3-neuron", 0), ("ch1-average-darkness", 0)],
+)
+def test_what_is_not_random_is_run_once(name, seed):
+    assert _resolve(runs=7)[name].seeds == (seed,)
 
 
 def test_nested_and_dotted_overrides_are_the_same():

@@ -44,7 +44,7 @@ def read_back(path, spec, identity="ours"):
 
 
 def same(first, second):
-    return first.epoch == second.epoch and bits(first.states) == bits(second.states)
+    return first.number == second.number and bits(first.states) == bits(second.states)
 
 
 def test_saved_snapshot_comes_back_bit_for_bit(trained, two_generations):
@@ -124,7 +124,7 @@ def test_damage_to_both_generations_leaves_none(trained, two_generations):
 
 
 # Forks a process that saves without end, kills it, and says what is left; 25 times. The arrays of a
-# snapshot hold its epoch, so that a mixture would show.
+# snapshot hold its number, so that a mixture would show.
 _KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
@@ -133,20 +133,20 @@ from nndl_jax import Snapshot, load_snapshot, save_snapshot
 
 path, like = Path(sys.argv[1]), [{name: np.zeros(50_000, np.float32) for name in "ab"}]
 
-def of_epoch(epoch):
-    return Snapshot(epoch, [{name: array + epoch for name, array in like[0].items()}])
+def numbered(number):
+    return Snapshot(number, [{name: array + number for name, array in like[0].items()}])
 
-save_snapshot(of_epoch(0), path, identity="ours")
+save_snapshot(numbered(0), path, identity="ours")
 for _ in range(25):
     child = os.fork()
-    for epoch in range(1, 1_000_000) if child == 0 else ():
-        save_snapshot(of_epoch(epoch), path, identity="ours")
+    for number in range(1, 1_000_000) if child == 0 else ():
+        save_snapshot(numbered(number), path, identity="ours")
     time.sleep(random.uniform(0, 0.05))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     snapshot, problems = load_snapshot(path, identity="ours", like=like)
-    whole = {float(x) for array in snapshot.states[0].values() for x in array} == {snapshot.epoch}
-    print(problems, whole, snapshot.epoch, sep=";")
+    whole = {float(x) for array in snapshot.states[0].values() for x in array} == {snapshot.number}
+    print(problems, whole, snapshot.number, sep=";")
 """
 
 
@@ -159,4 +159,4 @@ def test_kill_in_the_middle_of_saving_leaves_a_whole_snapshot(tmp_path):
     ).stdout
     lines = [line.split(";") for line in said.splitlines()]
     assert [line[:2] for line in lines] == [["[]", "True"]] * 25
-    assert len({epoch for *_, epoch in lines}) > 3
+    assert len({number for *_, number in lines}) > 3

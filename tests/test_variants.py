@@ -14,8 +14,9 @@ TARGETS = {"data.targets": ["one-hot", "binary"], "model.layers[1].units": [10, 
 
 
 def _vary(*axes: object) -> Document:
-    """The book's first network with axes."""
-    return override(load_spec("ch1-30-hidden"), {"vary": list(axes)})
+    """The book's first network with axes, and with what rules of stopping watch."""
+    monitors = ["validation_accuracy", "validation_cost"]
+    return override(load_spec("ch1-30-hidden"), {"vary": list(axes), "monitors": monitors})
 
 
 def _names(*axes: object) -> list[str]:
@@ -68,18 +69,58 @@ def test_names_of_all_shipped_variants_differ():
         assert len(set(names)) == len(names) > 1
 
 
+def test_axis_is_named_by_as_many_fields_as_tell_its_points_apart():
+    # The third field is not needed; the rates alone would give two names to four points.
+    axis = {
+        "optimizer.learning_rate": [0.1, 0.1, 0.2, 0.2],
+        "optimizer.momentum": [0.0, 0.5, 0.0, 0.5],
+        "regularizer.l2": [1.0, 2.0, 3.0, 4.0],
+    }
+    assert _names(axis) == [
+        "learning_rate=0.1,momentum=0.0",
+        "learning_rate=0.1,momentum=0.5",
+        "learning_rate=0.2,momentum=0.0",
+        "learning_rate=0.2,momentum=0.5",
+    ]
+
+
+def test_fields_that_tell_nothing_apart_alone_name_an_axis_together():
+    # No single field differs between all points, nor do the first two.
+    axis = {
+        "optimizer.learning_rate": [0.1, 0.1, 0.1],
+        "optimizer.momentum": [0.0, 0.0, 0.5],
+        "regularizer.l2": [1.0, 2.0, 2.0],
+    }
+    assert _names(axis, UNITS)[::3] == [
+        "learning_rate=0.1,momentum=0.0,l2=1.0,units=10",
+        "learning_rate=0.1,momentum=0.0,l2=2.0,units=10",
+        "learning_rate=0.1,momentum=0.5,l2=2.0,units=10",
+    ]
+
+
 @pytest.mark.parametrize(
-    "axes",
+    ("axes", "said"),
     [
-        [{"optimizer.learning_rate": [0.1, 0.1]}],
-        [{"optimizer.learning_rate": [0.1, 0.1], "optimizer.momentum": [0.0, 0.5]}],
-        [RATES, RATES],
+        (
+            [{"optimizer.learning_rate": [0.1, 0.1]}],
+            "an axis must not hold the same values twice, got 0.1 again",
+        ),
+        (
+            [{"optimizer.learning_rate": [0.1, 0.2, 0.1], "optimizer.momentum": [0.0, 0.5, 0.0]}],
+            "an axis must not hold the same values twice, got 0.1, 0.0 again",
+        ),
+        ([RATES, RATES], "is already varied by vary[0]; keep one"),
     ],
 )
-def test_axes_that_give_one_name_twice_are_refused(axes):
+def test_axes_that_give_one_point_twice_are_refused(axes, said):
     # Runs are told apart by their variant's name.
-    with pytest.raises(SpecError, match="learning_rate"):
+    with pytest.raises(SpecError) as caught:
         _vary(*axes)
+    (fault,) = caught.value.faults
+    assert (fault.field, fault.said) == (
+        f"vary[{len(axes) - 1}].optimizer.learning_rate",
+        said,
+    )
 
 
 def test_runs_come_variant_by_variant_each_with_every_seed():
@@ -102,9 +143,28 @@ def test_run_is_named_by_variant_and_seed():
         {"optimizer.momentum": [0.1, 0.2]},
         {"regularizer.l1": [0.1, 0.2]},
         {"regularizer.l2": [0.1, 0.2]},
+        # What only some variants have is compiled for all.
+        {"optimizer.momentum": [0.0, 0.2]},
+        {"regularizer.l1": [0.0, 0.2]},
+        {"regularizer.l2": [0.0, 0.2]},
+        {"optimizer.schedule.patience": [1, 2]},
+        {"optimizer.schedule.factor": [2.0, 10.0], "optimizer.schedule.patience": [1, 1]},
+        {
+            "training.early_stopping.rule": ["no-improvement"] * 2,
+            "training.early_stopping.patience": [1, 2],
+        },
+        {"training.replay.seed": [1, 2]},
+        {"training.replay.networks_before": [0, 1], "training.replay.shuffles_before": [0, 30]},
+        # How the first weights are drawn is no part of training.
+        {"model.initializer.weights": ["normal", "normal-fan-in"]},
+        {"model.initializer.biases": ["zeros", 0.5]},
+        {
+            "model.layers[0].initializer.weights": [0.1, "normal"],
+            "model.layers[0].initializer.biases": ["zeros", "normal"],
+        },
     ],
 )
-def test_variants_that_differ_in_numbers_only_share_a_program(axis):
+def test_variants_that_differ_in_numbers_or_first_weights_only_share_a_program(axis):
     (group,) = groups(_vary(axis), seeds=[0])
     assert group.runs == (0, 1)
 
@@ -122,19 +182,15 @@ def test_variants_that_differ_in_numbers_only_share_a_program(axis):
         {"data.train_images": [100, 200]},
         {"model.layers[0].dropout": [0.0, 0.5]},
         {"model.layers[0].activation": ["sigmoid", "tanh"]},
-        {"model.initializer.weights": ["normal", "normal-fan-in"]},
         {"regularizer.per": ["image", "batch"]},
+        {"training.evaluate_every": [1, 2]},
+        {"training.dropout_masks": ["image", "batch"]},
+        {"data.validation_images": [10, 20]},
     ],
 )
 def test_variants_that_differ_in_more_than_numbers_do_not_share_a_program(axis):
     spec = _vary(axis)
     assert len(groups(spec, seeds=[0])) == len(variants(spec))
-
-
-@pytest.mark.parametrize("field", ["optimizer.momentum", "regularizer.l1", "regularizer.l2"])
-def test_program_without_a_term_is_not_shared_with_one_that_has_it(field):
-    found = groups(_vary({field: [0.0, 0.1, 0.2]}), seeds=[0])
-    assert [group.runs for group in found] == [(0,), (1, 2)]
 
 
 def test_group_holds_document_and_seed_of_each_run_by_its_position():

@@ -1,7 +1,7 @@
 """Documents: what an experiment of the book is, as validated, frozen records.
 
-A document is a `Network` or a `Baseline`, told apart by its field `kind`. The documents speak the
-book's words (quadratic, log-likelihood); the code speaks the field's.
+A document is a `Network`, a `Baseline` or a `Calculation`, told apart by its field `kind`. The
+documents speak the book's words (quadratic, log-likelihood); the code speaks the field's.
 """
 
 from typing import Annotated, Any
@@ -10,7 +10,17 @@ from pydantic import Field, TypeAdapter
 
 from nndl_jax.schema.base import ID_PATTERN, FieldValue, Record
 from nndl_jax.schema.baseline import SVM, AverageDarkness, Baseline, RandomGuess
-from nndl_jax.schema.claims import Claim, ComparisonClaim, Metric, NumberClaim, Side, Source
+from nndl_jax.schema.calculation import Calculation, Polynomial, Softmax, WeightedInput
+from nndl_jax.schema.claims import (
+    Claim,
+    ComparisonClaim,
+    CurveClaim,
+    Metric,
+    NumberClaim,
+    Side,
+)
+from nndl_jax.schema.data import Data, Example
+from nndl_jax.schema.experiment import Source
 from nndl_jax.schema.layers import (
     Activation,
     Conv,
@@ -20,17 +30,18 @@ from nndl_jax.schema.layers import (
     MaxPool,
     Model,
 )
-from nndl_jax.schema.network import (
-    Data,
-    Network,
+from nndl_jax.schema.learning import (
+    GeneralizationLoss,
+    NoImprovement,
     Optimizer,
-    Plateau,
     Regularizer,
+    Replay,
     Schedule,
     Training,
 )
+from nndl_jax.schema.network import Network
 
-Document = Network | Baseline
+Document = Network | Baseline | Calculation
 DOCUMENTS: TypeAdapter[Document] = TypeAdapter(Annotated[Document, Field(discriminator="kind")])
 
 
@@ -46,28 +57,36 @@ __all__ = [
     "Activation",
     "AverageDarkness",
     "Baseline",
+    "Calculation",
     "Claim",
     "ComparisonClaim",
     "Conv",
+    "CurveClaim",
     "Data",
     "Dense",
     "Document",
+    "Example",
     "FieldValue",
+    "GeneralizationLoss",
     "Initializer",
     "LayerShape",
     "MaxPool",
     "Metric",
     "Model",
     "Network",
+    "NoImprovement",
     "NumberClaim",
     "Optimizer",
-    "Plateau",
+    "Polynomial",
     "RandomGuess",
     "Record",
     "Regularizer",
+    "Replay",
     "Schedule",
     "Side",
+    "Softmax",
     "Source",
     "Training",
+    "WeightedInput",
     "json_schema",
 ]

@@ -35,6 +35,8 @@ class Dense(Record):
     activation: Activation
     dropout: Dropout = 0.0
     """Probability with which each input of this layer is dropped in training."""
+    repeat: Annotated[int, Field(ge=1, le=64)] = 1
+    """Number of such layers, one after another."""
     initializer: Initializer | None = None
     """This layer's own initialisation; None for the network's."""
 
@@ -86,21 +88,31 @@ class Model(Record):
         self.shapes()
         return self
 
+    def stack(self) -> list[tuple[int, Dense | Conv | MaxPool]]:
+        """All layers, the repeated ones as often as they stand there, each with its place."""
+        return [
+            (index, layer)
+            for index, layer in enumerate(self.layers)
+            for _ in range(layer.repeat if isinstance(layer, Dense) else 1)
+        ]
+
     def shapes(self) -> list[LayerShape]:
-        """Shapes and sizes of all layers, known before an array exists.
+        """Shapes and sizes of the layers of the stack, known before an array exists.
 
         Raises:
             PydanticCustomError: a layer does not fit on what comes before it.
         """
-        return list(_walk(self.inputs, self.layers))
+        return list(_walk(self.inputs, self.stack()))
 
     def num_params(self) -> int:
         """Number of weights and biases."""
         return sum(shape.num_weights + shape.num_biases for shape in self.shapes())
 
 
-def _walk(inputs: Shape, layers: Sequence[Dense | Conv | MaxPool]) -> Iterator[LayerShape]:
-    for index, layer in enumerate(layers):
+def _walk(
+    inputs: Shape, stack: Sequence[tuple[int, Dense | Conv | MaxPool]]
+) -> Iterator[LayerShape]:
+    for index, layer in stack:
         match layer:
             case Dense():
                 step = _dense(inputs, layer)

@@ -5,86 +5,27 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import NumImages, Record, fault
-from nndl_jax.schema.claims import Experiment, NumberClaim
+from nndl_jax.schema.base import fault
+from nndl_jax.schema.claims import CurveClaim, NumberClaim
+from nndl_jax.schema.data import Data
+from nndl_jax.schema.experiment import Experiment
 from nndl_jax.schema.layers import Dense, Model
+from nndl_jax.schema.learning import GeneralizationLoss, Optimizer, Regularizer, Training
 
-Digit = Annotated[int, Field(ge=0, le=9)]
-Lambda = Annotated[float, Field(ge=0, le=1e9)]
-
-
-class Data(Record):
-    """Which images are learnt, and how their labels are put as targets."""
-
-    train_images: NumImages | None = None
-    """Train on the first so many images; None for all."""
-    validation_images: NumImages | None = None
-    """Validate on the first so many images; None for all."""
-    digits: Annotated[tuple[Digit, ...], Field(min_length=2)] | None = None
-    """Keep only these digits; None for all ten."""
-    targets: Literal["one-hot", "binary"] = "one-hot"
-    """`one-hot`: ten outputs, the largest wins. `binary`: the digit's four bits, lowest first."""
-    augmentation: Literal["none", "shifts"] = "none"
-    """`shifts`: each image and its four copies shifted by one pixel (ch. 6)."""
-
-    def num_outputs(self) -> int:
-        """Number of output neurons that the targets ask for."""
-        return 10 if self.targets == "one-hot" else 4
-
-
-class Plateau(Record):
-    """No-improvement-in-n on validation accuracy (ch. 3)."""
-
-    patience: Annotated[int, Field(ge=1, le=100_000)]
-    """Number of epochs without a new best after which it acts."""
-
-
-class Schedule(Plateau):
-    """Halve the learning rate on a plateau, and stop when it has become too small (ch. 3)."""
-
-    stop_at: Annotated[float, Field(gt=0, lt=1)] = 1 / 128
-    """Fraction of the first learning rate at which training ends."""
-
-
-class Optimizer(Record):
-    """Stochastic gradient descent, with momentum if asked for."""
-
-    learning_rate: Annotated[float, Field(gt=0, le=1e6)]
-    """Step size, the book's eta."""
-    momentum: Annotated[float, Field(ge=-10, le=10)] = 0.0
-    """Momentum coefficient, the book's mu: v <- mu v - eta g, w <- w + v."""
-    schedule: Schedule | None = None
-    """How the learning rate changes; None to keep it."""
-
-
-class Regularizer(Record):
-    """Penalties on the size of the weights; biases are free (ch. 3)."""
-
-    l2: Lambda = 0.0
-    """Lambda of (lambda / 2n) times the sum of squared weights."""
-    l1: Lambda = 0.0
-    """Lambda of (lambda / n) times the sum of absolute weights."""
-    per: Literal["image", "batch"] = "image"
-    """What n counts: training images (ch. 3) or mini-batches, as chapter 6's program does."""
-
-
-class Training(Record):
-    """How the training images are gone through."""
-
-    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Number of passes over the training images."""
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Images per mini-batch. A last, shorter batch is averaged over its own length."""
-    shuffle: bool = True
-    """Draw a new order for each epoch; false keeps the order of the file."""
-    drop_short_batch: bool = False
-    """Leave out a last, shorter batch."""
-    early_stopping: Plateau | None = None
-    """When to stop before the last epoch; None to go on to the end."""
-    dtype: Literal["float32", "float64"] = "float32"
-    """Arithmetic of weights and activations."""
-    draws: Literal["jax", "legacy"] = "jax"
-    """`legacy`: the author's generators and seed, to replay his recorded curves."""
+Monitor = Literal[
+    "train_accuracy",
+    "train_cost",
+    "train_output",
+    "validation_accuracy",
+    "validation_cost",
+    "test_accuracy",
+    "test_cost",
+    "gradient_norms",
+]
+"""What is measured after each epoch. Accuracies are fractions; costs include the penalties;
+`train_output` is the mean activation of the first output neuron. `gradient_norms` are measured
+before each epoch and give `gradient_norm.1` and so on, one for each layer: the Euclidean norm of
+the gradient, by the layer's biases, of the mean cost over the training images (ch. 5)."""
 
 
 class Network(Experiment):
@@ -93,12 +34,32 @@ class Network(Experiment):
     kind: Literal["network"]
     data: Data = Data()
     model: Model
-    loss: Literal["quadratic", "cross-entropy", "log-likelihood"]
+    loss: Literal["quadratic", "cross-entropy", "log-likelihood", "cross-entropy-by-activation"]
     """Cost per example: 1/2 |y - a|^2, the sum over outputs of the binary cross-entropy, or
-    -ln a_y of a softmax output."""
+    -ln a_y of a softmax output. `cross-entropy-by-activation` is the cross-entropy with a gradient
+    by the activation where that by the weighted input belongs: what chapter 3's pages compute."""
     optimizer: Optimizer
     regularizer: Regularizer = Regularizer()
     training: Training
+    monitors: Annotated[tuple[Monitor, ...], Field(min_length=1, max_length=8)]
+    """What is measured: after each epoch, or as often as training says."""
+
+    def quantities(self) -> tuple[str, ...]:
+        """The monitors, the gradient norms layer by layer."""
+        numbers = range(1, len(self.model.stack()) + 1)
+        norms = tuple(f"gradient_norm.{number}" for number in numbers)
+        own = tuple(monitor for monitor in self.monitors if monitor != "gradient_norms")
+        return own + (norms if "gradient_norms" in self.monitors else ())
+
+    def is_random(self) -> bool:
+        """Whether runs with different seeds differ."""
+        layers = [layer for layer in self.model.layers if isinstance(layer, Dense)]
+        drawn = any(
+            initializer is not None and "normal" in f"{initializer.weights} {initializer.biases}"
+            for initializer in (self.model.initializer, *(layer.initializer for layer in layers))
+        )
+        drops = any(layer.dropout > 0 for layer in layers)
+        return self.training.replay is None and (drawn or drops or self.training.shuffle)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -109,16 +70,21 @@ class Network(Experiment):
             field = "units" if isinstance(self.model.layers[last], Dense) else "kind"
             raise fault(
                 ("model", "layers", last, field),
-                f"the last layer must have {wanted} outputs for {self.data.targets} targets, "
+                f"the last layer must have {wanted} outputs for {self._targets()} targets, "
                 f"got {outputs}",
             )
-        if prod(self.model.inputs) != 784:
+        if prod(self.model.inputs) != self.data.num_inputs():
+            what, wanted = "an image has 784 pixels,", "[784] or [1, 28, 28]"
+            if self.data.examples:
+                what = f"an example has {self.data.num_inputs()} inputs,"
+                wanted = f"[{self.data.num_inputs()}]"
             raise fault(
                 ("model", "inputs"),
-                f"an image has 784 pixels, got inputs of {list(self.model.inputs)}; "
-                "write [784] or [1, 28, 28]",
+                f"{what} got inputs of {list(self.model.inputs)}; write {wanted}",
             )
         self._check_output()
+        self._check_monitors()
+        self._check_replay()
         self._check_epochs()
         return self
 
@@ -131,7 +97,8 @@ class Network(Experiment):
                     ("model", "layers", index, "activation"),
                     "softmax belongs to the last layer; use sigmoid, tanh, relu or linear here",
                 )
-        needed = {"cross-entropy": "sigmoid", "log-likelihood": "softmax"}.get(self.loss)
+        needed = "softmax" if self.loss == "log-likelihood" else "sigmoid"
+        needed = None if self.loss == "quadratic" else needed
         if needed is not None and activations[-1] != needed:
             raise fault(
                 ("loss",),
@@ -141,15 +108,68 @@ class Network(Experiment):
         if self.loss == "log-likelihood" and self.data.targets == "binary":
             raise fault(("loss",), "log-likelihood needs one-hot targets, got 'binary'")
 
+    def _targets(self) -> str:
+        return "the examples'" if self.data.examples else self.data.targets
+
+    def _check_monitors(self) -> None:
+        """Refuse what cannot be measured, and rules for what is not measured."""
+        for index, monitor in enumerate(self.monitors):
+            if self.data.examples and monitor.split("_")[0] not in ("train", "gradient"):
+                said = f"examples have no {monitor.split('_')[0]} split to measure, got {monitor!r}"
+                raise fault(("monitors", index), f"{said}; monitor train_cost or train_output")
+            if self.data.examples and monitor == "train_accuracy":
+                said = "examples have no digit to guess, got 'train_accuracy'"
+                raise fault(("monitors", index), f"{said}; monitor train_cost or train_output")
+        rules = {
+            ("optimizer", "schedule"): self.optimizer.schedule,
+            ("training", "early_stopping"): self.training.early_stopping,
+        }
+        for at, rule in rules.items():
+            if rule is None:
+                continue
+            is_loss = isinstance(rule, GeneralizationLoss)
+            needed = "validation_cost" if is_loss else "validation_accuracy"
+            if needed not in self.monitors:
+                raise fault(at, f"watches {needed}, which is not measured; add it to the monitors")
+            if self.training.evaluate_every != 1:
+                every = self.training.evaluate_every
+                raise fault(at, f"counts epochs, and training.evaluate_every is {every}; make it 1")
+
+    def _check_replay(self) -> None:
+        """Refuse a replay of what the author's scripts did not draw."""
+        if self.training.replay is None:
+            return
+        at, initializer = ("training", "replay"), self.model.initializer
+        if any(not isinstance(layer, Dense) or layer.initializer for layer in self.model.layers):
+            raise fault(at, "the scripts had dense layers with one initialisation; leave it out")
+        if any(isinstance(layer, Dense) and layer.dropout for layer in self.model.layers):
+            raise fault(at, "the scripts had no dropout; leave it out or make model.layers' 0")
+        if initializer.weights not in ("normal", "normal-fan-in") or initializer.biases != "normal":
+            raise fault(
+                at,
+                "the scripts drew weights 'normal' or 'normal-fan-in' and biases 'normal', got "
+                f"{initializer.weights!r} and {initializer.biases!r}; leave it out",
+            )
+
     def _check_epochs(self) -> None:
-        """Refuse a claim on an epoch that training does not reach."""
+        """Refuse a claim on an epoch that training does not reach or measure."""
+        if any(field in axis for axis in self.vary for field in _EPOCHS):
+            return  # Each variant has epochs of its own.
+        training = self.training
         for index, claim in enumerate(self.claims):
             match claim:
-                case NumberClaim(epoch=int() as epoch) if epoch >= self.training.epochs:
-                    raise fault(
-                        ("claims", index, "epoch"),
-                        f"must be below training.epochs = {self.training.epochs} (epoch 0 is the "
-                        f"state after the first pass), got {epoch}",
-                    )
+                case NumberClaim(epoch=int() as epoch):
+                    field = "epoch"
+                case CurveClaim():
+                    epoch, field = len(claim.values) - 1, "values"
                 case _:
-                    pass
+                    continue
+            if epoch >= training.epochs:
+                raise fault(
+                    ("claims", index, field),
+                    f"must be below training.epochs = {training.epochs} (epoch 0 is the "
+                    f"state after the first pass), got {epoch}",
+                )
+
+
+_EPOCHS = ("training.epochs", "training.evaluate_every")

@@ -1,0 +1,47 @@
+"""How fast each layer learns: the gradient of the cost by its biases (ch. 5).
+
+Chapter 5, section "What's causing the vanishing gradient problem?" and before, takes the length of
+this gradient, averaged over training images, as the speed of learning of a layer.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from nndl_jax.datasets import Split
+from nndl_jax.evaluation import CHUNK, pixels
+from nndl_jax.losses import build_loss, encode
+from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.schema import Network
+
+
+def bias_gradients(
+    model: FeedforwardNetwork, split: Split, spec: Network
+) -> tuple[Float[Array, " units"], ...]:
+    """The gradient of the mean cost over a split by the biases of each layer.
+
+    By the biases it is the error delta of the layer (ch. 2, BP3). Penalties are left out: they do
+    not touch biases. Dropout is off.
+
+    Args:
+        model: the network.
+        split: images and labels, or inputs and targets.
+        spec: the document that the network was built from, for its loss and its targets.
+    """
+    loss_fn = build_loss(spec)
+    graph, params = nnx.split(model)
+    images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
+    num_images = images.shape[0]
+
+    def total_cost(params: nnx.State, start: int, end: int) -> Float[Array, ""]:
+        inputs = pixels(images[start:end], spec)
+        targets = encode(labels[start:end], spec.data, inputs.dtype)
+        return jnp.sum(loss_fn(nnx.merge(graph, params).logits(inputs), targets))
+
+    totals = [
+        jax.grad(total_cost)(params, start, min(start + CHUNK, num_images))
+        for start in range(0, num_images, CHUNK)
+    ]
+    mean = jax.tree.map(lambda *grads: sum(grads[1:], grads[0]) / num_images, *totals)
+    return tuple(layer.bias[...] for layer in nnx.merge(graph, mean).layers)

@@ -1,0 +1,69 @@
+"""What a network learns from: images with digits as targets, or examples written out."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nndl_jax.schema.base import NumImages, Record, fault
+
+Digit = Annotated[int, Field(ge=0, le=9)]
+Numbers = Annotated[
+    tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(min_length=1, max_length=1024)
+]
+
+
+class Example(Record):
+    """A training example written out (ch. 3 for a single neuron)."""
+
+    inputs: Numbers
+    """One number for each input of the network."""
+    targets: Numbers
+    """One number for each of its outputs."""
+
+
+class Data(Record):
+    """Which images are learnt, and how their labels are put as targets."""
+
+    train_images: NumImages | None = None
+    """Train on the first so many images; None for all."""
+    validation_images: NumImages | None = None
+    """Validate on the first so many images; None for all."""
+    digits: Annotated[tuple[Digit, ...], Field(min_length=2)] | None = None
+    """Keep only images of these digits, in all splits and before counting; None for all ten."""
+    targets: Literal["one-hot", "binary"] = "one-hot"
+    """`one-hot`: ten outputs, the largest wins. `binary`: the digit's four bits, lowest first."""
+    augmentation: Literal["none", "shifts"] = "none"
+    """`shifts`: each image and its four copies shifted by one pixel (ch. 6)."""
+    examples: Annotated[tuple[Example, ...], Field(min_length=1, max_length=1024)] | None = None
+    """Train on these instead of images; None for images."""
+
+    @model_validator(mode="after")
+    def _examples_stand_alone(self) -> Self:
+        others = sorted(self.model_fields_set - {"examples"})
+        if self.examples is None:
+            return self
+        if others and any(getattr(self, name) != _default(name) for name in others):
+            raise fault(("examples",), f"take the place of images; leave out {', '.join(others)}")
+        sizes = [(len(each.inputs), len(each.targets)) for each in self.examples]
+        for index, size in enumerate(sizes):
+            if size != sizes[0]:
+                raise fault(
+                    ("examples", index),
+                    f"must have {sizes[0][0]} inputs and {sizes[0][1]} targets as the first "
+                    f"example has, got {size[0]} and {size[1]}",
+                )
+        return self
+
+    def num_inputs(self) -> int:
+        """Number of inputs that the examples or images have."""
+        return len(self.examples[0].inputs) if self.examples else 784
+
+    def num_outputs(self) -> int:
+        """Number of output neurons that the targets ask for."""
+        if self.examples:
+            return len(self.examples[0].targets)
+        return 10 if self.targets == "one-hot" else 4
+
+
+def _default(name: str) -> object:
+    return Data.model_fields[name].default

@@ -1,0 +1,167 @@
+"""What documents of every kind say of themselves: their name, their variants and their claims."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from nndl_jax.schema.base import FieldValue, Identifier, Record, Text, fault
+from nndl_jax.schema.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
+
+MAX_VARIANTS = 1024
+VARIED = ("data", "model", "loss", "optimizer", "regularizer", "training", "method", "quantity")
+"""Parts of a document that its variants may differ in."""
+
+Values = Annotated[tuple[FieldValue, ...], Field(min_length=1, max_length=64)]
+Vary = tuple[dict[str, Values], ...]
+
+
+class Source(Record):
+    """Where in the book an experiment stands."""
+
+    chapter: Annotated[int, Field(ge=1, le=6)]
+    """The chapter, 1 to 6."""
+    section: Text
+    """The section's title."""
+
+
+class Experiment(Record):
+    """What documents of every kind say of themselves."""
+
+    id: Identifier
+    """The document's name; its file is `spec/<id>.yaml`."""
+    title: Text
+    source: Source
+    vary: Annotated[Vary, Field(max_length=4)] = ()
+    """Axes of variation. The fields of one axis change together, the axes cross each other; a
+    field is written as in messages: `model.layers[1].units`."""
+    claims: Annotated[tuple[Claim, ...], Field(max_length=64)] = ()
+    """What the book reports."""
+    deviations: tuple[Text, ...] = ()
+    """Where the book's own program differs from its text, or this document from the book."""
+
+    def quantities(self) -> tuple[str, ...]:
+        """Names of what is measured, for claims to speak of."""
+        raise NotImplementedError
+
+    def bare(self) -> Self:
+        """The document without its axes and without what the book says of it."""
+        return self.model_copy(update={"vary": (), "claims": (), "deviations": ()})
+
+    @model_validator(mode="after")
+    def _axes_are_even(self) -> Self:
+        for index, axis in enumerate(self.vary):
+            lengths = {field: len(values) for field, values in axis.items()}
+            if len(set(lengths.values())) != 1:
+                counts = ", ".join(f"{field} has {length}" for field, length in lengths.items())
+                raise fault(
+                    ("vary", index),
+                    "the fields of one axis change together and need equally many values, "
+                    f"got: {counts or 'no field'}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _variants_have_names(self) -> Self:
+        axis_of: dict[str, int] = {}
+        for index, axis in enumerate(self.vary):
+            for field in axis:
+                if field.split(".")[0] in Experiment.model_fields or field.startswith("kind"):
+                    parts = [part for part in VARIED if part in type(self).model_fields]
+                    raise fault(
+                        ("vary", index, field),
+                        f"cannot be varied; vary a field of {', '.join(parts)}",
+                    )
+                if field in axis_of:
+                    raise fault(
+                        ("vary", index, field),
+                        f"is already varied by vary[{axis_of[field]}]; keep one",
+                    )
+                axis_of[field] = index
+            points = list(zip(*axis.values(), strict=True))
+            for position, point in enumerate(points):
+                if point in points[:position]:
+                    raise fault(
+                        ("vary", index, next(iter(axis))),
+                        "an axis must not hold the same values twice, got "
+                        f"{', '.join(map(repr, point))} again",
+                    )
+        count = prod(len(next(iter(axis.values()))) for axis in self.vary)
+        if count > MAX_VARIANTS:
+            raise fault(
+                ("vary",), f"the axes cross to {count:,} variants; at most {MAX_VARIANTS:,} are run"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _claims_are_measured(self) -> Self:
+        for index, claim in enumerate(self.claims):
+            for at, metric in _metrics(claim):
+                if metric not in self.quantities():
+                    raise fault(
+                        ("claims", index, *at),
+                        f"{metric!r} is not measured here; what is: {', '.join(self.quantities())}",
+                    )
+            for at, choice in _choices(claim):
+                self._check_choice(("claims", index, *at), choice)
+        return self
+
+    def _check_choice(self, at: tuple[str | int, ...], choice: Choice | None) -> None:
+        for field in choice or {}:
+            if not any(field in axis for axis in self.vary):
+                raise fault(
+                    (*at, "variant") if at[-1] != "variant" else at,
+                    f"{field} is not varied; name fields of vary only",
+                )
+        named = choice or {}
+        for field, value in named.items():
+            known = next(axis[field] for axis in self.vary if field in axis)
+            if value not in known:
+                raise fault(
+                    (*at, "variant") if at[-1] != "variant" else at,
+                    f"{field} is not varied over {value!r}; it is varied over {list(known)}",
+                )
+        for axis in self.vary:
+            own = axis.keys() & named.keys()
+            points = zip(*(axis[field] for field in own), strict=True)
+            wanted = tuple(named[field] for field in own)
+            if not own or sum(point == wanted for point in points) != 1:
+                raise fault(
+                    at,
+                    "variant must name one of the document's variants by fields of each axis of "
+                    f"vary, got {choice or 'none'}",
+                )
+
+
+def naming_fields(axis: Mapping[str, Sequence[FieldValue]]) -> list[str]:
+    """The fields that name the points of an axis: the first, and others until names differ."""
+    fields = list(axis)
+    for count in range(1, len(fields)):
+        points = list(zip(*(axis[field] for field in fields[:count]), strict=True))
+        if len(set(points)) == len(points):
+            return fields[:count]
+    return fields
+
+
+def _metrics(claim: Claim) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a claim speaks of in its own document, each with its field."""
+    match claim:
+        case ComparisonClaim():
+            for name, side in (("better", claim.better), ("worse", claim.worse)):
+                if side.document is None:
+                    at = ("metric",) if side.metric is None else (name, "metric")
+                    yield at, side.metric or claim.metric
+        case _:
+            yield ("metric",), claim.metric
+
+
+def _choices(claim: Claim) -> Iterator[tuple[tuple[str, ...], Choice | None]]:
+    """The variants of its own document that a claim names, each with its field."""
+    match claim:
+        case NumberClaim() | CurveClaim():
+            yield ("variant",), claim.variant
+        case ComparisonClaim():
+            for name, side in (("better", claim.better), ("worse", claim.worse)):
+                if side.document is None:
+                    yield (name,), side.variant

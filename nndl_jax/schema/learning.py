@@ -1,0 +1,108 @@
+"""How a network is trained: gradient descent, penalties, and when to stop."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nndl_jax.schema.base import Record
+
+Lambda = Annotated[float, Field(ge=0, le=1e9)]
+Patience = Annotated[int, Field(ge=1, le=100_000)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class Schedule(Record):
+    """Lower the learning rate whenever there was no improvement in n epochs (ch. 3)."""
+
+    patience: Patience
+    """The n above: epochs in a row without a new best validation accuracy."""
+    factor: Annotated[float, Field(gt=1, le=1e6)] = 2.0
+    """What the learning rate is divided by."""
+    stop_at: Annotated[float, Field(gt=0, lt=1)] = 1 / 128
+    """Fraction of the first learning rate at which training ends."""
+
+
+class NoImprovement(Record):
+    """Stop when there was no improvement in n epochs (ch. 3)."""
+
+    rule: Literal["no-improvement"]
+    patience: Patience
+    """The n above: epochs in a row without a new best validation accuracy."""
+
+
+class GeneralizationLoss(Record):
+    """Stop when the validation cost has risen too far above its lowest (Prechelt, 1998, GL)."""
+
+    rule: Literal["generalization-loss"]
+    threshold: Annotated[float, Field(gt=0, le=1e6)]
+    """Largest rise, as a fraction of the lowest validation cost."""
+
+
+EarlyStopping = Annotated[NoImprovement | GeneralizationLoss, Field(discriminator="rule")]
+
+
+class Optimizer(Record):
+    """Stochastic gradient descent, with momentum if asked for."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1e6)]
+    """Step size, the book's eta."""
+    momentum: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Momentum coefficient, the book's mu: v <- mu v - eta g, w <- w + v."""
+    schedule: Schedule | None = None
+    """How the learning rate changes; None to keep it."""
+
+
+class Regularizer(Record):
+    """Penalties on the size of the weights; biases are free (ch. 3)."""
+
+    l2: Lambda = 0.0
+    """Lambda of (lambda / 2n) times the sum of squared weights."""
+    l1: Lambda = 0.0
+    """Lambda of (lambda / n) times the sum of absolute weights."""
+    per: Literal["image", "batch"] = "image"
+    """What n counts: training images (ch. 3) or mini-batches, as chapter 6's program does."""
+
+
+class Replay(Record):
+    """The author's generators and their state, to draw what his scripts drew (ch. 3).
+
+    His scripts for the figures seed NumPy's legacy generator, which draws weights, and Python 2's,
+    which shuffles, and then train one network after another: each begins where the one before it
+    has left both generators, and the list of images if that was shuffled itself.
+    """
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 12345678
+    """Of both generators."""
+    networks_before: Annotated[int, Field(ge=0, le=100)] = 0
+    """Sets of weights and biases drawn before this network's."""
+    shuffles_before: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Shuffles of the same list before this network's first."""
+    uniforms_before: Count = 0
+    """Uniform numbers drawn before that, for shuffles of other lists."""
+
+
+class Training(Record):
+    """How the training images are gone through."""
+
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Number of passes over the training images."""
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Images per mini-batch. A last, shorter batch is averaged over its own length."""
+    shuffle: bool = True
+    """Draw a new order for each epoch; false keeps the order of the file."""
+    drop_short_batch: bool = False
+    """Leave out a last, shorter batch."""
+    evaluate_every: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Epochs from one measurement to the next; the last epoch is always measured."""
+    early_stopping: EarlyStopping | None = None
+    """When to stop before the last epoch; None to go on to the end."""
+    allow_divergence: bool = False
+    """Whether a cost that is no longer finite is a result, as where the book's own run diverged;
+    false ends training with an error."""
+    dropout_masks: Literal["image", "batch"] = "image"
+    """`image`: neurons are dropped anew for each image (ch. 6); `batch`: once for all images of a
+    mini-batch (ch. 3)."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Arithmetic of weights and activations."""
+    replay: Replay | None = None
+    """Draw as the author's scripts did, in place of what a run's seed gives; None for the seed."""

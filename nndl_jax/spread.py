@@ -1,0 +1,176 @@
+"""How far runs of the same network lie apart, and what follows from it.
+
+Few runs tell their variance badly, and two now and then agree by chance to the last image; taken at
+their word, they would rule out every other number. So each variance is moderated by a prior guess.
+Norms of gradients span decades: everything here sees their logarithms.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+Values = Float[np.ndarray, " runs"]
+"""A measurement for each run."""
+
+ROUNDING = 1e-12
+"""More than the last bit that a float carries of a fraction of 10,000."""
+_NUM_DRAWS = 200_000
+_LARGEST_LOGARITHM = float(np.log(np.finfo(np.float64).max))
+
+
+def is_cost(metric: str) -> bool:
+    """Whether lower is better."""
+    return metric.endswith("cost")
+
+
+def to_scale(metric: str, values: Values | float) -> Values:
+    """Measurements as they are compared: log x for norms of gradients, x for all else.
+
+    A norm may be zero, as that of a layer before weights of zero is; it counts as the smallest
+    normal float.
+    """
+    values = np.atleast_1d(values)
+    return np.log(np.maximum(values, np.finfo(np.float64).tiny)) if _is_norm(metric) else values
+
+
+def from_scale(metric: str, value: float) -> float:
+    """What `to_scale` was given; of a difference between logarithms, the ratio.
+
+    What lies beyond the floats is the largest of them, nearly: JSON has no infinity.
+    """
+    return float(np.exp(min(value, _LARGEST_LOGARITHM))) if _is_norm(metric) else float(value)
+
+
+def prior_variance(metric: str, mean: float) -> float:
+    """A guess of the variance between runs, before any is known; zero for no guess.
+
+    Accuracies p vary as if each of 10,000 images were a draw of its own, p (1 - p) / 10,000; costs
+    by 3 %; logarithms of gradient norms by a quarter.
+
+    Args:
+        metric: name of the quantity.
+        mean: of the runs, on the scale of `to_scale`.
+    """
+    if metric.endswith("accuracy"):
+        return mean * (1 - mean) / 10_000
+    if is_cost(metric):
+        return (0.03 * mean) ** 2
+    return 0.25**2 if _is_norm(metric) else 0.0
+
+
+def moderate(variance: float, degrees: int, *, prior: float) -> tuple[float, int]:
+    """A variance and its degrees of freedom, with a prior guess that weighs as one more of these.
+
+        (d s² + s₀²) / (d + 1)   and   d + 1,
+
+    of a variance s² with d degrees of freedom and a guess s₀². It is the posterior of a variance
+    whose prior is the scaled inverse χ² of one degree of freedom and scale s₀².
+
+    Args:
+        variance: of the runs.
+        degrees: of freedom, one fewer than runs.
+        prior: the guess; zero leaves variance and degrees as they are.
+
+    References:
+        Smyth (2004), Linear models and empirical Bayes methods for assessing differential
+        expression in microarray experiments, Stat. Appl. Genet. Mol. Biol. 3(1), article 3.
+    """
+    if prior == 0:
+        return variance, degrees
+    return (degrees * variance + prior) / (degrees + 1), degrees + 1
+
+
+def one_sample(gains: Values, *, prior: float) -> tuple[float | None, float]:
+    """Standard deviation of gains, and the probability of such a mean if there were no gain.
+
+        t = mean / √(s² / n)
+
+    is held against Student's law, with s² and its degrees of freedom moderated.
+
+    Args:
+        gains: positive where the first side is better. The deviation of a single one is None, and
+            without any spread, the sign of the gain decides.
+        prior: guess of the variance of a gain, as `moderate` takes it.
+
+    References:
+        Student (1908), The probable error of a mean, Biometrika 6(1).
+    """
+    num_runs = len(gains)
+    if num_runs < 2:
+        return None, _certain(float(gains[0]))
+    spread = float(gains.std(ddof=1))
+    variance, degrees = moderate(spread**2, num_runs - 1, prior=prior)
+    if variance <= ROUNDING**2:
+        return spread, _certain(float(gains[0]))
+    return spread, float(stats.t.sf(gains.mean() / np.sqrt(variance / num_runs), degrees))
+
+
+def two_samples(
+    better: Float[np.ndarray, " runs"], worse: Float[np.ndarray, " other_runs"], *, prior: float
+) -> tuple[float, float]:
+    """Deviation of a difference between two runs, and the probability of such a mean difference.
+
+        t = (mean₁ - mean₂) / √(e₁ + e₂),   d = (e₁ + e₂)² / (e₁² / d₁ + e₂² / d₂),   eᵢ = sᵢ² / nᵢ
+
+    is held against Student's law of d degrees of freedom (Welch's test), with each sᵢ² and its
+    degrees of freedom dᵢ moderated. The probability is that of no difference or one less.
+
+    Args:
+        better: measurements of at least two runs; higher is better.
+        worse: the same of the other side, of other runs.
+        prior: guess of the variance of a run of either side, as `moderate` takes it.
+
+    References:
+        Welch (1947), The generalization of Student's problem when several different population
+        variances are involved, Biometrika 34(1-2).
+    """
+    # SciPy's own test warns where the runs of one side are equal.
+    sides = (better, worse)
+    spread = float(np.sqrt(sum(side.var(ddof=1) for side in sides)))
+    moderate_sides = [
+        moderate(float(side.var(ddof=1)), len(side) - 1, prior=prior) for side in sides
+    ]
+    error = np.array([variance for variance, _ in moderate_sides]) / [len(side) for side in sides]
+    if error.sum() <= ROUNDING**2:
+        return spread, _certain(float(better[0] - worse[0]))
+    t = (better.mean() - worse.mean()) / np.sqrt(error.sum())
+    degrees = error.sum() ** 2 / (error**2 / [each for _, each in moderate_sides]).sum()
+    return spread, float(stats.t.sf(t, degrees))
+
+
+def protocol_draws(metric: str, values: Values, *, best_of: int) -> Float[np.ndarray, " draws"]:
+    """What a protocol would print, over and over, on the scale of `to_scale`.
+
+        σ² = d s² / χ²(d),   μ ~ N(mean, σ² / n),   the best of x₁ ... x_k ~ N(μ, σ²)
+
+    with s² and its degrees of freedom d moderated, for n runs: mean and variance of a normal law
+    are drawn from their posterior, then k runs, then the best of those. A single run follows
+    Student's law, (x - mean) / (s √(1 + 1/n)) with d degrees of freedom.
+
+    Args:
+        metric: name of the quantity; accuracies stay fractions, and of costs the least is best.
+        values: measurements of at least two runs.
+        best_of: number of runs of which the best is printed, k.
+
+    References:
+        Gelman et al. (2013), Bayesian Data Analysis, ch. 3, sections 3.2 and 3.3.
+    """
+    rng = np.random.default_rng(0)  # The same draws each time: a verdict must not flicker.
+    known = to_scale(metric, values)
+    mean, num_runs = float(known.mean()), len(known)
+    prior = prior_variance(metric, mean)
+    variance, degrees = moderate(float(known.var(ddof=1)), num_runs - 1, prior=prior)
+    deviation = np.sqrt(variance * degrees / rng.chisquare(degrees, _NUM_DRAWS))
+    center = mean + deviation / np.sqrt(num_runs) * rng.standard_normal(_NUM_DRAWS)
+    runs = center[:, None] + deviation[:, None] * rng.standard_normal((_NUM_DRAWS, best_of))
+    best = runs.min(axis=1) if is_cost(metric) else runs.max(axis=1)
+    return np.clip(best, 0.0, 1.0) if metric.endswith("accuracy") else best
+
+
+def _is_norm(metric: str) -> bool:
+    return metric.startswith("gradient_norm")
+
+
+def _certain(gain: float) -> float:
+    """Probability of a gain without any spread."""
+    return 0.5 if gain == 0 else float(gain < 0)

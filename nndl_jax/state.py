@@ -1,0 +1,68 @@
+"""What a run consists of: its state, its random streams, its numbers, what is measured of it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Key, UInt32
+
+from nndl_jax.evaluation import Evaluation
+from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.optimizer import Hyperparameters, build_optimizer
+from nndl_jax.schema import Network
+from nndl_jax.stopping import Progress, Rules, init_progress
+
+
+class TrainState(NamedTuple):
+    """What training changes."""
+
+    params: nnx.State
+    opt_state: optax.OptState
+    progress: Progress
+
+
+class RunKeys(NamedTuple):
+    """The random streams of a run, which depend on its seed alone."""
+
+    init: Key[Array, ""]
+    shuffle: Key[Array, ""]
+    dropout: Key[Array, ""]
+
+    @classmethod
+    def from_seed(cls, seed: UInt32[Array, ""]) -> "RunKeys":
+        """The streams of a seed."""
+        return cls(*jax.random.split(jax.random.key(seed), len(cls._fields)))
+
+
+class RunInputs(NamedTuple):
+    """What tells a run from the others that share its program."""
+
+    seed: UInt32[Array, "*runs"]
+    numbers: Hyperparameters
+    rules: Rules
+
+
+class Measurements(NamedTuple):
+    """What a call of `train_epochs` gave."""
+
+    was_active: Bool[Array, "*runs"]
+    """False for a run that had stopped before; the rest means nothing then."""
+    batch_costs: Float[Array, "*runs steps"]
+    """The mean cost of each mini-batch, before its step."""
+    evaluations: Mapping[str, Evaluation]
+    """What each split gave after the last epoch."""
+    gradients: tuple[Float[Array, "*runs units"], ...]
+    """Layer by layer before the first epoch; empty where they are not monitored."""
+
+
+def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:
+    """The state before the first epoch."""
+    model = FeedforwardNetwork(spec, key=RunKeys.from_seed(seed).init)
+    params = nnx.state(model, nnx.Param)
+    # The numbers do not enter into the state that an optimiser starts from.
+    numbers = Hyperparameters(*(jnp.zeros(()) for _ in Hyperparameters._fields))
+    opt_state = build_optimizer(spec, numbers, divisor=1).init(params)
+    return TrainState(params, opt_state, init_progress(spec.training.dtype))

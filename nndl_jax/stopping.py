@@ -1,0 +1,116 @@
+"""When to lower the learning rate and when to stop, for each run by itself (ch. 3).
+
+The rules work inside the compiled program, on what was just measured on the validation images.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, DTypeLike, Float, Int
+
+from nndl_jax.evaluation import Evaluation
+from nndl_jax.schema import GeneralizationLoss, Network, NoImprovement
+
+
+class Rules(NamedTuple):
+    """Numbers of the rules, in which runs of one compiled program may differ."""
+
+    patience: Int[Array | np.ndarray, "*runs"]
+    """Epochs without a new best after which training stops."""
+    threshold: Float[Array | np.ndarray, "*runs"]
+    """Rise of the validation cost after which it stops."""
+    schedule_patience: Int[Array | np.ndarray, "*runs"]
+    """Epochs without a new best after which the learning rate is lowered."""
+    factor: Float[Array | np.ndarray, "*runs"]
+    """What it is divided by."""
+    stop_at: Float[Array | np.ndarray, "*runs"]
+    """Its fraction of the first at which training stops."""
+
+
+class Progress(NamedTuple):
+    """What the rules remember of a run."""
+
+    is_active: Bool[Array, "*runs"]
+    scale: Float[Array, "*runs"]
+    """The learning rate as a fraction of the first."""
+    best: Int[Array, "*runs"]
+    """Most validation images classified rightly."""
+    lowest: Float[Array, "*runs"]
+    """Lowest validation cost."""
+    waited: Int[Array, "*runs"]
+    """Epochs since the best."""
+    waited_at_rate: Int[Array, "*runs"]
+    """The same, but not before the learning rate was last lowered."""
+
+
+def rules(specs: Sequence[Network]) -> Rules:
+    """The numbers of several documents, each as an array with an entry per document."""
+    rows: list[tuple[int, float, int, float, float]] = []
+    for spec in specs:
+        stop, schedule = spec.training.early_stopping, spec.optimizer.schedule
+        rows.append(
+            (
+                stop.patience if isinstance(stop, NoImprovement) else 0,
+                stop.threshold if isinstance(stop, GeneralizationLoss) else 0.0,
+                schedule.patience if schedule else 0,
+                schedule.factor if schedule else 1.0,
+                schedule.stop_at if schedule else 0.0,
+            )
+        )
+    dtype = specs[0].training.dtype
+    dtypes = (np.int32, dtype, np.int32, dtype, dtype)
+    columns = zip(*rows, strict=True)
+    return Rules(*(np.asarray(each, kind) for each, kind in zip(columns, dtypes, strict=True)))
+
+
+def has_rules(spec: Network) -> bool:
+    """Whether a document asks for a schedule or for early stopping."""
+    return spec.training.early_stopping is not None or spec.optimizer.schedule is not None
+
+
+def init_progress(dtype: DTypeLike) -> Progress:
+    """The progress of a run before its first epoch."""
+    return Progress(
+        is_active=jnp.array(True),
+        scale=jnp.ones((), dtype),
+        best=jnp.array(-1, jnp.int32),
+        lowest=jnp.array(jnp.inf, dtype),
+        waited=jnp.array(0, jnp.int32),
+        waited_at_rate=jnp.array(0, jnp.int32),
+    )
+
+
+def advance(progress: Progress, validation: Evaluation, spec: Network, numbers: Rules) -> Progress:
+    """The progress after an epoch.
+
+    Args:
+        progress: before it.
+        validation: what was measured after it.
+        spec: the document; says which rules there are.
+        numbers: how strict they are.
+    """
+    count, cost = jnp.asarray(validation.num_correct), jnp.asarray(validation.cost)
+    is_better = count > progress.best
+    waited, at_rate = (
+        jnp.where(is_better, 0, counter + 1)
+        for counter in (progress.waited, progress.waited_at_rate)
+    )
+    lowest = jnp.minimum(progress.lowest, cost)
+    scale, goes_on = progress.scale, jnp.array(True)
+    match spec.training.early_stopping:
+        case NoImprovement():
+            goes_on &= waited < numbers.patience
+        case GeneralizationLoss():
+            goes_on &= cost <= (1 + numbers.threshold) * lowest
+        case None:
+            pass
+    if spec.optimizer.schedule is not None:
+        is_lowered = at_rate >= numbers.schedule_patience
+        scale = jnp.where(is_lowered, scale / numbers.factor, scale)
+        at_rate = jnp.where(is_lowered, 0, at_rate)
+        # A tenth, three times over, is not quite a thousandth.
+        goes_on &= scale > numbers.stop_at * 1.0001
+    best = jnp.maximum(progress.best, count)
+    return Progress(goes_on, scale, best, lowest, waited, at_rate)

@@ -1,0 +1,195 @@
+"""Panels of curves against epochs, with the book's numbers on them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from nndl_jax.schema import CurveClaim, FieldValue, Network, NumberClaim
+from nndl_jax.validation import parse_field_path
+from nndl_jax.variants import Variant, variants
+from pipeline.experiments import Experiment
+from pipeline.figures.frame import COLOURS, mark, mark_best, new_figure, percent
+from pipeline.wording import axis_label, quantity_name, variant_labels
+
+_STYLES = ("-", "--", "-.", ":")
+_SPLITS = ("test", "validation", "train")
+_MAX_MARKS = 12
+
+
+class Panel(NamedTuple):
+    """A part of a picture: metrics of some variants against epochs."""
+
+    metrics: Sequence[str]
+    variant: Mapping[str, FieldValue] = {}
+    """Only variants with these values."""
+    epochs: tuple[int, int] | None = None
+    """The first and last epoch shown; None for all."""
+    limits: tuple[float, float] | None = None
+    """Of the vertical axis, accuracies in per cent, if any run gets there; None for all values."""
+    is_log: bool = False
+    """Whether the vertical axis is logarithmic."""
+    title: str = ""
+    """Empty for the values that single out the panel's variants."""
+
+
+class Line(NamedTuple):
+    """A curve of a panel."""
+
+    metric: str
+    point: Variant
+    curves: Float[np.ndarray, "runs epochs"]
+    colour: str
+    style: str
+    label: str
+
+
+def draw_curves(experiment: Experiment, panels: Sequence[Panel], *, columns: int) -> Figure | None:
+    """A picture of all panels for which anything was measured; None if there is none."""
+    measured = [(panel, lines) for panel in panels if (lines := _lines(experiment, panel))]
+    if not measured:
+        return None
+    figure, parts = new_figure(len(measured), columns=columns, title=experiment.document.title)
+    for axes, (panel, lines) in zip(parts, measured, strict=True):
+        for line in lines:
+            _draw_line(axes, line, panel)
+            _draw_claims(axes, line, panel, experiment, is_alone=len(lines) == 1)
+        _set_axes(axes, panel, lines)
+    return figure
+
+
+def matches(point: Variant, wanted: Mapping[str, FieldValue]) -> bool:
+    """Whether a variant has these values, by its axes or as its document has it."""
+    return all(_value(point, field) == value for field, value in wanted.items())
+
+
+def _value(point: Variant, field: str) -> object:
+    """The value of a field; None if there is no such field."""
+    part: object = point.values.get(field)
+    if part is None:
+        part = point.spec.model_dump()
+        for step in parse_field_path(field):
+            match part:
+                case dict() if isinstance(step, str) and step in part:
+                    part = part[step]
+                case tuple() if isinstance(step, int) and step < len(part):
+                    part = part[step]
+                case _:
+                    return None
+    return part
+
+
+def _lines(experiment: Experiment, panel: Panel) -> list[Line]:
+    """The curves of a panel: variants differ in colour and metrics in style, or else in colour."""
+    found = [
+        (metric, point, curves)
+        for point in experiment.points
+        if matches(point, panel.variant)
+        for metric in sorted(panel.metrics, key=_rank)
+        if (curves := experiment.curves(metric, point.values)) is not None
+    ]
+    points = list(dict.fromkeys(point.name for _, point, _ in found))
+    metrics = list(dict.fromkeys(metric for metric, _, _ in found))
+    ours = "mean of our runs" if any(len(curves) > 1 for _, _, curves in found) else "our run"
+    names, styles = {metric: quantity_name(metric) for metric in metrics}, cycle(["-"])
+    if len(points) > 1:
+        names, styles = dict(zip(points, variant_labels(points), strict=True)), cycle(_STYLES)
+    elif len(metrics) == 1:
+        names = {metrics[0]: ours}
+    colours = dict(zip(names, cycle(COLOURS), strict=False))
+    style_of = dict(zip(metrics, styles, strict=False))
+    lines = []
+    for metric, point, curves in found:
+        key = point.name if len(points) > 1 else metric
+        lines.append(Line(metric, point, curves, colours[key], style_of[metric], names[key]))
+    return lines
+
+
+def _rank(metric: str) -> int:
+    """Splits that say more of generalization come first."""
+    split = metric.split("_")[0]
+    return _SPLITS.index(split) if split in _SPLITS else len(_SPLITS)
+
+
+def _draw_line(axes: Axes, line: Line, panel: Panel) -> None:
+    """A thin line for each run and a thick one for their mean, as far as all runs go."""
+    values = percent(line.metric) * line.curves
+    for curve in values if len(values) > 1 else []:
+        epochs = _measured(curve, panel)
+        style = line.style
+        axes.plot(epochs, curve[epochs], style, color=line.colour, alpha=0.3, linewidth=0.8)
+    mean = values.mean(axis=0)  # NaN where one of the runs was not measured.
+    epochs = _measured(mean, panel)
+    style = line.style if len(epochs) > 1 else "."
+    axes.plot(epochs, mean[epochs], style, color=line.colour, linewidth=1.8, label=line.label)
+
+
+def _measured(curve: Float[np.ndarray, " epochs"], panel: Panel) -> np.ndarray:
+    """The epochs of a curve that a panel shows."""
+    return np.flatnonzero(_within(np.arange(len(curve)), panel) & ~np.isnan(curve))
+
+
+def _draw_claims(
+    axes: Axes, line: Line, panel: Panel, experiment: Experiment, *, is_alone: bool
+) -> None:
+    """A cross for each number of an epoch, a dotted line for the best of all."""
+    factor, marks = percent(line.metric), []
+    colour = "black" if is_alone else line.colour
+    for claim in experiment.document.claims:
+        if not isinstance(claim, NumberClaim | CurveClaim) or claim.metric != line.metric:
+            continue
+        if not matches(line.point, claim.variant or {}):
+            continue
+        if isinstance(claim, CurveClaim):
+            marks += _thinned(claim.values, panel)
+        elif claim.epoch == "best":
+            mark_best(axes, factor * claim.value, colour)
+        else:
+            epoch = claim.epoch
+            marks.append((_last_epoch(experiment, line) if epoch == "last" else epoch, claim.value))
+    inside = [(epoch, factor * value) for epoch, value in marks if _within(np.array(epoch), panel)]
+    mark(axes, inside, colour)
+
+
+def _thinned(values: Sequence[float], panel: Panel) -> list[tuple[int, float]]:
+    """Some of the epochs of a curve that a panel shows, evenly spread, with its values."""
+    epochs = np.flatnonzero(_within(np.arange(len(values)), panel))
+    if not len(epochs):
+        return []
+    chosen = np.linspace(0, len(epochs) - 1, min(_MAX_MARKS, len(epochs))).round().astype(int)
+    return [(int(epoch), values[epoch]) for epoch in epochs[chosen]]
+
+
+def _within(epochs: np.ndarray, panel: Panel) -> np.ndarray:
+    """Which epochs a panel shows."""
+    first, last = panel.epochs or (0, np.inf)
+    return (epochs >= first) & (epochs <= last)
+
+
+def _last_epoch(experiment: Experiment, line: Line) -> int:
+    """The last epoch of a variant in the book, which a profile may not reach."""
+    points = (each for each in variants(experiment.document) if each.values == line.point.values)
+    specs = [each.spec for each in points if isinstance(each.spec, Network)]
+    return specs[0].training.epochs - 1 if specs else line.curves.shape[1] - 1
+
+
+def _set_axes(axes: Axes, panel: Panel, lines: Sequence[Line]) -> None:
+    styles = {line.metric: line.style for line in lines}
+    metrics = list(styles)
+    for metric, style in styles.items() if len(set(styles.values())) > 1 else ():
+        axes.plot([], [], style, color="black", label=quantity_name(metric).split()[0])
+    axes.set_ylabel(axis_label(metrics, lines[0].point.spec))
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if panel.is_log:
+        axes.set_yscale("log")
+    highest = max(percent(line.metric) * np.nanmax(line.curves) for line in lines)
+    if panel.limits is not None and highest > panel.limits[0]:  # A short run stays below.
+        axes.set_ylim(*panel.limits)
+    names = [f"{field.rsplit('.', 1)[-1]}={value}" for field, value in panel.variant.items()]
+    axes.set_title(panel.title or ", ".join(variant_labels(names)), fontsize="medium")

@@ -1,0 +1,72 @@
+"""Speed of learning by layer, at the beginning and during training (ch. 5)."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from nndl_jax.schema import Network
+from nndl_jax.variants import Variant
+from pipeline.experiments import Experiment
+from pipeline.figures.curves import Panel
+from pipeline.figures.frame import COLOURS, GREY, PRINTED, new_figure
+from pipeline.wording import variant_labels
+
+_BARS = {
+    1: (-0.00397, -0.00317, 0.00810, 0.01260, -0.02647, 0.00176),
+    2: (0.04153, 0.04403, -0.00967, 0.04674, 0.03877, 0.01234),
+}
+"""Gradients that the author recorded for the bars of the book's figure, by hidden layer."""
+_NEURON = re.compile(r"gradient\.(\d+)\.(\d+)")
+
+
+def speed_panels(experiment: Experiment) -> Sequence[Panel]:
+    """For each variant the norms of its hidden layers' gradients, as `training_speed_*_layers`."""
+    panels = []
+    for point in experiment.points:
+        norms = [f"gradient_norm.{layer}" for layer in range(1, _num_hidden(point) + 1)]
+        name = "".join(variant_labels([point.name])).removeprefix("base")
+        panels.append(Panel(norms, point.values, is_log=True, title=name))
+    return panels
+
+
+def draw_bars(experiment: Experiment) -> Figure | None:
+    """The gradient by each bias of some neurons before training; None if it was not measured.
+
+    A bar is of our first run: in another run the neurons are others. All layers have one scale.
+    """
+    found = [
+        (int(match[1]), int(match[2]), metric)
+        for metric in experiment.metrics()
+        if (match := _NEURON.fullmatch(metric))
+    ]
+    layers = sorted({layer for layer, _, _ in found if layer in _BARS})
+    if not layers:
+        return None
+    figure, panels = new_figure(len(layers), columns=2, title="Gradients before training")
+    for axes, layer in zip(panels, layers, strict=True):
+        neurons = sorted((neuron, metric) for at, neuron, metric in found if at == layer)
+        ours = [_first_run(experiment, metric) for _, metric in neurons]
+        places = np.array([neuron for neuron, _ in neurons])
+        book = 1 + np.arange(len(_BARS[layer]))
+        axes.bar(places - 0.2, ours, 0.4, color=COLOURS[0], label="our first run")
+        axes.bar(book + 0.2, _BARS[layer], 0.4, color=GREY, label=PRINTED)
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_title(f"hidden layer {layer}", fontsize="medium")
+        axes.set_xlabel("neuron")
+        axes.set_ylabel("gradient by the bias (nats)")
+    limits = [axes.get_ylim() for axes in panels]
+    for axes in panels:
+        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    return figure
+
+
+def _first_run(experiment: Experiment, metric: str) -> float:
+    """The first value of a metric that only some variants have."""
+    values = (experiment.curves(metric, point.values) for point in experiment.points)
+    return next(float(curves[0, 0]) for curves in values if curves is not None)
+
+
+def _num_hidden(point: Variant) -> int:
+    return len(point.spec.model.stack()) - 1 if isinstance(point.spec, Network) else 0

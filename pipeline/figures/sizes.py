@@ -1,0 +1,84 @@
+"""Accuracy against the number of training images (ch. 3, "Other techniques for regularization")."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
+
+from nndl_jax.judge import last_epoch
+from nndl_jax.schema import NumberClaim
+from pipeline.experiments import Experiment
+from pipeline.figures.frame import COLOURS, mark, new_figure, percent
+from pipeline.wording import axis_label, quantity_name
+
+SIZE = "data.train_images"
+
+
+def draw_sizes(experiment: Experiment, experiments: Mapping[str, Experiment]) -> Figure:
+    """A network's accuracies by size as the book shows them: linear, logarithmic, beside the SVM's.
+
+    Args:
+        experiment: a network that varies the number of training images.
+        experiments: all of them; the support vector machine is `ch1-svm`.
+    """
+    metric = experiment.metrics()[0]
+    title = experiment.document.title
+    figure, (linear, log, both) = new_figure(3, columns=3, title=title)
+    names = ("more_data", "more_data_log", "more_data_comparison")
+    for axes, name in zip((linear, log, both), names, strict=True):
+        axes.set_title(name, fontsize="medium")
+        _draw_line(axes, experiment, metric, COLOURS[0], "network")
+        _set_axes(axes, axis_label([metric], experiment.document), is_log=axes is not linear)
+    machine = experiments.get("ch1-svm")
+    if machine is not None:
+        _draw_line(both, machine, metric, COLOURS[1], "support vector machine")
+    both.set_ylim(24, 100)
+    return figure
+
+
+def draw_baseline_sizes(experiment: Experiment) -> Figure:
+    """A baseline's accuracies by size, on all splits that are measured."""
+    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
+    for metric, colour in zip(experiment.metrics(), COLOURS, strict=False):
+        _draw_line(axes, experiment, metric, colour, quantity_name(metric))
+    label = axis_label(experiment.metrics(), experiment.document)
+    _set_axes(axes, label, is_log=True)
+    return figure
+
+
+def _draw_line(axes: Axes, experiment: Experiment, metric: str, colour: str, label: str) -> None:
+    """A point for each run, a line through their means, crosses at the book's numbers."""
+    factor, sizes, means = percent(metric), [], []
+    for point in experiment.points:
+        curves = experiment.curves(metric, point.values)
+        if curves is None:
+            continue
+        size, values = int(point.values[SIZE]), factor * last_epoch(curves)
+        sizes.append(size)
+        means.append(float(np.mean(values)))
+        if len(values) > 1:
+            axes.plot([size] * len(values), values, ".", color=colour, alpha=0.4)
+    axes.plot(sizes, means, "o-", color=colour, label=label, markersize=4)
+    printed = [
+        (int(claim.variant[SIZE]), factor * claim.value)
+        for claim in experiment.document.claims
+        if isinstance(claim, NumberClaim) and claim.metric == metric
+        if claim.variant and SIZE in claim.variant
+    ]
+    mark(axes, printed, colour)
+
+
+def _set_axes(axes: Axes, label: str, *, is_log: bool) -> None:
+    axes.set_xlabel("training images")
+    axes.set_ylabel(label)
+    if is_log:
+        axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def varies_size(experiment: Experiment) -> bool:
+    """Whether the number of training images is what the variants differ in."""
+    points: Sequence = experiment.points
+    return len(points) > 1 and all(SIZE in point.values for point in points)

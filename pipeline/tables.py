@@ -1,0 +1,109 @@
+"""Tables of claims: what the book says, what our runs gave, and the verdict."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TypedDict
+
+from tabulate import tabulate
+
+from pipeline.wording import show, show_gain, show_mean, show_range
+
+# Differences that come from writing fractions as floats are not shown.
+_ROUNDING = 1e-12
+
+
+class Entry(TypedDict):
+    """A claim with its judgement, as the stage `evaluate` writes it."""
+
+    document: str
+    title: str
+    chapter: int
+    kind: str
+    statement: str
+    metric: str
+    epoch: str | int | None
+    book: float | None
+    num_epochs: int | None
+    verdict: str
+    mean: float | None
+    spread: float | None
+    num_runs: int
+    expected: tuple[float, float] | None
+    probability: float | None
+    num_equal: int | None
+    deviation: float | None
+    foreign: str | None
+
+
+def claims_table(entries: Sequence[Entry]) -> str:
+    """All claims of one experiment."""
+    rows = [
+        [
+            entry["statement"],
+            _book(entry),
+            _ours(entry),
+            entry["num_runs"] or "",
+            show_range(entry["metric"], *entry["expected"]) if entry["expected"] else "",
+            _verdict(entry),
+        ]
+        for entry in entries
+    ]
+    headers = ["claim", "book", "ours", "runs", "98 % range", "verdict"]
+    return _markdown(rows, headers)
+
+
+def overview_table(entries: Sequence[Entry]) -> str:
+    """The README's table: for each experiment one claim, and what became of all of them."""
+    rows = []
+    ordered = sorted(entries, key=lambda entry: (entry["chapter"], entry["document"]))
+    for _, group in groupby(ordered, key=lambda entry: entry["document"]):
+        claims = list(group)
+        head = min(claims, key=_weight)
+        row = [head["chapter"], head["title"], head["statement"], _book(head), _ours(head)]
+        rows.append([*row, head["num_runs"] or "", _verdict(head), count_verdicts(claims)])
+    headers = ["ch.", "experiment", "claim", "book", "ours", "runs", "verdict", "all claims"]
+    return _markdown(rows, headers)
+
+
+def count_verdicts(entries: Sequence[Entry]) -> str:
+    """How often each verdict stands there, the most frequent first."""
+    counts = Counter(str(entry["verdict"]) for entry in entries)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+
+
+def _weight(entry: Entry) -> tuple[bool, int, int]:
+    """Smaller for claims that say more of an experiment: what was run, curves, best epochs."""
+    kinds, epochs = ("curve", "number", "comparison"), ("best", "last")
+    epoch = entry["epoch"]
+    place = epochs.index(epoch) if epoch in epochs else len(epochs)
+    return entry["verdict"] == "not run", kinds.index(entry["kind"]), place
+
+
+def _markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _verdict(entry: Entry) -> str:
+    verdict = str(entry["verdict"])
+    return f"{verdict} ({entry['foreign']})" if verdict == "not judged" else verdict
+
+
+def _book(entry: Entry) -> str:
+    """What the book gives; empty for a comparison."""
+    if entry["kind"] == "curve":
+        return f"{entry['num_epochs']} epochs"
+    return "" if entry["book"] is None else show(entry["metric"], entry["book"])
+
+
+def _ours(entry: Entry) -> str:
+    """What our runs gave; empty if there were none."""
+    metric, mean, deviation = entry["metric"], entry["mean"], entry["deviation"]
+    if deviation is not None:
+        said = f"{entry['num_equal']} of {entry['num_epochs']} epochs equal"
+        is_shown = deviation > _ROUNDING
+        return f"{said}, at most {show(metric, deviation)} apart" if is_shown else said
+    if mean is None:
+        return ""
+    show_ours = show_gain if entry["kind"] == "comparison" else show_mean
+    return show_ours(metric, mean, entry["spread"])

@@ -1,0 +1,122 @@
+"""How quantities and variants are named and numbers shown, by what they measure."""
+
+from collections.abc import Sequence
+
+from nndl_jax.schema import Document, Network
+
+_SPLITS = {"train": "training"}
+_SYMBOLS = {
+    "l1": "λ (L1)",
+    "l2": "λ",
+    "learning_rate": "η",
+    "momentum": "μ",
+    "repeat": "hidden layers",
+    "scale": "c",
+    "train_images": "training images",
+    "units": "hidden neurons",
+}
+
+
+def quantity_name(metric: str) -> str:
+    """A metric in words.
+
+    >>> quantity_name("train_cost"), quantity_name("gradient_norm.2")
+    ('training cost', 'layer 2')
+    """
+    if metric.startswith("gradient_norm."):
+        return f"layer {metric.removeprefix('gradient_norm.')}"
+    first, *rest = metric.replace(".", " ").replace("_", " ").split()
+    return " ".join([_SPLITS.get(first, first), *rest])
+
+
+def axis_label(metrics: Sequence[str], document: Document) -> str:
+    """What metrics of one kind have in common, with its unit.
+
+    Costs that are logarithms are in nats, and so are their gradients by biases, which have no unit.
+    """
+    metric = metrics[0]
+    name = quantity_name(metric) if len(metrics) == 1 else metric.split("_")[-1]
+    nats = isinstance(document, Network) and document.loss != "quadratic"
+    if metric.endswith("accuracy"):
+        return f"{name} (%)"
+    if metric.endswith("output"):
+        return "output of the neuron"
+    if metric.startswith("gradient_norm"):
+        name = "norm of ∂C/∂b"
+    return f"{name} (nats)" if nats else name
+
+
+def variant_labels(names: Sequence[str]) -> list[str]:
+    """Names of variants in words, without what they have in common.
+
+    >>> variant_labels(["units=30,l2=0.0", "units=30,l2=5.0"])
+    ['λ = 0', 'λ = 5']
+    """
+    parts = [name.split(",") for name in names]
+    shared = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
+    return [", ".join(_in_words(part) for part in each if part not in shared) for each in parts]
+
+
+def _in_words(part: str) -> str:
+    name, _, value = part.partition("=")
+    known = _SYMBOLS.get(name, name.replace("_", " "))
+    return f"{known} = {value.removesuffix('.0')}" if value else name
+
+
+def show(metric: str, value: float) -> str:
+    """A value of a metric.
+
+    >>> show("test_accuracy", 0.9542), show("train_cost", 0.391684), show("gradient_norm.1", 8.7e-5)
+    ('95.42 %', '0.39168', '8.7e-05')
+    """
+    if metric.endswith("accuracy"):
+        return f"{100 * value:.2f} %"
+    return f"{value:.{_digits(metric)}g}"
+
+
+def show_mean(metric: str, mean: float, spread: float | None) -> str:
+    """A mean with the standard deviation that belongs to it.
+
+    >>> show_mean("test_accuracy", 0.9542, 0.0021)
+    '95.42 % ± 0.21'
+    """
+    if spread is None:
+        return show(metric, mean)
+    shown = f"{100 * spread:.2f}" if metric.endswith("accuracy") else f"{spread:.2g}"
+    return f"{show(metric, mean)} ± {shown}"
+
+
+def show_gain(metric: str, gain: float, spread: float | None) -> str:
+    """By how much one side of a comparison lies above the other, or how many times of gradients.
+
+    >>> show_gain("test_accuracy", 0.03, None), show_gain("gradient_norm.2", 4.7, 1.2)
+    ('+3.00 %', '4.7 times ×÷ 1.2')
+    """
+    if metric.startswith("gradient_norm"):
+        factor = "" if spread is None else f" ×÷ {spread:.2g}"
+        return f"{show(metric, gain)} times{factor}"
+    return f"{'+' if gain > 0 else ''}{show_mean(metric, gain, spread)}"
+
+
+def show_range(metric: str, low: float, high: float) -> str:
+    """A range of values of a metric."""
+    if metric.endswith("accuracy"):
+        return f"{100 * low:.2f} to {100 * high:.2f} %"
+    return f"{show(metric, low)} to {show(metric, high)}"
+
+
+def data_name(data: str) -> str:
+    """What numbers come from.
+
+    >>> data_name("digits")
+    'NOT MNIST (digits)'
+    """
+    names = {"mnist": "MNIST", "examples": "examples of the document", "none": "calculated"}
+    return names.get(data, f"NOT MNIST ({data})")
+
+
+def _digits(metric: str) -> int:
+    """Significant digits that are shown."""
+    if metric.endswith("cost"):
+        return 5
+    return 3 if metric.startswith("gradient") else 6

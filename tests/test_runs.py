@@ -1,0 +1,40 @@
+"""Histories on disk: what was measured of runs that are at different epochs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nndl_jax.variants import Run
+from pipeline.runs import read_history, write_history
+
+NAN = float("nan")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_history_comes_back_with_gaps_where_nothing_was_measured() -> None:
+    runs = [Run("base", 0), Run("base", 1)]
+    rows = [{"epoch": [1.0, 2.0], "a": [0.1, NAN]}, {"epoch": [NAN, 4.0], "a": [9.0, 0.2]}]
+    write_history("some", runs, [*rows, {"epoch": [3.0, NAN], "b": [0.3, 9.0]}], data="digits")
+    found = read_history("some")
+    assert (list(found.runs), found.data) == (runs, "digits")
+    np.testing.assert_equal(found.metrics["a"], [[NAN, 0.1, NAN, NAN, NAN], [NAN] * 4 + [0.2]])
+    np.testing.assert_equal(found.metrics["b"], [[NAN, NAN, NAN, 0.3, NAN], [NAN] * 5])
+
+
+def test_a_history_has_a_line_for_each_run_and_measured_epoch() -> None:
+    runs = [Run("rate=1,l2=0", 0), Run("rate=1,l2=0", 7)]
+    rows = [{"epoch": [0.0, 0.0], "a": [0.1, 0.2]}, {"epoch": [NAN, 5.0], "a": [NAN, NAN]}]
+    write_history("some", runs, rows, data="mnist")
+    lines = Path("runs/some/history.csv").read_text().splitlines()
+    expected = ['"rate=1,l2=0",0,0,0.1', '"rate=1,l2=0",7,0,0.2', '"rate=1,l2=0",7,5,']
+    assert lines == ["variant,seed,epoch,a", *expected]
+
+
+def test_a_document_that_was_not_selected_has_no_history() -> None:
+    write_history("some", [Run("base", 0)], [], data="mnist")
+    assert read_history("some") is None
