@@ -32,6 +32,7 @@ from nndl_jax import load_spec
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.engine import Engine
 from nndl_jax.schema import Network
+from nndl_jax.selection import select
 from nndl_jax.variants import groups
 
 NUM_TRAIN = 50_000
@@ -111,16 +112,18 @@ def _seconds_per_step(work: Work) -> float:
 
 def engine_work(num_hidden: int, dataset: Dataset) -> Work:
     """An epoch of the engine as `train` drives it: shuffling, costs and monitor included."""
-    spec = load_spec("ch1-30-hidden", {"model.layers[0].units": num_hidden})
+    endless = {"training.epochs": 1_000_000}
+    spec = load_spec("ch1-30-hidden", {"model.layers[0].units": num_hidden, **endless})
     if not isinstance(spec, Network):
         raise TypeError(f"{spec.id} is a {spec.kind}; only networks are trained")
-    engine = Engine(groups(spec, [0])[0], dataset, Mesh(np.asarray(jax.devices()), ("runs",)))
+    mesh = Mesh(np.asarray(jax.devices()), ("runs",))
+    engine = Engine(groups(spec, [0])[0], select(dataset, spec.data), mesh)
     state = engine.init()
-    epochs = itertools.count()
+    numbers = itertools.count()
 
     def train_epoch() -> None:
         nonlocal state
-        state, _, _ = jax.block_until_ready(engine.run_epoch(state, next(epochs)))
+        state, _ = jax.block_until_ready(engine.run(state, next(numbers)))
 
     return Work(train_epoch, NUM_TRAIN / BATCH_SIZE)
 

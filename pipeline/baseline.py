@@ -2,13 +2,15 @@
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from itertools import product
 
 from tqdm import tqdm
 
 from nndl_jax.baselines import run_baseline
-from nndl_jax.datasets import load_dataset
+from nndl_jax.datasets import Dataset, load_dataset
 from nndl_jax.schema import Baseline
 from nndl_jax.variants import list_runs, variants
 from pipeline.paths import DATASET
@@ -21,21 +23,34 @@ def main() -> None:
     """Run the document whose id is the only argument."""
     (name,) = sys.argv[1:]
     die_with_parent()
-    experiment, dataset = load_resolved(name), load_dataset(DATASET)
+    experiment = load_resolved(name)
     points = [
         (point.spec, seed)
         for point, seed in product(variants(experiment.spec), experiment.seeds)
         if experiment.selected and isinstance(point.spec, Baseline)
     ]
     row: dict[str, list[float]] = {}
-    # Most of the work is done outside the interpreter's lock.
-    with exclusive(name), ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda each: run_baseline(each[0], dataset, seed=each[1]), points)
-        for measured in tqdm(results, total=len(points), desc=name, unit="run", disable=None):
-            for metric, value in measured.items():
+    with exclusive(name), ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
+        # The last variants have the most images: whoever begins with them ends sooner.
+        futures = [pool.submit(_measure, *point) for point in reversed(points)]
+        done = as_completed(futures)
+        for future in tqdm(done, total=len(points), desc=name, unit="run", disable=None):
+            future.result()
+        for future in reversed(futures):
+            for metric, value in future.result().items():
                 row.setdefault(metric, []).append(value)
     rows: list[Row] = [{"epoch": [0.0] * len(points)} | row] if row else []
-    write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=dataset.name)
+    write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=_dataset().name)
+
+
+def _measure(spec: Baseline, seed: int) -> Mapping[str, float]:
+    return run_baseline(spec, _dataset(), seed=seed)
+
+
+@cache
+def _dataset() -> Dataset:
+    """The data set, read once in each process."""
+    return load_dataset(DATASET)
 
 
 if __name__ == "__main__":

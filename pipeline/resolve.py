@@ -104,7 +104,9 @@ def _resolve(spec: Document, settings: Settings) -> Resolved:
     for point in points:
         if isinstance(point, Network):
             check_memory(point, len(seeds))
-    selected = settings.documents == "all" or spec.id in settings.documents
+    selected = spec.id in settings.documents
+    if settings.documents == "all":
+        selected = spec.id not in settings.active().leave_out
     return Resolved(selected=selected, seeds=seeds, spec=without_words(spec))
 
 

@@ -27,6 +27,8 @@ class Profile(Record):
     """Most images that a network is trained on."""
     max_fit_images: Annotated[int, Field(ge=1)] | None
     """Most images that a baseline is fitted on; variants that ask for more are left out."""
+    leave_out: tuple[Identifier, ...] = ()
+    """Documents that are too long for this profile; they are run where `documents` names them."""
 
 
 class Profiles(Record):
@@ -56,27 +58,31 @@ class Settings(Record):
         return getattr(self.profiles, self.profile)
 
 
-def load_settings(ids: list[str], path: Path = PARAMS) -> tuple[Settings, LocatedYaml]:
+def load_settings(ids: list[str], params: Path = PARAMS) -> tuple[Settings, LocatedYaml]:
     """The settings, and the text that they stand in.
 
     Args:
         ids: of the documents that there are.
-        path: of the file.
+        params: the file.
 
     Raises:
         SpecError: names line and field of each fault.
     """
-    text = read_yaml(path)
+    text = read_yaml(params)
     settings = validate(TypeAdapter(Settings), text)
-    named = [("overrides", name) for name in settings.overrides]
+    named = {("overrides", name): name for name in settings.overrides}
     if settings.documents != "all":
-        named += [("documents", index) for index in range(len(settings.documents))]
+        named |= {("documents", at): name for at, name in enumerate(settings.documents)}
+    for profile in Profiles.model_fields:
+        left_out = getattr(settings.profiles, profile).leave_out
+        path = ("profiles", profile, "leave_out")
+        named |= {(*path, at): name for at, name in enumerate(left_out)}
     faults: list[Fault] = []
-    for field, step in named:
-        name = step if isinstance(step, str) else settings.documents[step]
+    for location, name in named.items():
         if name not in ids:
-            _, line = text.follow((field, step))
+            _, line = text.follow(location)
             said = f"there is no document {name!r}; {closest(name, ids)}"
+            field = ".".join(str(step) for step in location[:-1])
             faults.append(Fault(text.where, line, field, said))
     if faults:
         raise SpecError(faults)
