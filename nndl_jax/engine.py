@@ -163,7 +163,7 @@ class _Orders:
         if first != self._next:
             self._streams = self._begin()
             for stream in self._streams.values():
-                next(islice(stream, first - 1, first), None)
+                next(islice(stream, first, first), None)
         taken = {
             replay: np.stack(list(islice(stream, num_epochs)))
             for replay, stream in self._streams.items()

@@ -5,6 +5,7 @@ Pure functions of arrays, for `engine` to compile and to map over runs and devic
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from nndl_jax.stopping import advance, has_rules
 
 Orders = Int[Array, "epochs images"] | None
 Batch = tuple[Images, Labels]
+Out = TypeVar("Out")
 StepFn = Callable[..., tuple[TrainState, Float[Array, ""]]]
 
 _BATCHES_AHEAD = 20
@@ -57,21 +59,32 @@ def train_epochs(
     def go_on(state: TrainState) -> tuple[TrainState, Measurements]:
         return _train_and_measure(spec, graph, num_epochs, state, run, orders, epoch, splits)
 
-    if not has_rules(spec):
-        return go_on(state)
-
-    def stay(state: TrainState) -> tuple[TrainState, Measurements]:
-        _, shapes = jax.eval_shape(go_on, state)
-        nothing = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes)
-        return state, nothing._replace(was_active=jnp.array(False))
-
-    return jax.lax.cond(state.progress.is_active, go_on, stay, state)
+    was_active = state.progress.is_active
+    state, measurements = _if_active(go_on, state)
+    return state, measurements._replace(was_active=was_active)
 
 
 def monitored_splits(spec: Network) -> list[str]:
     """The splits that a document's monitors are measured on: `train`, `validation`, `test`."""
     names = {monitor.split("_")[0] for monitor in spec.monitors}
     return sorted(names - {"gradient"})
+
+
+def _if_active(
+    go_on: Callable[[TrainState], tuple[TrainState, Out]], state: TrainState
+) -> tuple[TrainState, Out]:
+    """What a function gives for a run that goes on; the same state and ones for one that has ended.
+
+    Runs that no rule ends take this way as well, for the sake of their bits: XLA compiles a branch
+    by itself. Outside of one, it merges a step or a sum with what is around it and rounds otherwise
+    for one run on a device, or one epoch between measurements, than for several.
+    """
+
+    def stay(state: TrainState) -> tuple[TrainState, Out]:
+        _, shapes = jax.eval_shape(go_on, state)
+        return state, jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes)
+
+    return jax.lax.cond(state.progress.is_active, go_on, stay, state)
 
 
 def _train_and_measure(
@@ -96,7 +109,11 @@ def _train_and_measure(
     def train_epoch(
         state: TrainState, each: tuple[UInt32[Array, ""], Int[Array, " images"] | None]
     ) -> tuple[TrainState, Float[Array, " steps"]]:
-        return _train_epoch(spec, state, run.seed, each[0], each[1], splits["train"], train_step)
+        def go_on(state: TrainState) -> tuple[TrainState, Float[Array, " steps"]]:
+            number, order = each
+            return _train_epoch(spec, state, run.seed, number, order, splits["train"], train_step)
+
+        return _if_active(go_on, state)
 
     epochs = epoch + jnp.arange(num_epochs, dtype=jnp.uint32)
     state, costs = jax.lax.scan(train_epoch, state, (epochs, orders))

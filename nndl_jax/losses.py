@@ -74,7 +74,10 @@ def cross_entropy_by_activation(
     """
     cost = cross_entropy(logits, targets)
     outputs = jax.nn.sigmoid(logits)
-    slopes = jax.lax.stop_gradient((1 - targets) / (1 - outputs) - targets / outputs)
+    # Nothing over nothing, where an output has come to its target, is no slope.
+    above = jnp.where(targets == 1, jnp.zeros_like(outputs), (1 - targets) / (1 - outputs))
+    below = jnp.where(targets == 0, jnp.zeros_like(outputs), targets / outputs)
+    slopes = jax.lax.stop_gradient(above - below)
     line = jnp.sum(slopes * (logits - jax.lax.stop_gradient(logits)), axis=-1)
     return jax.lax.stop_gradient(cost) + line
 

@@ -75,7 +75,8 @@ class DenseLayer(nnx.Module):
         if key is None:
             return keep * inputs
         shape = inputs.shape if self.dropout_masks == "image" else inputs.shape[-1:]
-        mask = jax.random.bernoulli(key, keep, shape)
+        # A probability of unsaid type would draw other masks in JAX's 64-bit mode.
+        mask = jax.random.bernoulli(key, jnp.float32(keep), shape)
         return jnp.where(jnp.broadcast_to(mask, inputs.shape), inputs, jnp.zeros_like(inputs))
 
 

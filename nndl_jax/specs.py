@@ -6,6 +6,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from io import StringIO
 from itertools import product
 from pathlib import Path
@@ -168,7 +169,7 @@ def _set_fields(spec: Document, values: Mapping[str, object], keep: Sequence[str
                 parent = parent[step]
             if isinstance(parent, dict) and isinstance(last, int):
                 raise TypeError
-            parent[last] = value
+            parent[last] = deepcopy(value)  # A later path may lead into it.
         except (IndexError, KeyError, TypeError, ValueError):
             raise SpecError.at(
                 spec.id, None, path or "''", "is not a field of this document"

@@ -118,7 +118,7 @@ def train(
                 continue
             states[at], measured = engine.run(states[at], number)
             going[at] = engine.goes_on(states[at], number + 1)
-            if not spec.training.allow_divergence:
+            if not engine.group.template.training.allow_divergence:
                 _check_finite(spec, runs, engine, number, measured)
             own = np.asarray(engine.group.runs)
             epochs[own] = np.where(measured.was_active, engine.epoch(number), -1)

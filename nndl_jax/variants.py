@@ -84,10 +84,9 @@ def groups(spec: Network, seeds: Sequence[int]) -> list[Group]:
 def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
     """The document with all that a compiled program takes as an argument put to one.
 
-    What only some variants have, such as a penalty, is compiled for all of them: where its number
-    is zero it changes no bit.
+    A penalty that only some variants have is compiled for all of them: where its number is zero it
+    changes no bit. Momentum would: it rounds once more.
     """
-    has_momentum = any(each.optimizer.momentum != 0 for each in all_variants)
     penalties = {
         name: float(any(getattr(each.regularizer, name) > 0 for each in all_variants))
         for name in ("l1", "l2")
@@ -102,7 +101,7 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
             pass
     optimizer = {
         "learning_rate": 1.0,
-        "momentum": float(has_momentum),
+        "momentum": float(spec.optimizer.momentum != 0),
         "schedule": schedule and Schedule(patience=1),
     }
     replay = spec.training.replay and Replay()

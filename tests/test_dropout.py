@@ -91,7 +91,9 @@ def drawn_masks(seed, num_before, step, shapes):
     key = jax.random.fold_in(RunKeys.from_seed(jnp.uint32(seed)).dropout, num_before)
     key = jax.random.fold_in(key, step)
     return [
-        np.asarray(jax.random.bernoulli(jax.random.fold_in(key, at), 1 - dropout, shape), float)
+        np.asarray(
+            jax.random.bernoulli(jax.random.fold_in(key, at), np.float32(1 - dropout), shape), float
+        )
         for at, (dropout, shape) in enumerate(shapes)
     ]
 
@@ -207,6 +209,13 @@ def test_masks_differ_from_step_to_step_epoch_to_epoch_and_seed_to_seed(small_ne
 def test_a_seed_fixes_what_is_dropped(small_network):
     spec = small_network(SPELLING | {"training.epochs": 2})
     np.testing.assert_array_equal(spelt_masks(spec, [7, 1])[0], spelt_masks(spec, [7])[0])
+
+
+def test_masks_do_not_depend_on_jaxs_64_bit_mode(small_network):
+    spec = small_network(SPELLING | {"training.epochs": 2})
+    expected = spelt_masks(spec, [0])
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(spelt_masks(spec, [0]), expected)
 
 
 def test_two_layers_have_different_masks(small_network):

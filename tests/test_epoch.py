@@ -8,6 +8,7 @@ import oracle
 import pytest
 
 from nndl_jax import build_model, epoch, optimizer, state, train
+from nndl_jax.selection import select
 from nndl_jax.shuffle import permutation
 from nndl_jax.state import RunKeys
 
@@ -24,10 +25,14 @@ DROPPED = {**SHORT, "training.drop_short_batch": True}
 DOCUMENTS = {
     "plain": {},
     "short batch": {**SHORT, **SLOWLY, **PENALTIES, "loss": "cross-entropy"},
+    "full batch": {"training.batch_size": 120, **PENALTIES},
+    "full batch, lambda per batch": {"training.batch_size": 120, **PER_BATCH, **SLOWLY},
     "lambda per batch": {**SHORT, **PER_BATCH},
     "lambda per batch, short batch dropped": {**DROPPED, **PER_BATCH},
     "order of the file": {"training.shuffle": False, **SLOWLY, **SOFTMAX},
     "binary targets of 35 images": {"data.train_images": 35, **SLOWLY, **BINARY},
+    "two digits": {"data.digits": [3, 7], **PENALTIES, **SLOWLY},
+    "repeated layer": {"model.layers[0].repeat": 3, **SLOWLY},
     "batch larger than the set": {"training.batch_size": 500, **TANH},
 }
 TOLERANCE = 1e-5
@@ -48,9 +53,9 @@ def mini_batches(spec, num_images, num_before):
 def worst_deviation(spec, dataset):
     """The largest difference from the oracle after two epochs, in a parameter or in the cost."""
     layers = oracle.copy_layers(build_model(spec, key=RunKeys.from_seed(jnp.uint32(0)).init))
-    images, labels = dataset.train.images / 256, dataset.train.labels
+    split = select(dataset, spec.data)["train"]
+    images, labels, num_images = split.images / 256, split.labels, len(split.labels)
     targets = [oracle.target(label, spec.data.targets) for label in labels]
-    num_images = spec.data.train_images or len(labels)
     first, second = (mini_batches(spec, num_images, num_before) for num_before in (0, 1))
     rule = oracle.Rule(
         spec.optimizer.learning_rate,

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.losses import build_loss, cross_entropy, decode, encode, quadratic
+from nndl_jax.losses import (
+    build_loss,
+    cross_entropy,
+    cross_entropy_by_activation,
+    decode,
+    encode,
+    quadratic,
+)
 from nndl_jax.schema import Data
 
 ONE_HOT, BINARY = Data(), Data(targets="binary")
@@ -118,6 +125,36 @@ def test_saturated_cross_entropy_still_learns():
     # a - y = 1 - 0, where the quadratic cost's slope has died out (ch. 3).
     slope = jax.grad(lambda z: cross_entropy(z, jnp.zeros((1, 1))).sum())
     assert float(slope(jnp.full((1, 1), 100.0))[0, 0]) == 1.0
+
+
+def test_cross_entropy_by_activation_costs_what_the_cross_entropy_does():
+    z, y = examples(np.float64)
+    expected = [
+        oracle.cost("cross-entropy", oracle.activate("sigmoid", row), target)
+        for row, target in zip(z, y, strict=True)
+    ]
+    with jax.enable_x64(True):
+        costs = cross_entropy_by_activation(jnp.asarray(z), jnp.asarray(y))
+    np.testing.assert_allclose(costs, expected, rtol=1e-12, strict=True)
+
+
+def test_cross_entropy_by_activation_has_the_gradient_of_the_books_pages():
+    # dC/da of -y ln a - (1 - y) ln(1 - a): 1/(1 - a) for the target 0, -1/a for the target 1,
+    # where dC/dz = a - y would be right.
+    z, y = examples(np.float64)
+    a = 1 / (1 + np.exp(-z))
+    with jax.enable_x64(True):
+        targets = jnp.asarray(y)
+        grad_fn = jax.grad(lambda z: cross_entropy_by_activation(z, targets).sum())
+        grads = grad_fn(jnp.asarray(z))
+    np.testing.assert_allclose(grads, np.where(y == 1, -1 / a, 1 / (1 - a)), rtol=1e-12)
+
+
+def test_cross_entropy_by_activation_has_a_slope_where_the_output_is_its_target():
+    # a is 0 and 1 to a float32 here; 1/(1 - a) and -1/a are 1 and -1.
+    logits, targets = jnp.array([[-200.0, 200.0]]), jnp.array([[0.0, 1.0]])
+    grads = jax.grad(lambda z: cross_entropy_by_activation(z, targets).sum())(logits)
+    assert grads.tolist() == [[1.0, -1.0]]
 
 
 @pytest.mark.parametrize("data", [ONE_HOT, BINARY], ids=lambda data: data.targets)

@@ -127,6 +127,18 @@ def test_layers_of_one_shape_are_drawn_apart(small_network):
     assert (first.weight[...] == second.weight[...]).mean() < 1e-3
 
 
+def test_repeated_layer_is_as_many_layers(small_network, small_dataset):
+    hidden = {**DENSE, "units": 8}
+    repeated = small_network({"model.layers[0].repeat": 3})
+    written_out = small_network({"model.layers": [hidden, hidden, hidden, DENSE]})
+    ours, theirs = (build_model(spec, key=KEY) for spec in (repeated, written_out))
+    assert len(ours.layers) == 4
+    for a, b in zip(params_of(ours), params_of(theirs), strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+    images = few_images(small_dataset)
+    np.testing.assert_array_equal(ours(images), theirs(images))
+
+
 def test_network_with_axes_is_refused(small_network):
     spec = small_network({"vary": [{"optimizer.learning_rate": [0.5, 3.0]}]})
     with pytest.raises(SpecError) as caught:

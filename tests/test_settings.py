@@ -130,7 +130,8 @@ def test_profile_shortens_each_size_of_a_study():
     ("name", "seed"),
     [("ch3-overfitting-replay", 12345678), ("ch3-neuron", 0), ("ch1-average-darkness", 0)],
 )
-def test_what_is_not_random_is_run_once(name, seed):
+def test_what_is_not_random_is_run_once(project, name, seed):
+    shutil.copy(ROOT / "spec" / f"{name}.yaml", project / "spec")
     assert _resolve(runs=7)[name].seeds == (seed,)
 
 

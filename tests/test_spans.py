@@ -113,6 +113,23 @@ def test_divergence_is_found_in_the_middle_of_a_span(small_network, small_datase
     assert messages[1] == messages[0]
 
 
+def test_diverged_run_goes_on_where_the_document_allows_it(small_network, small_dataset):
+    changes = {
+        "model.layers[0].activation": "linear",
+        "model.layers[1].activation": "linear",
+        "training.epochs": 4,
+        "training.allow_divergence": True,
+        "vary": [{"optimizer.learning_rate": [1e-4, 10.0]}],
+    }
+    spec = small_network(changes)
+    results = train_all(spec, small_dataset)
+    alone = train_all(variants(spec)[0].spec, small_dataset)
+    for number, ((result, weights), (_, own)) in enumerate(zip(results, alone, strict=True)):
+        assert result.epochs.tolist() == [number, number]
+        assert np.isfinite(result.metrics["test_cost"]).tolist() == [True, False]
+        assert weights[0] == own[0]
+
+
 @pytest.fixture(scope="module")
 def own_epochs(small_network, small_dataset):
     """A variant of two epochs beside one of five: document, results, weights and snapshots."""

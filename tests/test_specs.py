@@ -92,7 +92,8 @@ def test_override_reaches_into_lists(path):
 
 
 def test_override_begins_a_part_that_was_left_out():
-    spec = load_spec("ch1-30-hidden", {"optimizer.schedule.patience": 10})
+    changes = {"optimizer.schedule.patience": 10, "monitors": ["validation_accuracy"]}
+    spec = load_spec("ch1-30-hidden", changes)
     assert spec.optimizer.schedule == Schedule(patience=10)
 
 
@@ -201,3 +202,9 @@ def _networks(draw: st.DrawFn) -> Document:
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_any_network_is_read_back_as_it_was_written(spec):
     assert parse_spec(dump_spec(spec), NOWHERE) == spec
+
+
+def test_override_leaves_the_values_that_it_is_given_as_they_are():
+    training = {"epochs": 2, "batch_size": 10}
+    override(load_spec("ch1-30-hidden"), {"training": training, "training.epochs": 3})
+    assert training == {"epochs": 2, "batch_size": 10}

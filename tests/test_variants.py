@@ -144,7 +144,6 @@ def test_run_is_named_by_variant_and_seed():
         {"regularizer.l1": [0.1, 0.2]},
         {"regularizer.l2": [0.1, 0.2]},
         # What only some variants have is compiled for all.
-        {"optimizer.momentum": [0.0, 0.2]},
         {"regularizer.l1": [0.0, 0.2]},
         {"regularizer.l2": [0.0, 0.2]},
         {"optimizer.schedule.patience": [1, 2]},
@@ -183,6 +182,7 @@ def test_variants_that_differ_in_numbers_or_first_weights_only_share_a_program(a
         {"model.layers[0].dropout": [0.0, 0.5]},
         {"model.layers[0].activation": ["sigmoid", "tanh"]},
         {"regularizer.per": ["image", "batch"]},
+        {"optimizer.momentum": [0.0, 0.2]},
         {"training.evaluate_every": [1, 2]},
         {"training.dropout_masks": ["image", "batch"]},
         {"data.validation_images": [10, 20]},

@@ -57,6 +57,14 @@ class CurveClaim(Record):
     variant: Choice | None = None
     """The variant that the numbers belong to; None in a document without `vary`."""
 
+    @model_validator(mode="after")
+    def _accuracies_are_fractions(self) -> Self:
+        for index, value in enumerate(self.values):
+            if self.metric.endswith("accuracy") and not 0 <= value <= 1:
+                message = f"must be a fraction for an accuracy, 0 to 1, got {value}"
+                raise fault(("values", index), message)
+        return self
+
 
 class Side(Record):
     """One side of a comparison."""

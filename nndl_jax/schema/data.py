@@ -38,6 +38,14 @@ class Data(Record):
     """Train on these instead of images; None for images."""
 
     @model_validator(mode="after")
+    def _digits_differ(self) -> Self:
+        digits = self.digits or ()
+        for index, digit in enumerate(digits):
+            if digit in digits[:index]:
+                raise fault(("digits", index), f"{digit} is there already; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _examples_stand_alone(self) -> Self:
         others = sorted(self.model_fields_set - {"examples"})
         if self.examples is None:

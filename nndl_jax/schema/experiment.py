@@ -1,5 +1,6 @@
 """What documents of every kind say of themselves: their name, their variants and their claims."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Annotated, Self
@@ -67,8 +68,9 @@ class Experiment(Record):
         axis_of: dict[str, int] = {}
         for index, axis in enumerate(self.vary):
             for field in axis:
-                if field.split(".")[0] in Experiment.model_fields or field.startswith("kind"):
-                    parts = [part for part in VARIED if part in type(self).model_fields]
+                parts = [part for part in VARIED if part in type(self).model_fields]
+                part = re.split(r"[.\[]", field)[0]
+                if part in type(self).model_fields and part not in parts:
                     raise fault(
                         ("vary", index, field),
                         f"cannot be varied; vary a field of {', '.join(parts)}",

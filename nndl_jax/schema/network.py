@@ -65,7 +65,7 @@ class Network(Experiment):
     def _parts_fit(self) -> Self:
         shapes = self.model.shapes()
         outputs, wanted = prod(shapes[-1].outputs), self.data.num_outputs()
-        last = len(shapes) - 1
+        last = len(self.model.layers) - 1
         if outputs != wanted:
             field = "units" if isinstance(self.model.layers[last], Dense) else "kind"
             raise fault(
@@ -90,11 +90,12 @@ class Network(Experiment):
 
     def _check_output(self) -> None:
         """Refuse a loss that does not belong to the output layer."""
-        activations = [getattr(layer, "activation", None) for layer in self.model.layers]
-        for index, activation in enumerate(activations[:-1]):
+        stack = self.model.stack()
+        activations = [getattr(layer, "activation", None) for _, layer in stack]
+        for (at, _), activation in zip(stack, activations[:-1], strict=False):
             if activation == "softmax":
                 raise fault(
-                    ("model", "layers", index, "activation"),
+                    ("model", "layers", at, "activation"),
                     "softmax belongs to the last layer; use sigmoid, tanh, relu or linear here",
                 )
         needed = "softmax" if self.loss == "log-likelihood" else "sigmoid"
@@ -120,6 +121,10 @@ class Network(Experiment):
             if self.data.examples and monitor == "train_accuracy":
                 said = "examples have no digit to guess, got 'train_accuracy'"
                 raise fault(("monitors", index), f"{said}; monitor train_cost or train_output")
+        if "gradient_norms" in self.monitors and self.training.evaluate_every != 1:
+            said = "gradient_norms are measured before each epoch, and training.evaluate_every is "
+            at = ("monitors", self.monitors.index("gradient_norms"))
+            raise fault(at, f"{said}{self.training.evaluate_every}; make it 1")
         rules = {
             ("optimizer", "schedule"): self.optimizer.schedule,
             ("training", "early_stopping"): self.training.early_stopping,
@@ -140,6 +145,8 @@ class Network(Experiment):
         if self.training.replay is None:
             return
         at, initializer = ("training", "replay"), self.model.initializer
+        if not self.training.shuffle:
+            raise fault(at, "the scripts shuffled, and training.shuffle is false; leave one out")
         if any(not isinstance(layer, Dense) or layer.initializer for layer in self.model.layers):
             raise fault(at, "the scripts had dense layers with one initialisation; leave it out")
         if any(isinstance(layer, Dense) and layer.dropout for layer in self.model.layers):
@@ -155,21 +162,41 @@ class Network(Experiment):
         """Refuse a claim on an epoch that training does not reach or measure."""
         if any(field in axis for axis in self.vary for field in _EPOCHS):
             return  # Each variant has epochs of its own.
-        training = self.training
         for index, claim in enumerate(self.claims):
             match claim:
                 case NumberClaim(epoch=int() as epoch):
-                    field = "epoch"
+                    self._check_epoch(("claims", index, "epoch"), epoch)
                 case CurveClaim():
-                    epoch, field = len(claim.values) - 1, "values"
+                    self._check_curve(("claims", index, "values"), len(claim.values))
                 case _:
                     continue
-            if epoch >= training.epochs:
-                raise fault(
-                    ("claims", index, field),
-                    f"must be below training.epochs = {training.epochs} (epoch 0 is the "
-                    f"state after the first pass), got {epoch}",
-                )
+
+    def _check_epoch(self, at: tuple[str | int, ...], epoch: int) -> None:
+        last, every = self.training.epochs - 1, self.training.evaluate_every
+        if epoch > last:
+            raise fault(
+                at,
+                f"must be below training.epochs = {last + 1} (epoch 0 is the "
+                f"state after the first pass), got {epoch}",
+            )
+        if (epoch + 1) % every and epoch != last:
+            nearest = min(epoch - (epoch + 1) % every + every, last)
+            raise fault(
+                at,
+                f"must be an epoch that is measured, and training.evaluate_every is {every}; "
+                f"the next is {nearest}, got {epoch}",
+            )
+
+    def _check_curve(self, at: tuple[str | int, ...], num_epochs: int) -> None:
+        if self.training.evaluate_every != 1:
+            every = self.training.evaluate_every
+            raise fault(at, f"need every epoch, and training.evaluate_every is {every}; make it 1")
+        if num_epochs > self.training.epochs:
+            raise fault(
+                at,
+                f"must have at most training.epochs = {self.training.epochs} entries, one for each "
+                f"epoch from 0 on, got {num_epochs}",
+            )
 
 
 _EPOCHS = ("training.epochs", "training.evaluate_every")
