@@ -4,10 +4,13 @@
 """
 
 import json
+import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -59,18 +62,31 @@ def main() -> None:
     experiments = {name: Experiment.load(name, each, settings) for name, each in resolved.items()}
     shutil.rmtree(FIGURES, ignore_errors=True)
     FIGURES.mkdir(parents=True)
+    ordered = sorted(experiments.values(), key=_place)
+    draw_fn = partial(_draw, experiments=experiments, profile=settings.profile)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        figures = dict(zip(map(_name, ordered), pool.map(draw_fn, ordered), strict=True))
     parts = [_head(content["profile"], entries)]
-    for chapter, group in groupby(sorted(experiments.values(), key=_place), key=_chapter):
+    for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
         for experiment in group:
-            history, name = experiment.history, experiment.document.id
-            data = data_name(history.data) if history else ""
-            footnote = f"{name}, profile {settings.profile}, {data}"
-            figures = draw(experiment, experiments, FIGURES, footnote=footnote)
+            name = _name(experiment)
             own = [entry for entry in entries if entry["document"] == name]
-            parts.append(_section(experiment, own, figures))
+            parts.append(_section(experiment, own, figures[name]))
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     RESULTS.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _draw(
+    experiment: Experiment, *, experiments: Mapping[str, Experiment], profile: str
+) -> Sequence[Path]:
+    data = data_name(experiment.history.data) if experiment.history else ""
+    footnote = f"{_name(experiment)}, profile {profile}, {data}"
+    return draw(experiment, experiments, FIGURES, footnote=footnote)
+
+
+def _name(experiment: Experiment) -> str:
+    return experiment.document.id
 
 
 def update_readme(path: Path, profile: str, entries: Sequence[Entry]) -> None:
