@@ -4,13 +4,10 @@
 """
 
 import json
-import os
 import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -63,9 +60,7 @@ def main() -> None:
     shutil.rmtree(FIGURES, ignore_errors=True)
     FIGURES.mkdir(parents=True)
     ordered = sorted(experiments.values(), key=_place)
-    draw_fn = partial(_draw, experiments=experiments, profile=settings.profile)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        figures = dict(zip(map(_name, ordered), pool.map(draw_fn, ordered), strict=True))
+    figures = {_name(each): _draw(each, experiments, settings.profile) for each in ordered}
     parts = [_head(content["profile"], entries)]
     for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
@@ -78,7 +73,7 @@ def main() -> None:
 
 
 def _draw(
-    experiment: Experiment, *, experiments: Mapping[str, Experiment], profile: str
+    experiment: Experiment, experiments: Mapping[str, Experiment], profile: str
 ) -> Sequence[Path]:
     data = data_name(experiment.history.data) if experiment.history else ""
     footnote = f"{_name(experiment)}, profile {profile}, {data}"

@@ -15,7 +15,7 @@ SEVEN_EPOCHS = {
     "regularizer.l2": 5.0,
     "training.epochs": 7,
     "training.batch_size": 50,
-    "monitors": ["test_accuracy", "test_cost", "gradient_norms"],
+    "monitors": ["test_accuracy", "test_cost"],
 }
 EPOCHS_OF_THEIR_OWN = {
     **SEVEN_EPOCHS,
@@ -73,15 +73,6 @@ def test_batch_cost_is_the_mean_over_the_span(spans, every_epoch):
     for result, _ in spans[1]:
         expected = costs[start : result.epoch + 1].mean(axis=0)
         np.testing.assert_allclose(result.metrics["batch_cost"], expected, rtol=1e-6)
-        start = result.epoch + 1
-
-
-def test_gradients_are_measured_before_the_first_epoch_of_the_span(spans, every_epoch):
-    start = 0
-    for result, _ in spans[1]:
-        for name in ("gradient_norm.1", "gradient_norm.2"):
-            expected = every_epoch[start][0].metrics[name]
-            np.testing.assert_allclose(result.metrics[name], expected, rtol=1e-6)
         start = result.epoch + 1
 
 
