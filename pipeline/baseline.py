@@ -5,18 +5,18 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
-from itertools import product
 
 from tqdm import tqdm
 
 from nndl_jax.baselines import run_baseline
 from nndl_jax.datasets import Dataset, load_dataset
 from nndl_jax.schema import Baseline
-from nndl_jax.variants import list_runs, variants
+from nndl_jax.variants import list_runs
+from pipeline.measured_once import list_points, rows_of
 from pipeline.paths import DATASET
 from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import load_resolved
-from pipeline.runs import Row, write_history
+from pipeline.runs import write_history
 
 
 def main() -> None:
@@ -24,22 +24,14 @@ def main() -> None:
     (name,) = sys.argv[1:]
     die_with_parent()
     experiment = load_resolved(name)
-    points = [
-        (point.spec, seed)
-        for point, seed in product(variants(experiment.spec), experiment.seeds)
-        if experiment.selected and isinstance(point.spec, Baseline)
-    ]
-    row: dict[str, list[float]] = {}
+    points = list_points(experiment, Baseline)
     with exclusive(name), ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
         # The last variants have the most images: whoever begins with them ends sooner.
         futures = [pool.submit(_measure, *point) for point in reversed(points)]
         done = as_completed(futures)
         for future in tqdm(done, total=len(points), desc=name, unit="run", disable=None):
             future.result()
-        for future in reversed(futures):
-            for metric, value in future.result().items():
-                row.setdefault(metric, []).append(value)
-    rows: list[Row] = [{"epoch": [0.0] * len(points)} | row] if row else []
+    rows = rows_of(future.result() for future in reversed(futures))
     write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=_dataset().name)
 
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
 import numpy as np
 from jaxtyping import Float
@@ -21,7 +20,6 @@ from nndl_jax.judge import (
     last_epoch,
 )
 from nndl_jax.schema import (
-    Baseline,
     Calculation,
     Claim,
     ComparisonClaim,
@@ -29,7 +27,6 @@ from nndl_jax.schema import (
     Document,
     Network,
     NumberClaim,
-    RandomGuess,
     Side,
 )
 from pipeline.experiments import Experiment, mean_curve
@@ -124,19 +121,9 @@ def _measure(
     metric = side.metric or claim.metric
     point, curves = experiment.find(side.variant), experiment.curves(metric, side.variant)
     values = None if curves is None else at_epoch(claim.epoch, metric, curves)
-    if values is None or point is None or _is_random(point.spec):
+    if values is None or point is None or point.spec.is_random():
         return values
     return float(values[0])
-
-
-def _is_random(document: Document) -> bool:
-    match document:
-        case Network() | Calculation():
-            return document.is_random()
-        case Baseline():
-            return isinstance(document.method, RandomGuess)
-        case _:
-            assert_never(document)
 
 
 def _write_metrics(experiment: Experiment) -> None:

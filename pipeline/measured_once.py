@@ -1,0 +1,30 @@
+"""What the stages share whose experiments are measured once, and not epoch by epoch."""
+
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import TypeVar
+
+from nndl_jax.schema import Baseline, Calculation
+from nndl_jax.variants import variants
+from pipeline.resolved import Resolved
+from pipeline.runs import Row
+
+Kind = TypeVar("Kind", Baseline, Calculation)
+
+
+def list_points(experiment: Resolved, kind: type[Kind]) -> list[tuple[Kind, int]]:
+    """The variants that are run, each with every seed; none if the document is not selected."""
+    return [
+        (point.spec, seed)
+        for point, seed in product(variants(experiment.spec), experiment.seeds)
+        if experiment.selected and isinstance(point.spec, kind)
+    ]
+
+
+def rows_of(results: Iterable[Mapping[str, float]]) -> list[Row]:
+    """The history of runs measured once: a row with a value for each run, or none without runs."""
+    row: dict[str, list[float]] = {}
+    for measured in results:
+        for metric, value in {"epoch": 0.0, **measured}.items():
+            row.setdefault(metric, []).append(value)
+    return [row] if row else []
