@@ -14,6 +14,7 @@ from jaxtyping import Array, Int
 
 from nndl_jax.datasets import Split
 from nndl_jax.epoch import monitored_splits, train_epochs
+from nndl_jax.faults import SpecError
 from nndl_jax.legacy import epoch_orders, initial_layers
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import hyperparameters
@@ -77,7 +78,10 @@ class Engine:
             train_fn = jax.jit(self._over_runs(train_fn, num_shared=2), donate_argnums=0)
             self._train[num_epochs] = train_fn
         placed = None if orders is None else self._put(orders)
-        state, measurements = train_fn(state, self._inputs, placed, jnp.uint32(first), self._splits)
+        with jax.default_matmul_precision(self._spec.training.matmul_precision):
+            state, measurements = train_fn(
+                state, self._inputs, placed, jnp.uint32(first), self._splits
+            )
         return state, self.to_host(measurements)
 
     def epoch(self, number: int) -> int:
@@ -90,9 +94,13 @@ class Engine:
         is_over = self.span(number)[1] < 1
         return not is_over and bool(np.any(self.to_host(state.progress.is_active)))
 
-    def model(self, state: TrainState, member: int) -> FeedforwardNetwork:
-        """The network of one run of the group."""
-        return nnx.merge(self._graph, jax.tree.map(lambda leaf: leaf[member], state.params))
+    def model(self, state: TrainState, member: int, *, is_best: bool = False) -> FeedforwardNetwork:
+        """The network of one run of the group: as it is now, or the best so far."""
+        params = state.best if is_best else state.params
+        if params is None:
+            said = "the best network is not kept; set it to true"
+            raise SpecError.at(self._spec.id, None, "training.keep_best", said)
+        return nnx.merge(self._graph, jax.tree.map(lambda leaf: leaf[member], params))
 
     def to_host(self, runwise: Tree) -> Tree:
         """Arrays in host memory, one row for each run: the same for any number of devices."""
@@ -185,4 +193,6 @@ def _with_legacy_draws(state: TrainState, spec: Network) -> TrainState:
         _, index, name = jax.tree_util.keystr(path, simple=True, separator="/").split("/")[:3]
         return layers[int(index)][name == "bias"].astype(leaf.dtype)
 
-    return state._replace(params=jax.tree_util.tree_map_with_path(draw, state.params))
+    params = jax.tree_util.tree_map_with_path(draw, state.params)
+    best = None if state.best is None else params
+    return state._replace(params=params, best=best)

@@ -13,7 +13,7 @@ from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import Hyperparameters, hyperparameters, is_weight
-from nndl_jax.schema import Network
+from nndl_jax.schema import Conv, Network
 
 Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
 """Bytes of images, or inputs of examples written out in a document."""
@@ -22,6 +22,8 @@ Labels = Int[Array, "*batch"] | Float[Array, "*batch out"]
 
 CHUNK = 1000
 """Images evaluated at once: bounds the memory that activations take."""
+_CONV_CHUNK = 100
+"""The same where there are convolutions, whose patches are many times larger than images."""
 
 
 class Evaluation(NamedTuple):
@@ -88,8 +90,10 @@ def measure(
         return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0])
 
     num_images = images.shape[0]
-    whole = num_images - num_images % CHUNK
-    chunks = [array[:whole].reshape(-1, CHUNK, *array.shape[1:]) for array in (images, labels)]
+    has_conv = any(isinstance(layer, Conv) for layer in spec.model.layers)
+    size = _CONV_CHUNK if has_conv else CHUNK
+    whole = num_images - num_images % size
+    chunks = [array[:whole].reshape(-1, size, *array.shape[1:]) for array in (images, labels)]
     sums = jax.tree.map(
         lambda each: jnp.sum(each, axis=0, dtype=each.dtype),
         jax.lax.map(measure_chunk, tuple(chunks)),

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import CHUNK, pixels
+from nndl_jax.layers import MaxPoolLayer
 from nndl_jax.losses import build_loss, encode
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Network
@@ -44,4 +45,5 @@ def bias_gradients(
         for start in range(0, num_images, CHUNK)
     ]
     mean = jax.tree.map(lambda *grads: sum(grads[1:], grads[0]) / num_images, *totals)
-    return tuple(layer.bias[...] for layer in nnx.merge(graph, mean).layers)
+    layers = nnx.merge(graph, mean).layers
+    return tuple(layer.bias[...] for layer in layers if not isinstance(layer, MaxPoolLayer))

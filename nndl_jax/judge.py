@@ -67,14 +67,27 @@ class Judgement(NamedTuple):
     """Of a curve: the largest difference at any epoch of any run."""
 
 
-def at_epoch(epoch: Epoch, metric: str, curves: Curves) -> Values | None:
-    """Each run's measurement at the epoch that a claim speaks of, or None if one has none there."""
+def at_epoch(
+    epoch: Epoch, metric: str, curves: Curves, validation: Curves | None = None
+) -> Values | None:
+    """Each run's measurement at the epoch that a claim speaks of, or None if one has none there.
+
+    Args:
+        epoch: the claim's.
+        metric: name of the quantity.
+        curves: its measurements.
+        validation: accuracies on validation images of the same runs; None if not measured.
+    """
     match epoch:
         case "best":
             values = best_epoch(metric, curves)
         case "last":
             values = last_epoch(curves)
-        case number:
+        case "best-validation":
+            if validation is None:
+                return None
+            values = best_validation_epoch(curves, validation)
+        case int() as number:
             values = curves[:, number] if number < curves.shape[1] else np.full(len(curves), np.nan)
     return None if np.isnan(values).any() else values
 
@@ -92,12 +105,25 @@ def last_epoch(curves: Curves) -> Values:
     return curves[np.arange(len(curves)), last]
 
 
-def judge_number(claim: NumberClaim, values: Values) -> Judgement:
+def best_validation_epoch(curves: Curves, validation: Curves) -> Values:
+    """Each run's measurement where its validation accuracy is highest; of equals, at the last."""
+    backwards = np.where(np.isnan(validation), -np.inf, validation)[:, ::-1]
+    epochs = validation.shape[1] - 1 - backwards.argmax(axis=1)
+    return curves[np.arange(len(curves)), epochs]
+
+
+def judge_number(claim: NumberClaim, values: Values, validation: Values | None = None) -> Judgement:
     """Hold a printed number against one measurement from each run.
 
     An exact claim asks that every run is within its tolerance. Any other is a draw from a normal
     distribution whose mean and variance our runs determine only so far: both are drawn from their
     posterior (see `protocol_draws`), then the runs of the protocol, then the best of those.
+
+    Args:
+        claim: the number and its protocol.
+        values: one measurement from each run.
+        validation: the validation accuracies by which the protocol chooses the best of its runs;
+            None if it chooses by the measurement itself.
     """
     mean, num_runs = float(values.mean()), len(values)
     spread = float(values.std(ddof=1)) if num_runs > 1 else None
@@ -108,7 +134,7 @@ def judge_number(claim: NumberClaim, values: Values) -> Judgement:
         return Judgement("consistent", mean, spread, num_runs)
     if spread is None:
         return Judgement("undecided", mean, None, num_runs)
-    draws = protocol_draws(claim.metric, values, best_of=claim.best_of)
+    draws = protocol_draws(claim.metric, values, best_of=claim.best_of, chosen_by=validation)
     (value,) = to_scale(claim.metric, claim.value)
     probability = float(min(1.0, 2 * min(np.mean(draws <= value), np.mean(draws >= value))))
     low, high = (from_scale(claim.metric, end) for end in np.quantile(draws, [0.01, 0.99]))

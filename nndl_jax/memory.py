@@ -7,7 +7,8 @@ import os
 from math import prod
 
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Network
+from nndl_jax.schema import Conv, LayerShape, Network
+from nndl_jax.schema.layers import Layer
 
 
 def num_bytes(spec: Network, num_runs: int) -> int:
@@ -22,8 +23,16 @@ def _num_kept(spec: Network) -> int:
 
 
 def _num_activations(spec: Network) -> int:
-    per_image = sum(prod(shape.outputs) for shape in spec.model.shapes())
+    walk = zip(spec.model.stack(), spec.model.shapes(), strict=True)
+    per_image = sum(prod(shape.outputs) + _num_patches(layer, shape) for (_, layer), shape in walk)
     return 3 * spec.training.batch_size * per_image
+
+
+def _num_patches(layer: Layer, shape: LayerShape) -> int:
+    """Numbers in the patches of an image that a convolution multiplies its kernels with."""
+    if not isinstance(layer, Conv):
+        return 0
+    return shape.inputs[0] * prod(layer.kernel) * prod(shape.outputs[1:])
 
 
 def check_memory(spec: Network, num_runs: int = 1) -> None:

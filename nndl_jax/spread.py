@@ -138,7 +138,9 @@ def two_samples(
     return spread, float(stats.t.sf(t, degrees))
 
 
-def protocol_draws(metric: str, values: Values, *, best_of: int) -> Float[np.ndarray, " draws"]:
+def protocol_draws(
+    metric: str, values: Values, *, best_of: int, chosen_by: Values | None = None
+) -> Float[np.ndarray, " draws"]:
     """What a protocol would print, over and over, on the scale of `to_scale`.
 
         σ² = d s² / χ²(d),   μ ~ N(mean, σ² / n),   the best of x₁ ... x_k ~ N(μ, σ²)
@@ -147,10 +149,14 @@ def protocol_draws(metric: str, values: Values, *, best_of: int) -> Float[np.nda
     are drawn from their posterior, then k runs, then the best of those. A single run follows
     Student's law, (x - mean) / (s √(1 + 1/n)) with d degrees of freedom.
 
+    A protocol that chooses by validation accuracy v prints the x of the run with the highest v,
+    where x and v have the correlation of our runs, moderated by a guess that there is none.
+
     Args:
         metric: name of the quantity; accuracies stay fractions, and of costs the least is best.
         values: measurements of at least two runs.
         best_of: number of runs of which the best is printed, k.
+        chosen_by: the runs' validation accuracies; None to choose by the measurement itself.
 
     References:
         Gelman et al. (2013), Bayesian Data Analysis, ch. 3, sections 3.2 and 3.3.
@@ -162,9 +168,27 @@ def protocol_draws(metric: str, values: Values, *, best_of: int) -> Float[np.nda
     variance, degrees = moderate(float(known.var(ddof=1)), num_runs - 1, prior=prior)
     deviation = np.sqrt(variance * degrees / rng.chisquare(degrees, _NUM_DRAWS))
     center = mean + deviation / np.sqrt(num_runs) * rng.standard_normal(_NUM_DRAWS)
-    runs = center[:, None] + deviation[:, None] * rng.standard_normal((_NUM_DRAWS, best_of))
-    best = runs.min(axis=1) if is_cost(metric) else runs.max(axis=1)
+    noise = rng.standard_normal((_NUM_DRAWS, best_of))
+    if chosen_by is None:
+        runs = center[:, None] + deviation[:, None] * noise
+        best = runs.min(axis=1) if is_cost(metric) else runs.max(axis=1)
+    else:
+        correlation = _correlation(metric, known, chosen_by)
+        other = rng.standard_normal(_NUM_DRAWS)
+        shared = correlation * noise.max(axis=1) + np.sqrt(1 - correlation**2) * other
+        best = center + deviation * shared
     return np.clip(best, 0.0, 1.0) if metric.endswith("accuracy") else best
+
+
+def _correlation(metric: str, known: Values, validation: Values) -> float:
+    """Between measurements and validation accuracies of the same runs, moderated towards none."""
+    degrees = len(known) - 1
+    covariance = float(np.cov(known, validation)[0, 1]) * degrees / (degrees + 1)
+    scale = 1.0
+    for name, values in ((metric, known), ("accuracy", validation)):
+        prior = prior_variance(name, float(values.mean()))
+        scale *= moderate(float(values.var(ddof=1)), degrees, prior=prior)[0]
+    return float(np.clip(covariance / np.sqrt(scale), -1, 1)) if scale > 0 else 0.0
 
 
 def _is_norm(metric: str) -> bool:

@@ -22,6 +22,8 @@ class TrainState(NamedTuple):
     params: nnx.State
     opt_state: optax.OptState
     progress: Progress
+    best: nnx.State | None
+    """The parameters with most validation images classified rightly; None where not kept."""
 
 
 class RunKeys(NamedTuple):
@@ -30,6 +32,7 @@ class RunKeys(NamedTuple):
     init: Key[Array, ""]
     shuffle: Key[Array, ""]
     dropout: Key[Array, ""]
+    distortion: Key[Array, ""]
 
     @classmethod
     def from_seed(cls, seed: UInt32[Array, ""]) -> "RunKeys":
@@ -65,4 +68,5 @@ def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:
     # The numbers do not enter into the state that an optimiser starts from.
     numbers = Hyperparameters(*(jnp.zeros(()) for _ in Hyperparameters._fields))
     opt_state = build_optimizer(spec, numbers, divisor=1).init(params)
-    return TrainState(params, opt_state, init_progress(spec.training.dtype))
+    best = jax.tree.map(jnp.copy, params) if spec.training.keep_best else None
+    return TrainState(params, opt_state, init_progress(spec.training.dtype), best)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from nndl_jax.evaluation import Evaluation
-from nndl_jax.schema import GeneralizationLoss, Network, NoImprovement
+from nndl_jax.schema import Decay, GeneralizationLoss, Network, NoImprovement, Plateau
 
 
 class Rules(NamedTuple):
@@ -50,24 +50,30 @@ def rules(specs: Sequence[Network]) -> Rules:
     rows: list[tuple[int, float, int, float, float]] = []
     for spec in specs:
         stop, schedule = spec.training.early_stopping, spec.optimizer.schedule
-        rows.append(
-            (
-                stop.patience if isinstance(stop, NoImprovement) else 0,
-                stop.threshold if isinstance(stop, GeneralizationLoss) else 0.0,
-                schedule.patience if schedule else 0,
-                schedule.factor if schedule else 1.0,
-                schedule.stop_at if schedule else 0.0,
-            )
-        )
+        patience = stop.patience if isinstance(stop, NoImprovement) else 0
+        threshold = stop.threshold if isinstance(stop, GeneralizationLoss) else 0.0
+        rows.append((patience, threshold, *_lowering(schedule)))
     dtype = specs[0].training.dtype
     dtypes = (np.int32, dtype, np.int32, dtype, dtype)
     columns = zip(*rows, strict=True)
     return Rules(*(np.asarray(each, kind) for each, kind in zip(columns, dtypes, strict=True)))
 
 
+def _lowering(schedule: Plateau | Decay | None) -> tuple[int, float, float]:
+    """Patience, factor and end of a schedule."""
+    match schedule:
+        case Plateau():
+            return schedule.patience, schedule.factor, schedule.stop_at
+        case Decay():
+            return 0, 2 ** (1 / schedule.half_life), 0.0
+        case None:
+            return 0, 1.0, 0.0
+
+
 def has_rules(spec: Network) -> bool:
-    """Whether a document asks for a schedule or for early stopping."""
-    return spec.training.early_stopping is not None or spec.optimizer.schedule is not None
+    """Whether a document asks for a schedule, for early stopping or for the best network."""
+    training, schedule = spec.training, spec.optimizer.schedule
+    return training.early_stopping is not None or schedule is not None or training.keep_best
 
 
 def init_progress(dtype: DTypeLike) -> Progress:
@@ -82,15 +88,21 @@ def init_progress(dtype: DTypeLike) -> Progress:
     )
 
 
-def advance(progress: Progress, validation: Evaluation, spec: Network, numbers: Rules) -> Progress:
+def advance(
+    progress: Progress, validation: Evaluation | None, spec: Network, numbers: Rules
+) -> Progress:
     """The progress after an epoch.
 
     Args:
         progress: before it.
-        validation: what was measured after it.
+        validation: what was measured after it; None where nothing looks at it.
         spec: the document; says which rules there are.
         numbers: how strict they are.
     """
+    if isinstance(spec.optimizer.schedule, Decay):
+        progress = progress._replace(scale=progress.scale / numbers.factor)
+    if validation is None:
+        return progress
     count, cost = jnp.asarray(validation.num_correct), jnp.asarray(validation.cost)
     is_better = count > progress.best
     waited, at_rate = (
@@ -106,7 +118,7 @@ def advance(progress: Progress, validation: Evaluation, spec: Network, numbers: 
             goes_on &= cost <= (1 + numbers.threshold) * lowest
         case None:
             pass
-    if spec.optimizer.schedule is not None:
+    if isinstance(spec.optimizer.schedule, Plateau):
         is_lowered = at_rate >= numbers.schedule_patience
         scale = jnp.where(is_lowered, scale / numbers.factor, scale)
         at_rate = jnp.where(is_lowered, 0, at_rate)

@@ -57,11 +57,12 @@ class EpochResult(NamedTuple):
         """The latest epoch of any run."""
         return int(self.epochs.max())
 
-    def model(self, index: int) -> FeedforwardNetwork:
-        """The network of one run as it is now."""
+    def model(self, index: int, *, is_best: bool = False) -> FeedforwardNetwork:
+        """The network of one run as it is now, or the best so far if the document keeps it."""
         for engine, state in zip(self.engines, self.states, strict=True):
             if index in engine.group.runs:
-                return engine.model(state, engine.group.runs.index(index))
+                member = engine.group.runs.index(index)
+                return engine.model(state, member, is_best=is_best)
         raise IndexError(f"there are {len(self.runs)} runs, numbered from 0; got {index}")
 
     def snapshot(self) -> Snapshot:

@@ -5,6 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 from nndl_jax.schema import (
+    Decay,
     Document,
     FieldValue,
     GeneralizationLoss,
@@ -13,8 +14,8 @@ from nndl_jax.schema import (
     Model,
     Network,
     NoImprovement,
+    Plateau,
     Replay,
-    Schedule,
 )
 from nndl_jax.schema.experiment import naming_fields
 from nndl_jax.specs import crossings, variant
@@ -92,6 +93,13 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
         for name in ("l1", "l2")
     }
     schedule, stopping = spec.optimizer.schedule, spec.training.early_stopping
+    match schedule:
+        case Plateau():
+            schedule = Plateau(rule="no-improvement", patience=1)
+        case Decay():
+            schedule = Decay(rule="exponential", half_life=1)
+        case None:
+            pass
     match stopping:
         case NoImprovement():
             stopping = NoImprovement(rule="no-improvement", patience=1)
@@ -102,7 +110,7 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
     optimizer = {
         "learning_rate": 1.0,
         "momentum": float(spec.optimizer.momentum != 0),
-        "schedule": schedule and Schedule(patience=1),
+        "schedule": schedule,
     }
     replay = spec.training.replay and Replay()
     training = {"early_stopping": stopping, "replay": replay}

@@ -14,6 +14,7 @@ from nndl_jax.judge import (
     Judgement,
     at_epoch,
     best_epoch,
+    best_validation_epoch,
     judge_comparison,
     judge_curve,
     judge_number,
@@ -89,9 +90,7 @@ def _judge(
     involved = [experiment]
     match claim:
         case NumberClaim():
-            curves = experiment.curves(claim.metric, claim.variant)
-            values = None if curves is None else at_epoch(claim.epoch, claim.metric, curves)
-            judgement = Judgement("not run") if values is None else judge_number(claim, values)
+            judgement = _judge_number(claim, experiment)
         case CurveClaim():
             curves = experiment.curves(claim.metric, claim.variant)
             judgement = Judgement("not run") if curves is None else judge_curve(claim, curves)
@@ -103,6 +102,20 @@ def _judge(
     if foreign is not None and judgement.verdict != "not run":
         judgement = judgement._replace(verdict="not judged", expected=None, probability=None)
     return judgement, foreign
+
+
+def _judge_number(claim: NumberClaim, experiment: Experiment) -> Judgement:
+    curves = experiment.curves(claim.metric, claim.variant)
+    validation = experiment.curves("validation_accuracy", claim.variant)
+    if curves is None:
+        return Judgement("not run")
+    values = at_epoch(claim.epoch, claim.metric, curves, validation)
+    if values is None:
+        return Judgement("not run")
+    chosen_by = None
+    if claim.epoch == "best-validation" and validation is not None:
+        chosen_by = best_epoch("validation_accuracy", validation)
+    return judge_number(claim, values, chosen_by)
 
 
 def _compare(claim: ComparisonClaim, better: Experiment, worse: Experiment) -> Judgement:
@@ -120,7 +133,8 @@ def _measure(
     """One side of a comparison: a value of each run, or of all if nothing in them is random."""
     metric = side.metric or claim.metric
     point, curves = experiment.find(side.variant), experiment.curves(metric, side.variant)
-    values = None if curves is None else at_epoch(claim.epoch, metric, curves)
+    validation = experiment.curves("validation_accuracy", side.variant)
+    values = None if curves is None else at_epoch(claim.epoch, metric, curves, validation)
     if values is None or point is None or point.spec.is_random():
         return values
     return float(values[0])
@@ -136,7 +150,9 @@ def _write_metrics(experiment: Experiment) -> None:
         for metric in experiment.metrics():
             curves = experiment.curves(metric, point.values)
             if curves is not None and not metric.startswith("gradient."):
-                for name, values in _summaries(metric, curves, experiment.document).items():
+                validation = experiment.curves("validation_accuracy", point.values)
+                document = experiment.document
+                for name, values in _summaries(metric, curves, document, validation).items():
                     flat[name] = float(f"{np.nanmean(values):.6g}")
                 flat["runs"] = len(curves)
         suffix = "" if point.name == "base" else f"@{point.name}"
@@ -145,7 +161,10 @@ def _write_metrics(experiment: Experiment) -> None:
 
 
 def _summaries(
-    metric: str, curves: Float[np.ndarray, "runs epochs"], document: Document
+    metric: str,
+    curves: Float[np.ndarray, "runs epochs"],
+    document: Document,
+    validation: Float[np.ndarray, "runs epochs"] | None,
 ) -> Mapping[str, Float[np.ndarray, " runs"]]:
     """The values of each run that stand for its curve, by name."""
     last = last_epoch(curves)
@@ -153,7 +172,11 @@ def _summaries(
         return {metric: last}
     if metric.startswith("gradient_norm."):
         return {f"{metric}.first": last_epoch(curves[:, ::-1]), f"{metric}.last": last}
-    return {f"{metric}.last": last, f"{metric}.best": best_epoch(metric, curves)}
+    summaries = {f"{metric}.last": last, f"{metric}.best": best_epoch(metric, curves)}
+    if isinstance(document, Network) and document.training.keep_best and validation is not None:
+        chosen = best_validation_epoch(curves, validation)
+        summaries[f"{metric}.best_validation"] = chosen
+    return summaries
 
 
 def _write_curves(experiment: Experiment) -> None:

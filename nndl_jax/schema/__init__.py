@@ -19,7 +19,7 @@ from nndl_jax.schema.claims import (
     NumberClaim,
     Side,
 )
-from nndl_jax.schema.data import Data, Example
+from nndl_jax.schema.data import Augmentation, Data, Distortions, Example, Shifts
 from nndl_jax.schema.experiment import Source
 from nndl_jax.schema.layers import (
     Activation,
@@ -31,12 +31,13 @@ from nndl_jax.schema.layers import (
     Model,
 )
 from nndl_jax.schema.learning import (
+    Decay,
     GeneralizationLoss,
     NoImprovement,
     Optimizer,
+    Plateau,
     Regularizer,
     Replay,
-    Schedule,
     Training,
 )
 from nndl_jax.schema.network import Network
@@ -55,6 +56,7 @@ __all__ = [
     "ID_PATTERN",
     "SVM",
     "Activation",
+    "Augmentation",
     "AverageDarkness",
     "Baseline",
     "Calculation",
@@ -63,7 +65,9 @@ __all__ = [
     "Conv",
     "CurveClaim",
     "Data",
+    "Decay",
     "Dense",
+    "Distortions",
     "Document",
     "Example",
     "FieldValue",
@@ -77,12 +81,13 @@ __all__ = [
     "NoImprovement",
     "NumberClaim",
     "Optimizer",
+    "Plateau",
     "Polynomial",
     "RandomGuess",
     "Record",
     "Regularizer",
     "Replay",
-    "Schedule",
+    "Shifts",
     "Side",
     "Softmax",
     "Source",

@@ -9,8 +9,9 @@ from nndl_jax.schema.base import FieldValue, Identifier, Record, Text, fault
 Metric = Annotated[str, Field(pattern=r"^[a-z][a-zA-Z0-9_.]{0,63}$")]
 """A quantity that a document measures, by its name in the results."""
 
-Epoch = Literal["best", "last"] | Annotated[int, Field(ge=0)]
-"""The best epoch of a run, its last, or a numbered one: 0 is the state after the first pass."""
+Epoch = Literal["best", "last", "best-validation"] | Annotated[int, Field(ge=0)]
+"""The best epoch of a run, its last, that with most validation images classified rightly (the later
+one of equals), or a numbered one: 0 is the state after the first pass."""
 
 Choice = Annotated[dict[str, FieldValue], Field(min_length=1)]
 """One variant of a document, named by the varied fields that single it out."""
@@ -27,7 +28,8 @@ class NumberClaim(Record):
     """The printed number; accuracies as a fraction."""
     epoch: Epoch = "last"
     best_of: Annotated[int, Field(ge=1, le=100)] = 1
-    """Number of runs of which the book shows the best."""
+    """Number of runs of which the book shows the best: by this metric, or for `best-validation` by
+    the validation accuracy."""
     exact: bool = False
     """True if every run must give this number, false if it is one draw from a distribution."""
     tolerance: Annotated[float, Field(ge=0)] = 0.0

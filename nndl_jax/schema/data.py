@@ -21,6 +21,42 @@ class Example(Record):
     """One number for each of its outputs."""
 
 
+class Shifts(Record):
+    """Each image and its four copies shifted by one pixel: five times as many images (ch. 6)."""
+
+    kind: Literal["shifts"]
+
+
+class Distortions(Record):
+    """Each image distorted anew in each epoch (ch. 6; Simard, Steinkraus and Platt, 2003).
+
+    What is drawn lies evenly between the largest values given here and the same below zero.
+    """
+
+    kind: Literal["distortions"]
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Largest angle, in degrees."""
+    skew: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """Largest slant of vertical lines, in degrees."""
+    translation: Annotated[float, Field(ge=0, le=14)] = 0.0
+    """Largest shift along rows and along columns, in pixels."""
+    elastic: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Strength of elastic distortions, Simard's alpha: each pixel moves by this times the mean of
+    uniform random numbers around it, weighted by a Gaussian."""
+    smoothness: Annotated[float, Field(ge=0.5, le=14)] = 4.0
+    """Standard deviation of that Gaussian, Simard's sigma, in pixels."""
+
+    @model_validator(mode="after")
+    def _something_is_distorted(self) -> Self:
+        if not (self.rotation or self.skew or self.translation or self.elastic):
+            said = "distorts nothing; give rotation, skew, translation or elastic, or leave it out"
+            raise fault((), said)
+        return self
+
+
+Augmentation = Annotated[Shifts | Distortions, Field(discriminator="kind")]
+
+
 class Data(Record):
     """Which images are learnt, and how their labels are put as targets."""
 
@@ -32,8 +68,8 @@ class Data(Record):
     """Keep only images of these digits, in all splits and before counting; None for all ten."""
     targets: Literal["one-hot", "binary"] = "one-hot"
     """`one-hot`: ten outputs, the largest wins. `binary`: the digit's four bits, lowest first."""
-    augmentation: Literal["none", "shifts"] = "none"
-    """`shifts`: each image and its four copies shifted by one pixel (ch. 6)."""
+    augmentation: Augmentation | None = None
+    """How training images are varied; None to leave them as they are."""
     examples: Annotated[tuple[Example, ...], Field(min_length=1, max_length=1024)] | None = None
     """Train on these instead of images; None for images."""
 

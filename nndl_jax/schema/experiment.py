@@ -14,6 +14,7 @@ MAX_VARIANTS = 1024
 VARIED = ("data", "model", "loss", "optimizer", "regularizer", "training", "method", "quantity")
 """Parts of a document that its variants may differ in."""
 
+_VALIDATED = "validation_accuracy"
 Values = Annotated[tuple[FieldValue, ...], Field(min_length=1, max_length=64)]
 Vary = tuple[dict[str, Values], ...]
 
@@ -105,6 +106,11 @@ class Experiment(Record):
                         ("claims", index, *at),
                         f"{metric!r} is not measured here; what is: {', '.join(self.quantities())}",
                     )
+            if getattr(claim, "epoch", None) == "best-validation" and not (
+                isinstance(claim, ComparisonClaim) or _VALIDATED in self.quantities()
+            ):
+                said = f"'best-validation' needs {_VALIDATED}, which is not measured; monitor it"
+                raise fault(("claims", index, "epoch"), said)
             for at, choice in _choices(claim):
                 self._check_choice(("claims", index, *at), choice)
         return self

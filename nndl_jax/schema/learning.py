@@ -11,15 +11,27 @@ Patience = Annotated[int, Field(ge=1, le=100_000)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
-class Schedule(Record):
+class Plateau(Record):
     """Lower the learning rate whenever there was no improvement in n epochs (ch. 3)."""
 
+    rule: Literal["no-improvement"]
     patience: Patience
     """The n above: epochs in a row without a new best validation accuracy."""
     factor: Annotated[float, Field(gt=1, le=1e6)] = 2.0
     """What the learning rate is divided by."""
     stop_at: Annotated[float, Field(gt=0, lt=1)] = 1 / 128
     """Fraction of the first learning rate at which training ends."""
+
+
+class Decay(Record):
+    """Lower the learning rate by the same factor after each epoch (ch. 6)."""
+
+    rule: Literal["exponential"]
+    half_life: Annotated[float, Field(gt=0, le=1e6)]
+    """Epochs in which the learning rate halves."""
+
+
+Schedule = Annotated[Plateau | Decay, Field(discriminator="rule")]
 
 
 class NoImprovement(Record):
@@ -102,7 +114,17 @@ class Training(Record):
     dropout_masks: Literal["image", "batch"] = "image"
     """`image`: neurons are dropped anew for each image (ch. 6); `batch`: once for all images of a
     mini-batch (ch. 3)."""
+    dropout_streams: Literal["separate", "common"] = "separate"
+    """`separate`: each layer and each run draws for itself. `common`: all draw the same numbers,
+    so that layers with equally many inputs drop the same ones, as chapter 6's program does."""
+    keep_best: bool = False
+    """Keep the network of the epoch that classifies most validation images rightly, the later one
+    of equals, beside the last."""
     dtype: Literal["float32", "float64"] = "float32"
     """Arithmetic of weights and activations."""
+    matmul_precision: Literal["default", "high", "highest"] = "highest"
+    """What an accelerator may round before it multiplies float32 matrices, in JAX's words:
+    `highest` nothing, `high` and `default` what it likes (TensorFloat-32, bfloat16) to be fast. A
+    CPU rounds nothing."""
     replay: Replay | None = None
     """Draw as the author's scripts did, in place of what a run's seed gives; None for the seed."""

@@ -9,8 +9,14 @@ from nndl_jax.schema.base import fault
 from nndl_jax.schema.claims import CurveClaim, NumberClaim
 from nndl_jax.schema.data import Data
 from nndl_jax.schema.experiment import Experiment
-from nndl_jax.schema.layers import Dense, Model
-from nndl_jax.schema.learning import GeneralizationLoss, Optimizer, Regularizer, Training
+from nndl_jax.schema.layers import Dense, MaxPool, Model
+from nndl_jax.schema.learning import (
+    Decay,
+    GeneralizationLoss,
+    Optimizer,
+    Regularizer,
+    Training,
+)
 
 Monitor = Literal[
     "train_accuracy",
@@ -45,21 +51,23 @@ class Network(Experiment):
     """What is measured: after each epoch, or as often as training says."""
 
     def quantities(self) -> tuple[str, ...]:
-        """The monitors, the gradient norms layer by layer."""
-        numbers = range(1, len(self.model.stack()) + 1)
+        """The monitors, the gradient norms layer by layer (max-pooling has none)."""
+        layers = [layer for _, layer in self.model.stack() if not isinstance(layer, MaxPool)]
+        numbers = range(1, len(layers) + 1)
         norms = tuple(f"gradient_norm.{number}" for number in numbers)
         own = tuple(monitor for monitor in self.monitors if monitor != "gradient_norms")
         return own + (norms if "gradient_norms" in self.monitors else ())
 
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""
-        layers = [layer for layer in self.model.layers if isinstance(layer, Dense)]
+        layers = [layer for layer in self.model.layers if not isinstance(layer, MaxPool)]
         drawn = any(
             initializer is not None and "normal" in f"{initializer.weights} {initializer.biases}"
             for initializer in (self.model.initializer, *(layer.initializer for layer in layers))
         )
-        drops = any(layer.dropout > 0 for layer in layers)
-        return self.training.replay is None and (drawn or drops or self.training.shuffle)
+        drops = any(layer.dropout > 0 for layer in layers if isinstance(layer, Dense))
+        ordered = self.training.shuffle or self.data.augmentation is not None
+        return self.training.replay is None and (drawn or drops or ordered)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -91,6 +99,10 @@ class Network(Experiment):
     def _check_output(self) -> None:
         """Refuse a loss that does not belong to the output layer."""
         stack = self.model.stack()
+        last, output = stack[-1]
+        if not isinstance(output, Dense):
+            said = f"the last layer must be dense, got {output.kind!r}; add one"
+            raise fault(("model", "layers", last, "kind"), said)
         activations = [getattr(layer, "activation", None) for _, layer in stack]
         for (at, _), activation in zip(stack, activations[:-1], strict=False):
             if activation == "softmax":
@@ -129,12 +141,15 @@ class Network(Experiment):
             ("optimizer", "schedule"): self.optimizer.schedule,
             ("training", "early_stopping"): self.training.early_stopping,
         }
+        if self.training.keep_best and "validation_accuracy" not in self.monitors:
+            said = "looks at validation_accuracy, which is not measured; add it to the monitors"
+            raise fault(("training", "keep_best"), said)
         for at, rule in rules.items():
             if rule is None:
                 continue
             is_loss = isinstance(rule, GeneralizationLoss)
             needed = "validation_cost" if is_loss else "validation_accuracy"
-            if needed not in self.monitors:
+            if needed not in self.monitors and not isinstance(rule, Decay):
                 raise fault(at, f"watches {needed}, which is not measured; add it to the monitors")
             if self.training.evaluate_every != 1:
                 every = self.training.evaluate_every
@@ -147,6 +162,8 @@ class Network(Experiment):
         at, initializer = ("training", "replay"), self.model.initializer
         if not self.training.shuffle:
             raise fault(at, "the scripts shuffled, and training.shuffle is false; leave one out")
+        if self.data.augmentation is not None:
+            raise fault(at, "the scripts left images as they are; leave out data.augmentation")
         if any(not isinstance(layer, Dense) or layer.initializer for layer in self.model.layers):
             raise fault(at, "the scripts had dense layers with one initialisation; leave it out")
         if any(isinstance(layer, Dense) and layer.dropout for layer in self.model.layers):

@@ -1,0 +1,185 @@
+"""Layers as Flax NNX modules: fully-connected ones, convolutions, max-pooling (ch. 1, 3, 6).
+
+Weights are stored as the book writes them, (out, in), which is also what a CPU likes best.
+"""
+
+from math import prod
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, DTypeLike, Float, Key
+
+from nndl_jax.activations import ACTIVATIONS
+from nndl_jax.convolution import Maps, convolve, max_pool
+from nndl_jax.schema import Activation, Conv, Dense, Initializer
+
+DropoutMasks = Literal["image", "batch"]
+
+
+class DenseLayer(nnx.Module):
+    """A fully-connected layer.
+
+    Attributes:
+        weight: (out, in), the book's w.
+        bias: (out,), the book's b.
+        activation: name of the function applied to the weighted input.
+        dropout: probability with which an input is dropped in training.
+        dropout_masks: `image` for a mask of each image's own, `batch` for one in common.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        spec: Dense,
+        initializer: Initializer,
+        *,
+        key: Key[Array, ""],
+        dtype: DTypeLike,
+        dropout_masks: DropoutMasks,
+    ) -> None:
+        weight_key, bias_key = jax.random.split(key)
+        shape = (spec.units, num_inputs)
+        self.weight = nnx.Param(draw_weights(weight_key, shape, spec.units, initializer, dtype))
+        self.bias = nnx.Param(_draw(bias_key, (spec.units,), initializer.biases, 1.0, dtype))
+        self.activation: Activation = spec.activation
+        self.dropout = spec.dropout
+        self.dropout_masks: DropoutMasks = dropout_masks
+
+    def weighted_input(
+        self, inputs: Float[Array, "*batch in"], *, dropout_key: Key[Array, ""] | None = None
+    ) -> Float[Array, "*batch out"]:
+        """The book's z = w a + b.
+
+        With dropout, a key drops inputs as in training; without one all stay, weakened to the mean
+        of what training lets pass (ch. 3, section "Other techniques for regularization").
+        """
+        if self.dropout > 0:
+            inputs = self._drop(inputs, dropout_key)
+        weighted = inputs @ self.weight[...].T
+        return weighted + jnp.broadcast_to(self.bias[...], weighted.shape)
+
+    def __call__(
+        self, inputs: Float[Array, "*batch in"], *, dropout_key: Key[Array, ""] | None = None
+    ) -> Float[Array, "*batch out"]:
+        """The activations a = activation(z)."""
+        weighted = self.weighted_input(inputs, dropout_key=dropout_key)
+        return ACTIVATIONS[self.activation](weighted)
+
+    def _drop(
+        self, inputs: Float[Array, "*batch in"], key: Key[Array, ""] | None
+    ) -> Float[Array, "*batch in"]:
+        keep = 1 - self.dropout
+        if key is None:
+            return keep * inputs
+        shape = inputs.shape if self.dropout_masks == "image" else inputs.shape[-1:]
+        # A probability of unsaid type would draw other masks in JAX's 64-bit mode.
+        mask = jax.random.bernoulli(key, jnp.float32(keep), shape)
+        return jnp.where(jnp.broadcast_to(mask, inputs.shape), inputs, jnp.zeros_like(inputs))
+
+
+class ConvLayer(nnx.Module):
+    """A convolution, and the max-pooling that follows it: activation(max-pool(w * a) + b) (ch. 6).
+
+    The bias and the activation come after the maximum, on a quarter of the numbers: all activations
+    here are monotone, so the order makes no difference.
+
+    Attributes:
+        weight: (filters, maps, height, width), the kernels.
+        bias: (filters,), one for each filter.
+        activation: name of the function applied to the weighted input.
+        window: rows and columns of a pooling window, (1, 1) for none.
+    """
+
+    def __init__(
+        self,
+        num_maps: int,
+        spec: Conv,
+        initializer: Initializer,
+        *,
+        window: tuple[int, int],
+        key: Key[Array, ""],
+        dtype: DTypeLike,
+    ) -> None:
+        weight_key, bias_key = jax.random.split(key)
+        shape = (spec.filters, num_maps, *spec.kernel)
+        # The book's program counts the outputs of a filter by its kernel and the pooling.
+        fan_out = spec.filters * prod(spec.kernel) // prod(window)
+        self.weight = nnx.Param(draw_weights(weight_key, shape, fan_out, initializer, dtype))
+        self.bias = nnx.Param(_draw(bias_key, (spec.filters,), initializer.biases, 1.0, dtype))
+        self.activation: Activation = spec.activation
+        self.window = window
+
+    def __call__(
+        self, inputs: Float[Array, "*batch maps rows columns"]
+    ) -> Float[Array, "*batch filters rows_out columns_out"]:
+        """The activations of every filter."""
+        leading = inputs.shape[:-3]
+        maps = max_pool(convolve(_flat(inputs), self.weight[...]), self.window)
+        activations = ACTIVATIONS[self.activation](maps + self.bias[...][:, None, None])
+        return activations.reshape(*leading, *activations.shape[1:])
+
+
+class MaxPoolLayer(nnx.Module):
+    """Max-pooling that follows no convolution (ch. 6).
+
+    Attributes:
+        window: rows and columns of a window.
+    """
+
+    def __init__(self, window: tuple[int, int]) -> None:
+        self.window = window
+
+    def __call__(
+        self, inputs: Float[Array, "*batch maps rows columns"]
+    ) -> Float[Array, "*batch maps rows_out columns_out"]:
+        """The maxima of all windows."""
+        maps = max_pool(_flat(inputs), self.window)
+        return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
+
+
+def _flat(inputs: Float[Array, "*batch maps rows columns"]) -> Maps:
+    return inputs.reshape(-1, *inputs.shape[-3:])
+
+
+def draw_weights(
+    key: Key[Array, ""],
+    shape: tuple[int, ...],
+    fan_out: int,
+    initializer: Initializer,
+    dtype: DTypeLike,
+) -> Float[Array, "out *in"]:
+    """First weights: (out, in), or (filters, maps, height, width).
+
+    Args:
+        key: used up here.
+        shape: outputs first; all others are inputs of an output.
+        fan_out: outputs that an input goes to, as the document's initialiser counts them.
+        initializer: the document's.
+        dtype: of the weights.
+    """
+    fan_in = prod(shape[1:])
+    match initializer.weights:
+        case "normal-fan-in":
+            return _draw(key, shape, "normal", fan_in**-0.5, dtype)
+        case "normal-fan-out":
+            return _draw(key, shape, "normal", fan_out**-0.5, dtype)
+        case other:
+            return _draw(key, shape, other, 1.0, dtype)
+
+
+def _draw(
+    key: Key[Array, ""],
+    shape: tuple[int, ...],
+    values: Literal["normal", "zeros"] | float,
+    standard_deviation: float,
+    dtype: DTypeLike,
+) -> Float[Array, "..."]:
+    match values:
+        case "normal":
+            return standard_deviation * jax.random.normal(key, shape, dtype)
+        case "zeros":
+            return jnp.zeros(shape, dtype)
+        case constant:
+            return jnp.full(shape, constant, dtype)

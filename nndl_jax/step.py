@@ -1,0 +1,154 @@
+"""An epoch of mini-batches, and the step that each of them makes (ch. 1, eq. 20 and 21)."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int, Key, UInt32
+
+from nndl_jax.augmentation import distort, num_examples, read
+from nndl_jax.datasets import Split
+from nndl_jax.evaluation import Images, Labels, pixels
+from nndl_jax.losses import build_loss, encode
+from nndl_jax.model import FeedforwardNetwork, drops
+from nndl_jax.optimizer import Hyperparameters, build_optimizer
+from nndl_jax.schema import Distortions, Network, Shifts
+from nndl_jax.shuffle import permutation
+from nndl_jax.state import RunKeys, TrainState
+
+_BATCHES_AHEAD = 20
+"""Mini-batches read at once: enough to hide the latency of memory, few enough for a core's cache.
+Saves a tenth of a step of 784-30-10."""
+
+
+class StepKeys(NamedTuple):
+    """Random streams of a step; None where nothing is drawn."""
+
+    dropout: Key[Array, ""] | None
+    distortion: Key[Array, ""] | None
+
+    def fold_in(self, number: UInt32[Array, ""]) -> "StepKeys":
+        """The streams of an epoch, or of a step of one."""
+        return jax.tree.map(lambda key: jax.random.fold_in(key, number), self)
+
+
+StepFn = Callable[
+    [TrainState, tuple[Images, Labels], StepKeys], tuple[TrainState, Float[Array, ""]]
+]
+
+
+def train_epoch(
+    spec: Network,
+    step_fn: StepFn,
+    seed: UInt32[Array, ""],
+    epoch: UInt32[Array, ""],
+    order: Int[Array, " examples"] | None,
+    train: Split,
+    state: TrainState,
+) -> tuple[TrainState, Float[Array, " steps"]]:
+    """The state after an epoch, and the mean cost of each mini-batch.
+
+    Args:
+        spec: the document.
+        step_fn: what `build_step` gives.
+        seed: of the run.
+        epoch: its number.
+        order: of the training examples; None to draw it from the seed.
+        train: images and labels.
+        state: the state before the epoch.
+    """
+    keys = RunKeys.from_seed(seed)
+    count = num_examples(spec.data.augmentation, len(train.labels))
+    if order is None:
+        order = _draw_order(spec, keys.shuffle, epoch, count)
+    epoch_keys = _streams(spec, keys).fold_in(epoch)
+    size = min(spec.training.batch_size, count)
+    whole = count - count % size
+    num_ahead = math.gcd(whole // size, _BATCHES_AHEAD)
+
+    def train_block(
+        state: TrainState, block: tuple[Int[Array, "ahead batch"], UInt32[Array, " ahead"]]
+    ) -> tuple[TrainState, Float[Array, " ahead"]]:
+        def each_step(
+            state: TrainState, each: tuple[tuple[Images, Labels], UInt32[Array, ""]]
+        ) -> tuple[TrainState, Float[Array, ""]]:
+            return step_fn(state, each[0], epoch_keys.fold_in(each[1]))
+
+        examples, numbers = block
+        flat = read(train, examples.reshape(-1), spec.data.augmentation)
+        batches = jax.tree.map(lambda each: each.reshape(*examples.shape, *each.shape[1:]), flat)
+        return jax.lax.scan(each_step, state, (batches, numbers))
+
+    steps = (order[:whole].reshape(-1, size), jnp.arange(whole // size, dtype=jnp.uint32))
+    blocks = jax.tree.map(lambda each: each.reshape(-1, num_ahead, *each.shape[1:]), steps)
+    state, costs = jax.lax.scan(train_block, state, blocks)
+    costs = costs.reshape(-1)
+    if whole < count and not spec.training.drop_short_batch:
+        last = read(train, order[whole:], spec.data.augmentation)
+        state, cost = step_fn(state, last, epoch_keys.fold_in(jnp.uint32(whole // size)))
+        costs = jnp.append(costs, cost)
+    return state, costs
+
+
+def build_step(
+    spec: Network,
+    graph: nnx.GraphDef[FeedforwardNetwork],
+    numbers: Hyperparameters,
+    num_images: int,
+) -> StepFn:
+    """A function from state and mini-batch to the next state and the mini-batch's mean cost.
+
+    Args:
+        spec: the document.
+        graph: the network's structure.
+        numbers: learning rate and the like.
+        num_images: in the training set; penalties are divided by what is made of them.
+    """
+    loss_fn, augmentation = build_loss(spec), spec.data.augmentation
+    count = num_examples(augmentation, num_images)
+    num_batches = math.ceil(count / spec.training.batch_size)
+    if spec.training.drop_short_batch:
+        num_batches = max(1, count // spec.training.batch_size)
+    divisor = count if spec.regularizer.per == "image" else num_batches
+    optimizer = build_optimizer(spec, numbers, divisor=divisor)
+
+    def step_fn(
+        state: TrainState, batch: tuple[Images, Labels], keys: StepKeys
+    ) -> tuple[TrainState, Float[Array, ""]]:
+        images = pixels(batch[0], spec)
+        if isinstance(augmentation, Distortions) and keys.distortion is not None:
+            images = distort(images, augmentation, key=keys.distortion)
+        targets = encode(batch[1], spec.data, images.dtype)
+
+        def mean_cost(params: nnx.State) -> Float[Array, ""]:
+            logits = nnx.merge(graph, params).logits(images, dropout_key=keys.dropout)
+            return jnp.mean(loss_fn(logits, targets))
+
+        cost, grads = jax.value_and_grad(mean_cost)(state.params)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = jax.tree.map(jnp.add, state.params, updates)
+        return state._replace(params=params, opt_state=opt_state), cost
+
+    return step_fn
+
+
+def _draw_order(
+    spec: Network, key: Key[Array, ""], epoch: UInt32[Array, ""], count: int
+) -> Int[Array, " examples"]:
+    if spec.training.shuffle:
+        return permutation(jax.random.fold_in(key, epoch), count)
+    # The book's program shuffles images and copies once, and then keeps their order.
+    is_mixed = isinstance(spec.data.augmentation, Shifts)
+    return permutation(key, count) if is_mixed else jnp.arange(count)
+
+
+def _streams(spec: Network, keys: RunKeys) -> StepKeys:
+    """What a document draws at each step."""
+    dropout = keys.dropout
+    if spec.training.dropout_streams == "common":
+        dropout = jax.random.key(0)
+    is_distorted = isinstance(spec.data.augmentation, Distortions)
+    return StepKeys(dropout if drops(spec) else None, keys.distortion if is_distorted else None)
