@@ -5,6 +5,7 @@ Nothing is stored: copies are made, and distortions drawn, on the device when a 
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from nndl_jax.datasets import Split
@@ -75,19 +76,22 @@ def _distort_one(
     image: Float[Array, "rows columns"], spec: Distortions, key: Key[Array, ""]
 ) -> Float[Array, "rows columns"]:
     affine_key, field_key = jax.random.split(key)
-    center = (jnp.array(_SHAPE, image.dtype) - 1) / 2
-    pixels = jnp.indices(image.shape).astype(image.dtype)
-    away = pixels - center[:, None, None]
-    low_to_high = jax.random.uniform(affine_key, (4,), image.dtype, -1, 1)
-    angle, slant = jnp.deg2rad(low_to_high[:2] * jnp.array([spec.rotation, spec.skew]))
-    cosine, sine = jnp.cos(angle), jnp.sin(angle)
-    rotation = jnp.array([[cosine, -sine], [sine, cosine]])
-    skew = jnp.array([[1.0, 0.0], [jnp.tan(slant), 1.0]], image.dtype)
-    moved = jnp.einsum("ij,jrc->irc", rotation @ skew, away)
-    places = moved + (center + low_to_high[2:] * spec.translation)[:, None, None]
+    drawn = jax.random.uniform(affine_key, (4,), image.dtype, -1, 1)
+    rotation, slant = jnp.deg2rad(spec.rotation * drawn[0]), jnp.deg2rad(spec.skew * drawn[1])
+    cosine, sine, tangent = jnp.cos(rotation), jnp.sin(rotation), jnp.tan(slant)
+    # Columns (x) slant with rows (y), and then both turn.
+    y, x = (places - (places.shape[0] - 1) / 2 for places in _grid(image))
+    x += tangent * y
+    y, x = cosine * y - sine * x, sine * y + cosine * x
+    moved = jnp.stack([y, x]) + spec.translation * drawn[2:, None, None]
+    places = moved + (image.shape[0] - 1) / 2
     if spec.elastic > 0:
         places += spec.elastic * _smooth_field(field_key, spec.smoothness, image)
     return jax.scipy.ndimage.map_coordinates(image, list(places), order=1, mode="constant")
+
+
+def _grid(image: Float[Array, "rows columns"]) -> Float[Array, "2 rows columns"]:
+    return jnp.indices(image.shape).astype(image.dtype)
 
 
 def _smooth_field(
@@ -103,7 +107,7 @@ def _gaussian(
     length: int, deviation: float, image: Float[Array, "rows columns"]
 ) -> Float[Array, "length length"]:
     """Weights of each place for each other one, a Gaussian whose whole sum is one."""
-    distances = jnp.arange(length)[:, None] - jnp.arange(length)[None]
-    offsets = jnp.arange(-4 * length, 4 * length + 1)
-    total = jnp.sum(jnp.exp(-0.5 * (offsets / deviation) ** 2))
-    return (jnp.exp(-0.5 * (distances / deviation) ** 2) / total).astype(image.dtype)
+    places, everywhere = np.arange(length), np.arange(-4 * length, 4 * length + 1)
+    total = np.exp(-0.5 * (everywhere / deviation) ** 2).sum()
+    weights = np.exp(-0.5 * ((places[:, None] - places[None]) / deviation) ** 2) / total
+    return jnp.asarray(weights, image.dtype)

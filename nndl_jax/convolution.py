@@ -77,7 +77,7 @@ def _backward(
     gradient: Float[Array, "*rest"],
 ) -> tuple[Float[Array, "window *rest"]]:
     values, maxima = kept
-    return (jnp.where(values == maxima, gradient, jnp.zeros_like(gradient)),)
+    return (jnp.where(values == maxima[None], gradient[None], jnp.zeros_like(gradient)[None]),)
 
 
 _maximum.defvjp(_forward, _backward)

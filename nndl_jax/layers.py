@@ -117,7 +117,7 @@ class ConvLayer(nnx.Module):
         """The activations of every filter."""
         leading = inputs.shape[:-3]
         maps = max_pool(convolve(_flat(inputs), self.weight[...]), self.window)
-        activations = ACTIVATIONS[self.activation](maps + self.bias[...][:, None, None])
+        activations = ACTIVATIONS[self.activation](maps + self.bias[...][None, :, None, None])
         return activations.reshape(*leading, *activations.shape[1:])
 
 

@@ -23,15 +23,18 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Modules whose annotations are held against the arrays that pass.
 _CHECKED = (
     "activations",
+    "augmentation",
     "baselines",
     "calculations",
     "checkpoint",
+    "convolution",
     "datasets",
     "engine",
     "epoch",
     "evaluation",
     "gradients",
     "judge",
+    "layers",
     "legacy",
     "losses",
     "model",
