@@ -14,14 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Baseline, Calculation, Document, Network
+from nndl_jax.schema import Baseline, Calculation, Document, Ensemble, Network
 from nndl_jax.specs import dump_spec, list_specs, load_spec
 from nndl_jax.variants import list_runs, variants
 
 if TYPE_CHECKING:
     from nndl_jax.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
-    from nndl_jax.evaluation import Evaluation, evaluate
+    from nndl_jax.devices import describe_devices
+    from nndl_jax.ensemble import Vote, vote
+    from nndl_jax.evaluation import Evaluation, evaluate, predict
     from nndl_jax.gradients import bias_gradients
     from nndl_jax.model import FeedforwardNetwork, build_model
     from nndl_jax.training import DivergenceError, EpochResult, abstract_states, train
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 _LAZY = {
     "checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
-    "evaluation": ("Evaluation", "evaluate"),
+    "devices": ("describe_devices",),
+    "ensemble": ("Vote", "vote"),
+    "evaluation": ("Evaluation", "evaluate", "predict"),
     "gradients": ("bias_gradients",),
     "model": ("FeedforwardNetwork", "build_model"),
     "training": ("DivergenceError", "EpochResult", "abstract_states", "train"),
@@ -42,6 +46,7 @@ __all__ = [
     "Dataset",
     "DivergenceError",
     "Document",
+    "Ensemble",
     "EpochResult",
     "Evaluation",
     "FeedforwardNetwork",
@@ -49,9 +54,11 @@ __all__ = [
     "Snapshot",
     "SpecError",
     "Split",
+    "Vote",
     "abstract_states",
     "bias_gradients",
     "build_model",
+    "describe_devices",
     "dump_spec",
     "evaluate",
     "list_runs",
@@ -62,10 +69,12 @@ __all__ = [
     "load_mnist",
     "load_snapshot",
     "load_spec",
+    "predict",
     "save",
     "save_snapshot",
     "train",
     "variants",
+    "vote",
 ]
 
 

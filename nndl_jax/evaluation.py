@@ -68,6 +68,27 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
     return _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
 
 
+def predict(model: FeedforwardNetwork, split: Split, spec: Network) -> Int[np.ndarray, " images"]:
+    """The digit that a network takes each image of a split for.
+
+    Args:
+        model: the network.
+        split: images of 784 bytes; labels are not looked at.
+        spec: the document that the network was built from.
+    """
+    graph, params = nnx.split(model)
+    size = _chunk_size(spec)
+    starts = range(0, len(split.labels), size)
+    return np.concatenate(
+        [
+            np.asarray(
+                _predict(params, split.images[start : start + size], graph=graph, spec=spec.bare())
+            )
+            for start in starts
+        ]
+    )
+
+
 def measure(
     model: FeedforwardNetwork,
     split: Split,
@@ -90,8 +111,7 @@ def measure(
         return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0])
 
     num_images = images.shape[0]
-    has_conv = any(isinstance(layer, Conv) for layer in spec.model.layers)
-    size = _CONV_CHUNK if has_conv else CHUNK
+    size = _chunk_size(spec)
     whole = num_images - num_images % size
     chunks = [array[:whole].reshape(-1, size, *array.shape[1:]) for array in (images, labels)]
     sums = jax.tree.map(
@@ -103,6 +123,11 @@ def measure(
     count, cost, output = sums
     penalty = _penalty(model, numbers)
     return Evaluation(count, num_images, (cost + penalty) / num_images, output / num_images)
+
+
+def _chunk_size(spec: Network) -> int:
+    has_conv = any(isinstance(layer, Conv) for layer in spec.model.layers)
+    return _CONV_CHUNK if has_conv else CHUNK
 
 
 def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array, ""]:
@@ -128,3 +153,15 @@ def _evaluate(
     spec: Network,
 ) -> Evaluation:
     return measure(nnx.merge(graph, params), split, spec, numbers)
+
+
+@partial(jax.jit, static_argnames=("graph", "spec"))
+def _predict(
+    params: nnx.State,
+    images: Images,
+    *,
+    graph: nnx.GraphDef[FeedforwardNetwork],
+    spec: Network,
+) -> Int[Array, " images"]:
+    model = nnx.merge(graph, params)
+    return decode(model(pixels(images, spec)), spec.data)

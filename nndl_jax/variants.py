@@ -65,6 +65,14 @@ def variants(spec: Document) -> list[Variant]:
     ]
 
 
+def find_variant(
+    points: Sequence[Variant], choice: Mapping[str, FieldValue] | None
+) -> Variant | None:
+    """The first variant with these values, or None; without values, the first of all."""
+    wanted = (choice or {}).items()
+    return next((point for point in points if wanted <= point.values.items()), None)
+
+
 def list_runs(spec: Document, seeds: Sequence[int]) -> list[Run]:
     """The batch of runs of a document, variant by variant, each with every seed."""
     return [Run(point.name, seed) for point in variants(spec) for seed in seeds]

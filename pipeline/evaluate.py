@@ -30,7 +30,7 @@ from nndl_jax.schema import (
     NumberClaim,
     Side,
 )
-from pipeline.experiments import Experiment, mean_curve
+from pipeline.experiments import Experiment, load_recorded, mean_curve
 from pipeline.paths import CURVES, JUDGEMENTS, METRICS
 from pipeline.resolve import resolve_all
 
@@ -43,7 +43,7 @@ def main() -> None:
         settings, resolved = resolve_all()
     except SpecError as error:
         sys.exit(str(error))
-    experiments = {name: Experiment.load(name, each, settings) for name, each in resolved.items()}
+    experiments = {name: Experiment.load(name, resolved, settings) for name in resolved}
     for folder in (METRICS, CURVES):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -53,13 +53,18 @@ def main() -> None:
             _write_curves(experiment)
     content = {
         "profile": settings.profile,
-        "judgements": [
-            _describe(experiment, claim, experiments)
-            for experiment in experiments.values()
-            for claim in experiment.document.claims
-        ],
+        "judgements": _describe_all(experiments),
+        "recorded": _describe_all(load_recorded()),
     }
     JUDGEMENTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _describe_all(experiments: Mapping[str, Experiment]) -> list[Mapping[str, object]]:
+    return [
+        _describe(experiment, claim, experiments)
+        for experiment in experiments.values()
+        for claim in experiment.document.claims
+    ]
 
 
 def _describe(
@@ -95,8 +100,12 @@ def _judge(
             curves = experiment.curves(claim.metric, claim.variant)
             judgement = Judgement("not run") if curves is None else judge_curve(claim, curves)
         case ComparisonClaim():
-            sides = (claim.better, claim.worse)
-            involved = [experiments[side.document or experiment.document.id] for side in sides]
+            names = [
+                side.document or experiment.document.id for side in (claim.better, claim.worse)
+            ]
+            if not experiments.keys() >= set(names):
+                return Judgement("not run"), None
+            involved = [experiments[name] for name in names]
             judgement = _compare(claim, *involved)
     foreign = next((each.foreign for each in involved if each.foreign), None)
     if foreign is not None and judgement.verdict != "not run":

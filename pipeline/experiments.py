@@ -1,18 +1,19 @@
 """Documents with what was run of them, as the stages `evaluate` and `report` read them."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.schema import Document, FieldValue
+from nndl_jax.schema import Document, Ensemble, FieldValue
 from nndl_jax.specs import load_spec
-from nndl_jax.variants import Variant, variants
-from pipeline.paths import SPEC
-from pipeline.resolve import without_words
+from nndl_jax.variants import Variant, find_variant, variants
+from pipeline.paths import RECORDED, RUNS, SPEC
+from pipeline.resolve import BOOK, resolve_all, without_words
 from pipeline.resolved import Resolved
-from pipeline.runs import BOOKS_DATA, History, read_history
+from pipeline.runs import BOOKS_DATA, History, read_about, read_history
 from pipeline.settings import Settings
 
 
@@ -29,24 +30,29 @@ class Experiment(NamedTuple):
     """Why its numbers say nothing about the book's; None if they do."""
 
     @classmethod
-    def load(cls, name: str, resolved: Resolved, settings: Settings) -> "Experiment":
-        """The experiment of this name."""
-        document, history = load_spec(SPEC / f"{name}.yaml"), read_history(name)
-        points = variants(resolved.spec)
-        # Variants that a profile leaves out do not change the others.
-        books = [point.spec for point in variants(without_words(document))]
-        is_changed = any(point.spec not in books for point in points)
+    def load(cls, name: str, resolved: Mapping[str, Resolved], settings: Settings) -> "Experiment":
+        """The experiment of this name, one of those that were resolved together."""
+        document, history = load_spec(SPEC / f"{name}.yaml"), read_history(RUNS / name)
+        points = variants(resolved[name].spec)
         foreign = None
-        if is_changed or name in settings.overrides:
+        if _is_changed(name, resolved, settings):
             foreign = "other settings"
         if history is not None and history.data not in BOOKS_DATA:
             foreign = "not MNIST"
         return cls(document, points, history, foreign)
 
+    @classmethod
+    def recorded(cls, name: str, resolved: Resolved) -> "Experiment | None":
+        """What was recorded of a document at the book's settings; None if it has changed since."""
+        folder = RECORDED / name
+        if read_about(folder).get("document") != resolved.digest():
+            return None
+        document = load_spec(SPEC / f"{name}.yaml")
+        return cls(document, variants(resolved.spec), read_history(folder), None)
+
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""
-        wanted = (choice or {}).items()
-        return next((point for point in self.points if wanted <= point.values.items()), None)
+        return find_variant(self.points, choice)
 
     def curves(
         self, metric: str, choice: Mapping[str, FieldValue] | None
@@ -63,6 +69,27 @@ class Experiment(NamedTuple):
         """What was measured; without the costs of batches, which only show divergence."""
         names = () if self.history is None else self.history.metrics
         return [name for name in names if name != "batch_cost"]
+
+
+def _is_changed(name: str, resolved: Mapping[str, Resolved], settings: Settings) -> bool:
+    """Whether what was run of a document is not what the book has."""
+    document = load_spec(SPEC / f"{name}.yaml")
+    # Variants that a profile leaves out do not change the others.
+    books = [point.spec for point in variants(without_words(document))]
+    if any(point.spec not in books for point in variants(resolved[name].spec)):
+        return True
+    if isinstance(document, Ensemble):
+        is_short = len(resolved[document.members].seeds) < document.size
+        if is_short or _is_changed(document.members, resolved, settings):
+            return True
+    return name in settings.overrides
+
+
+def load_recorded(folder: Path = SPEC) -> dict[str, Experiment]:
+    """All that was recorded of documents that have not changed since."""
+    _, resolved = resolve_all(folder, BOOK)
+    found = {name: Experiment.recorded(name, each) for name, each in resolved.items()}
+    return {name: experiment for name, experiment in found.items() if experiment is not None}
 
 
 def mean_curve(curves: Float[np.ndarray, "runs epochs"]) -> Float[np.ndarray, " epochs"]:

@@ -14,6 +14,8 @@ NOT_MNIST = "NOT-MNIST.txt"
 DATASET = Path("data/dataset.safetensors")
 RUNS = Path("runs")
 """Measurements and weights of each experiment, `<id>/`."""
+RECORDED = Path("recorded")
+"""Measurements at the book's settings made elsewhere and kept, `<id>/`."""
 STATE = Path(".nndl")
 """Locks and snapshots: beside DVC's outputs, which DVC deletes before a stage runs."""
 METRICS = Path("metrics")

@@ -12,10 +12,12 @@ from itertools import groupby
 from pathlib import Path
 
 from nndl_jax.faults import SpecError
-from pipeline.experiments import Experiment
+from pipeline.experiments import Experiment, load_recorded
 from pipeline.figures import draw
-from pipeline.paths import FIGURES, JUDGEMENTS, README, RESULTS
+from pipeline.paths import FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
 from pipeline.resolve import resolve_all
+from pipeline.runs import read_about
+from pipeline.side_by_side import best_and_last_table, pairs_table
 from pipeline.tables import Entry, claims_table, count_verdicts, overview_table
 from pipeline.wording import data_name
 
@@ -56,20 +58,49 @@ def main() -> None:
         settings, resolved = resolve_all()
     except SpecError as error:
         sys.exit(str(error))
-    experiments = {name: Experiment.load(name, each, settings) for name, each in resolved.items()}
+    experiments = {name: Experiment.load(name, resolved, settings) for name in resolved}
     shutil.rmtree(FIGURES, ignore_errors=True)
     FIGURES.mkdir(parents=True)
-    ordered = sorted(experiments.values(), key=_place)
+    ordered, recorded = sorted(experiments.values(), key=_place), load_recorded()
     figures = {_name(each): _draw(each, experiments, settings.profile) for each in ordered}
     parts = [_head(content["profile"], entries)]
     for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
-        for experiment in group:
+        members = list(group)
+        parts += _pairs("What was run", members)
+        parts += _pairs(
+            "At the book's settings, recorded",
+            [recorded[_name(each)] for each in members if _name(each) in recorded],
+        )
+        for experiment in members:
             name = _name(experiment)
-            own = [entry for entry in entries if entry["document"] == name]
-            parts.append(_section(experiment, own, figures[name]))
+            parts.append(_section(experiment, _of(name, entries), figures[name]))
+            if name in recorded:
+                parts += _recorded(recorded[name], _of(name, content["recorded"]))
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     RESULTS.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _pairs(said: str, experiments: Sequence[Experiment]) -> Sequence[str]:
+    """Networks as the book's program trained them beside corrected ones, where there are any."""
+    table = pairs_table(experiments)
+    if not table:
+        return []
+    return [f"{said}: test accuracy at the best validation epoch, mean of the runs.\n\n{table}\n"]
+
+
+def _of(name: str, entries: Sequence[Entry]) -> Sequence[Entry]:
+    return [entry for entry in entries if entry["document"] == name]
+
+
+def _recorded(experiment: Experiment, entries: Sequence[Entry]) -> Sequence[str]:
+    """What a document gave at the book's settings, where that was recorded."""
+    about = read_about(RECORDED / _name(experiment))
+    took = f" in {about['seconds']:,.0f} s" if about["seconds"] else ""
+    parts = [f"At the book's settings, recorded on {about['device']}{took}:"]
+    parts += [claims_table(entries)] if entries else []
+    parts.append(best_and_last_table(experiment))
+    return [f"{part}\n" for part in parts if part]
 
 
 def _draw(
@@ -129,6 +160,8 @@ def _section(experiment: Experiment, entries: Sequence[Entry], figures: Sequence
     if document.deviations:
         lines.append("")
     lines.append(f"{claims_table(entries)}\n" if entries else "The book gives no number.\n")
+    if table := best_and_last_table(experiment):
+        lines.append(f"{table}\n")
     lines += [f"![{document.title}](figures/{figure.name})\n" for figure in figures]
     return "\n".join(lines)
 

@@ -6,28 +6,43 @@ just what it changes.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, assert_never
 
 from nndl_jax.faults import Fault, SpecError, field_path
 from nndl_jax.located_yaml import LocatedYaml, read_yaml
 from nndl_jax.memory import check_memory
-from nndl_jax.schema import Baseline, Calculation, ComparisonClaim, Document, Network
+from nndl_jax.schema import (
+    Baseline,
+    Calculation,
+    ComparisonClaim,
+    Document,
+    Ensemble,
+    Network,
+)
 from nndl_jax.schema.experiment import Source
 from nndl_jax.specs import list_specs, load_spec, override
 from nndl_jax.validation import closest, parse_field_path
-from nndl_jax.variants import variants
+from nndl_jax.variants import find_variant, variants
 from pipeline.paths import SPEC
 from pipeline.resolved import Resolved, save_resolved
 from pipeline.settings import Profile, Settings, load_settings
 
 _NO_SOURCE = Source(chapter=1, section="-")
+BOOK = {"profile": "book", "documents": "all", "overrides": {}}
+"""Settings under which every document is as the book has it."""
 Limited = TypeVar("Limited", Network, Baseline)
 
 
-def resolve_all(folder: Path = SPEC) -> tuple[Settings, dict[str, Resolved]]:
+def resolve_all(
+    folder: Path = SPEC, changes: Mapping[str, object] | None = None
+) -> tuple[Settings, dict[str, Resolved]]:
     """The settings, and every document as it is run.
+
+    Args:
+        folder: of the documents.
+        changes: settings to use in place of those of `params.yaml`.
 
     Raises:
         SpecError: with all that is wrong with `params.yaml` and the documents.
@@ -49,6 +64,9 @@ def resolve_all(folder: Path = SPEC) -> tuple[Settings, dict[str, Resolved]]:
         raise SpecError([*error.faults, *faults]) from None
     for spec in specs.values():
         faults += _unknown_sides(spec, names, folder)
+        if isinstance(spec, Ensemble):
+            faults += _unfit_members(spec, specs, folder)
+    settings = settings.model_copy(update=changes)
     resolved: dict[str, Resolved] = {}
     for name, spec in specs.items():
         try:
@@ -64,13 +82,13 @@ def apply_settings(spec: Document, settings: Settings) -> Document:
     """The document with overrides and the profile's limits; claims stay what the book says."""
     if values := _flatten(settings.overrides.get(spec.id, {})):
         spec = override(spec, values)
-    profile = settings.active()
+    profile = settings.active().of(spec.id)
     match spec:
         case Network():
             return _limit_network(spec, profile)
         case Baseline():
             return _limit_axes(spec, "data.train_images", profile.max_fit_images)
-        case Calculation():
+        case Calculation() | Ensemble():
             return spec
         case _:
             assert_never(spec)
@@ -97,6 +115,26 @@ def _unknown_sides(spec: Document, names: list[str], folder: Path) -> list[Fault
     return faults
 
 
+def _unfit_members(spec: Ensemble, specs: Mapping[str, Document], folder: Path) -> Iterator[Fault]:
+    """Members of an ensemble that are no networks, or no variant of theirs."""
+    members = specs.get(spec.members)
+    if members is None:
+        field, said = "members", f"there is no document {spec.members!r}"
+        said = f"{said}; {closest(spec.members, list(specs))}"
+    elif not isinstance(members, Network):
+        field, said = "members", f"must be a network, and {spec.members} is a {members.kind}"
+    elif spec.network == "best" and not members.training.keep_best:
+        field, said = "network", f"training.keep_best of {spec.members} is false; take the last"
+    elif find_variant(variants(members), spec.variant) is None:
+        points = ", ".join(point.name for point in variants(members))
+        field, said = "variant", f"must name one variant of {spec.members}: {points}"
+    else:
+        return
+    text = read_yaml(folder / f"{spec.id}.yaml")
+    at, line = text.follow((field,))
+    yield Fault(text.where, line, field_path(at), said)
+
+
 def _resolve(spec: Document, settings: Settings) -> Resolved:
     spec = apply_settings(spec, settings)
     points = [point.spec for point in variants(spec)]
@@ -115,7 +153,9 @@ def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tu
     if not any(point.is_random() for point in points):
         replay = spec.training.replay if isinstance(spec, Network) else None
         return (0 if replay is None else replay.seed,)
-    profile = settings.active()
+    if isinstance(spec, Ensemble):
+        return (settings.seed,)  # One vote; the runs that have it are the other document's.
+    profile = settings.active().of(spec.id)
     num_runs = settings.runs or profile.runs
     if profile.max_runs is not None and settings.runs is None:
         num_runs = min(num_runs, max(2, profile.max_runs // len(points)))

@@ -1,5 +1,6 @@
 """Experiments as they are run: what the stage `resolve` writes and the others read."""
 
+import hashlib
 import json
 
 from pydantic import TypeAdapter
@@ -18,6 +19,10 @@ class Resolved(Record):
     """One run of every variant for each."""
     spec: Document
     """The document, without what the book says of it."""
+
+    def digest(self) -> str:
+        """A hash of the document, whatever its seeds."""
+        return hashlib.sha256(self.spec.model_dump_json().encode()).hexdigest()
 
 
 _RESOLVED = TypeAdapter(Resolved)

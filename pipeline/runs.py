@@ -1,14 +1,15 @@
 """What the stages that run an experiment leave in `runs/<id>/`, written and read in one place.
 
 `history.csv` has a row for each run and measured epoch, `about.json` says what the numbers come
-from, and `weights/` holds a network for each run.
+from, `weights/` holds a network for each run, `errors.csv` what an ensemble got wrong.
 """
 
 import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +23,8 @@ Row = Mapping[str, Sequence[float]]
 `epoch` is among the names: the epoch at which each run was measured, NaN for a run that has ended
 or was not measured now. Runs of one row may be at different epochs.
 """
+
+ERRORS = "errors.csv"
 
 BOOKS_DATA = frozenset({"mnist", "examples", "none"})
 """Names of data on which results can be held against the book's: MNIST, a document's own examples,
@@ -64,9 +67,24 @@ def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: 
     (folder / "about.json").write_text(about, encoding="utf-8")
 
 
-def read_history(name: str) -> History | None:
-    """The measurements of a document, or None if it was not selected."""
-    folder = RUNS / name
+def network_path(name: str, run: Run, *, is_best: bool = False) -> Path:
+    """The file with a run's last network, or with its best if the document keeps that."""
+    folder = RUNS / name / "weights"
+    return (folder / "best" if is_best else folder) / f"{run.name}.safetensors"
+
+
+def read_about(folder: Path) -> Mapping[str, Any]:
+    """What the numbers in a folder come from; nothing if there are none."""
+    path = folder / "about.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def read_history(folder: Path) -> History | None:
+    """The measurements of a document, or None if it was not selected.
+
+    Args:
+        folder: `runs/<id>` or `recorded/<id>`.
+    """
     with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if not rows:
@@ -80,5 +98,4 @@ def read_history(name: str) -> History | None:
         curves = np.full((len(runs), max(at[1]) + 1), np.nan)
         curves[at] = [float(row[metric] or "nan") for row in rows]
         metrics[metric] = curves
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    return History(runs, metrics, about["data"])
+    return History(runs, metrics, read_about(folder)["data"])

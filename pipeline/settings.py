@@ -14,6 +14,14 @@ from pipeline.paths import PARAMS
 NumRuns = Annotated[int, Field(ge=1, le=1000)]
 
 
+class Limits(Record):
+    """What a profile limits in one document otherwise than in the others; None to not."""
+
+    runs: NumRuns | None = None
+    max_epochs: Annotated[int, Field(ge=1)] | None = None
+    max_train_images: Annotated[int, Field(ge=1)] | None = None
+
+
 class Profile(Record):
     """How much of each experiment is run."""
 
@@ -29,6 +37,13 @@ class Profile(Record):
     """Most images that a baseline is fitted on; variants that ask for more are left out."""
     leave_out: tuple[Identifier, ...] = ()
     """Documents that are too long for this profile; they are run where `documents` names them."""
+    limits: dict[Identifier, Limits] = Field(default_factory=dict)
+    """By document, in place of the profile's own."""
+
+    def of(self, name: str) -> "Profile":
+        """The profile with a document's own limits."""
+        own = self.limits.get(name, Limits())
+        return self.model_copy(update=own.model_dump(exclude_none=True))
 
 
 class Profiles(Record):
@@ -74,9 +89,9 @@ def load_settings(ids: list[str], params: Path = PARAMS) -> tuple[Settings, Loca
     if settings.documents != "all":
         named |= {("documents", at): name for at, name in enumerate(settings.documents)}
     for profile in Profiles.model_fields:
-        left_out = getattr(settings.profiles, profile).leave_out
-        path = ("profiles", profile, "leave_out")
-        named |= {(*path, at): name for at, name in enumerate(left_out)}
+        own, path = getattr(settings.profiles, profile), ("profiles", profile)
+        named |= {(*path, "leave_out", at): name for at, name in enumerate(own.leave_out)}
+        named |= {(*path, "limits", name): name for name in own.limits}
     faults: list[Fault] = []
     for location, name in named.items():
         if name not in ids:

@@ -50,7 +50,7 @@ def claims_table(entries: Sequence[Entry]) -> str:
         for entry in entries
     ]
     headers = ["claim", "book", "ours", "runs", "98 % range", "verdict"]
-    return _markdown(rows, headers)
+    return markdown(rows, headers)
 
 
 def overview_table(entries: Sequence[Entry]) -> str:
@@ -63,7 +63,7 @@ def overview_table(entries: Sequence[Entry]) -> str:
         row = [head["chapter"], head["title"], head["statement"], _book(head), _ours(head)]
         rows.append([*row, head["num_runs"] or "", _verdict(head), count_verdicts(claims)])
     headers = ["ch.", "experiment", "claim", "book", "ours", "runs", "verdict", "all claims"]
-    return _markdown(rows, headers)
+    return markdown(rows, headers)
 
 
 def count_verdicts(entries: Sequence[Entry]) -> str:
@@ -80,7 +80,8 @@ def _weight(entry: Entry) -> tuple[bool, int, int]:
     return entry["verdict"] == "not run", kinds.index(entry["kind"]), place
 
 
-def _markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+def markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+    """A table in GitHub's Markdown."""
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import shutil
 import sys
 import time
@@ -21,10 +20,11 @@ from tqdm import tqdm
 import nndl_jax
 from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
-from pipeline.paths import DATASET, RESOLVED, RUNS, cache_folder
+from pipeline.jax_setup import set_up_jax
+from pipeline.paths import DATASET, RESOLVED, RUNS
 from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
-from pipeline.runs import Row, write_history
+from pipeline.runs import Row, network_path, write_history
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
@@ -36,6 +36,11 @@ def main() -> None:
     die_with_parent()
     experiment = load_resolved(name)
     set_up_jax(experiment)
+    run(name, experiment)
+
+
+def run(name: str, experiment: Resolved) -> None:
+    """Train a document, or go on with it."""
     with exclusive(name) as folder:
         try:
             _run(name, experiment, folder)
@@ -45,38 +50,15 @@ def main() -> None:
             sys.exit(f"{name}: stopped; the same command goes on from the last saved epoch")
 
 
-def set_up_jax(experiment: Resolved) -> None:
-    """Choose how JAX works, before it is imported; what the user has set stays.
-
-    One thread for each device, and on a CPU one device for each core: the number of threads decides
-    how sums are rounded, and independent runs side by side use the cores better.
-    """
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    num_runs = len(experiment.seeds) * len(variants(experiment.spec))
-    wanted = {
-        "PJRT_NPROC": "1",
-        "JAX_NUM_CPU_DEVICES": str(max(1, min(cores, num_runs))),
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-    if isinstance(experiment.spec, Network) and experiment.spec.training.dtype == "float64":
-        wanted["JAX_ENABLE_X64"] = "1"
-    for variable, value in wanted.items():
-        os.environ.setdefault(variable, value)
-
-
 def _run(name: str, experiment: Resolved, folder: Path) -> None:
     """Train, then write everything that the stage gives."""
     spec, seeds, dataset = experiment.spec, experiment.seeds, nndl_jax.load_dataset(DATASET)
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
     shutil.rmtree(RUNS / name, ignore_errors=True)
-    weights = RUNS / name / "weights"
-    weights.mkdir(parents=True)
     rows: list[Row] = []
     if experiment.selected:
-        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", weights)
+        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors")
     data = "examples" if spec.data.examples else dataset.name
     write_history(name, list_runs(spec, seeds), rows, data=data)
     for snapshot in folder.glob("snapshot.*"):
@@ -88,9 +70,8 @@ def _train(
     seeds: Sequence[int],
     dataset: nndl_jax.Dataset,
     path: Path,
-    weights: Path,
 ) -> list[Row]:
-    """Measurements of every epoch; the networks go to a folder, snapshots to a file on the way."""
+    """Measurements of every epoch; snapshots go to a file on the way, networks to their folder."""
     identity = _identity(spec.id)
     snapshot, problems = nndl_jax.load_snapshot(
         path, identity=identity, like=nndl_jax.abstract_states(spec, seeds)
@@ -108,7 +89,7 @@ def _train(
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
             if result.is_last:
-                _save_networks(spec, result, weights)
+                _save_networks(spec, result)
             elif (begin := time.monotonic()) >= save_at:
                 current = result.snapshot()._replace(history=rows)
                 nndl_jax.save_snapshot(current, path, identity=identity)
@@ -128,13 +109,16 @@ def _row(result: nndl_jax.EpochResult) -> Row:
     return {"epoch": epochs} | {name: values.tolist() for name, values in result.metrics.items()}
 
 
-def _save_networks(spec: Network, result: nndl_jax.EpochResult, folder: Path) -> None:
-    """Each run's network with its variant's document."""
-    specs = [point.spec for point in variants(spec)]
+def _save_networks(spec: Network, result: nndl_jax.EpochResult) -> None:
+    """Each run's last network, and the best if it is kept, with its variant's document."""
+    specs = {point.name: point.spec for point in variants(spec)}
     for index, run in enumerate(result.runs):
-        own = specs[index * len(specs) // len(result.runs)]
-        if isinstance(own, Network):
-            nndl_jax.save(result.model(index), own, folder / f"{run.name}.safetensors")
+        own = specs[run.variant]
+        for is_best in (False, True):
+            if isinstance(own, Network) and (not is_best or own.training.keep_best):
+                path = network_path(spec.id, run, is_best=is_best)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                nndl_jax.save(result.model(index, is_best=is_best), own, path)
 
 
 def _summary(row: Row) -> str:

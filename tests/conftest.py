@@ -43,6 +43,7 @@ _CHECKED = (
     "shuffle",
     "spread",
     "state",
+    "step",
     "stopping",
     "training",
 )

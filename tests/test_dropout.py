@@ -9,14 +9,15 @@ import oracle
 import pytest
 from jax.sharding import Mesh
 
-from nndl_jax import build_model, epoch, evaluate, model, train
+from nndl_jax import build_model, evaluate, train
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.engine import Engine
-from nndl_jax.model import DenseLayer
+from nndl_jax.layers import DenseLayer
 from nndl_jax.schema import Dense, Initializer
 from nndl_jax.selection import select
 from nndl_jax.shuffle import permutation
 from nndl_jax.state import RunKeys
+from nndl_jax.step import StepKeys
 from nndl_jax.variants import groups
 
 KEY = jax.random.key(0)
@@ -163,8 +164,8 @@ def rescaled(layer, inputs, key):
 
 
 MUTATIONS = {
-    "dropout rescaled twice": (model.DenseLayer, "_drop", rescaled),
-    "one mask for all steps": (epoch, "_fold_in", lambda key, step: key),
+    "dropout rescaled twice": (DenseLayer, "_drop", rescaled),
+    "one mask for all steps": (StepKeys, "fold_in", lambda keys, step: keys),
 }
 
 

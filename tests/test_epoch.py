@@ -7,7 +7,7 @@ import optax
 import oracle
 import pytest
 
-from nndl_jax import build_model, epoch, optimizer, state, train
+from nndl_jax import build_model, optimizer, state, step, train
 from nndl_jax.selection import select
 from nndl_jax.shuffle import permutation
 from nndl_jax.state import RunKeys
@@ -108,7 +108,7 @@ MUTATIONS = {
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)
 def test_mutation_breaks_the_comparison(small_network, small_dataset, monkeypatch, mutation):
     name, mutant = mutation
-    for module in (epoch, state):
+    for module in (step, state):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, mutant)
     spec = small_network({"training.epochs": 2, **PENALTIES})

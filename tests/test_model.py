@@ -18,8 +18,6 @@ from nndl_jax.model import FeedforwardNetwork
 
 KEY = jax.random.key(0)
 DENSE = {"kind": "dense", "units": 10, "activation": "sigmoid"}
-CONV = {"kind": "conv", "filters": 2, "kernel": [5, 5], "activation": "relu"}
-MAX_POOL = {"kind": "max-pool", "window": [2, 2]}
 
 
 def few_images(dataset: Dataset) -> jax.Array:
@@ -148,24 +146,6 @@ def test_network_with_axes_is_refused(small_network):
         "its spec"
     )
     assert build_model(variants(spec)[1].spec, key=KEY)
-
-
-@pytest.mark.parametrize(
-    ("field", "changes"),
-    [
-        ("model.layers", {"model.inputs": [1, 28, 28], "model.layers[0]": CONV}),
-        ("model.layers", {"model.inputs": [1, 28, 28], "model.layers[0]": MAX_POOL}),
-        ("data.augmentation", {"data.augmentation": "shifts"}),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_cannot_be_trained_yet_is_refused(small_network, field, changes):
-    with pytest.raises(SpecError) as caught:
-        build_model(small_network(changes), key=KEY)
-    assert str(caught.value) == (
-        f"small: {field}: this version trains fully-connected layers on the images as they are; "
-        "leave it out"
-    )
 
 
 def test_float64_without_64_bit_mode_is_refused(small_network):

@@ -21,9 +21,17 @@ NETWORK = {
     "training.shuffle": False,
     "monitors": ["validation_accuracy"],
 }
-HALVED = {"optimizer.schedule": {"patience": 3}}
+HALVED = {"optimizer.schedule": {"rule": "no-improvement", "patience": 3}}
+AT_ONCE = {"optimizer.schedule": {"rule": "no-improvement", "patience": 1}}
 # Three tenths of a float are not quite a thousandth.
-TENTHS = {"optimizer.schedule": {"patience": 2, "factor": 10.0, "stop_at": 0.001}}
+TENTHS = {
+    "optimizer.schedule": {
+        "rule": "no-improvement",
+        "patience": 2,
+        "factor": 10.0,
+        "stop_at": 0.001,
+    }
+}
 
 
 def accuracies_of(results):
@@ -49,7 +57,7 @@ def simulate(accuracies, patience, factor=2, stop_at=Fraction(1, 128)):
     ("schedule", "numbers"),
     [
         (HALVED, {"patience": 3}),
-        ({"optimizer.schedule": {"patience": 1}}, {"patience": 1}),
+        (AT_ONCE, {"patience": 1}),
         (TENTHS, {"patience": 2, "factor": 10, "stop_at": Fraction(1, 1000)}),
     ],
     ids=["halved after three", "halved after one", "down to a thousandth"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nndl_jax import memory
 from nndl_jax.faults import SpecError, field_path
 from nndl_jax.located_yaml import parse_yaml
-from nndl_jax.schema import DOCUMENTS, ComparisonClaim, Document, Schedule, json_schema
+from nndl_jax.schema import DOCUMENTS, ComparisonClaim, Document, Plateau, json_schema
 from nndl_jax.specs import dump_spec, list_specs, load_spec, override, parse_spec, spec_folder
 from nndl_jax.validation import parse_field_path
 
@@ -92,9 +92,10 @@ def test_override_reaches_into_lists(path):
 
 
 def test_override_begins_a_part_that_was_left_out():
-    changes = {"optimizer.schedule.patience": 10, "monitors": ["validation_accuracy"]}
-    spec = load_spec("ch1-30-hidden", changes)
-    assert spec.optimizer.schedule == Schedule(patience=10)
+    begun = {"rule": "no-improvement", "patience": 10}
+    changes = {f"optimizer.schedule.{field}": value for field, value in begun.items()}
+    spec = load_spec("ch1-30-hidden", changes | {"monitors": ["validation_accuracy"]})
+    assert spec.optimizer.schedule == Plateau(**begun)
 
 
 def test_override_leaves_claims_what_the_book_says():

@@ -146,8 +146,15 @@ def test_run_is_named_by_variant_and_seed():
         # What only some variants have is compiled for all.
         {"regularizer.l1": [0.0, 0.2]},
         {"regularizer.l2": [0.0, 0.2]},
-        {"optimizer.schedule.patience": [1, 2]},
-        {"optimizer.schedule.factor": [2.0, 10.0], "optimizer.schedule.patience": [1, 1]},
+        {
+            "optimizer.schedule.rule": ["no-improvement"] * 2,
+            "optimizer.schedule.patience": [1, 2],
+            "optimizer.schedule.factor": [2.0, 10.0],
+        },
+        {
+            "optimizer.schedule.rule": ["exponential"] * 2,
+            "optimizer.schedule.half_life": [1.0, 2.5],
+        },
         {
             "training.early_stopping.rule": ["no-improvement"] * 2,
             "training.early_stopping.patience": [1, 2],

@@ -1,7 +1,7 @@
 """Documents: what an experiment of the book is, as validated, frozen records.
 
-A document is a `Network`, a `Baseline` or a `Calculation`, told apart by its field `kind`. The
-documents speak the book's words (quadratic, log-likelihood); the code speaks the field's.
+A document is a `Network`, an `Ensemble`, a `Baseline` or a `Calculation`, told apart by its field
+`kind`. Documents speak the book's words (quadratic, log-likelihood), the code those of the field.
 """
 
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from nndl_jax.schema.claims import (
     Side,
 )
 from nndl_jax.schema.data import Augmentation, Data, Distortions, Example, Shifts
+from nndl_jax.schema.ensemble import Ensemble, KnownError
 from nndl_jax.schema.experiment import Source
 from nndl_jax.schema.layers import (
     Activation,
@@ -42,7 +43,7 @@ from nndl_jax.schema.learning import (
 )
 from nndl_jax.schema.network import Network
 
-Document = Network | Baseline | Calculation
+Document = Network | Ensemble | Baseline | Calculation
 DOCUMENTS: TypeAdapter[Document] = TypeAdapter(Annotated[Document, Field(discriminator="kind")])
 
 
@@ -69,10 +70,12 @@ __all__ = [
     "Dense",
     "Distortions",
     "Document",
+    "Ensemble",
     "Example",
     "FieldValue",
     "GeneralizationLoss",
     "Initializer",
+    "KnownError",
     "LayerShape",
     "MaxPool",
     "Metric",

@@ -6,10 +6,11 @@ from typing import assert_never
 
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import Baseline, Calculation, Network
+from nndl_jax.schema import Baseline, Calculation, Ensemble, Network
 from pipeline.experiments import Experiment
 from pipeline.figures.calculations import draw_calculation
 from pipeline.figures.curves import draw_curves
+from pipeline.figures.digits import draw_errors, draw_filters
 from pipeline.figures.frame import save
 from pipeline.figures.gradients import draw_bars
 from pipeline.figures.pictures import choose_pictures
@@ -48,6 +49,9 @@ def _figures(
     match experiment.points[0].spec:
         case Calculation() as calculation:
             yield "", draw_calculation(experiment, calculation)
+        case Ensemble() as ensemble:
+            yield "", draw_errors(experiment, ensemble)
+            yield "-filters", draw_filters(experiments[ensemble.members], ensemble)
         case Baseline():
             yield "", draw_baseline_sizes(experiment) if varies_size(experiment) else None
         case Network() if varies_size(experiment):

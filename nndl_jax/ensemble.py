@@ -1,0 +1,40 @@
+"""Networks that vote (ch. 6, section "Convolutional neural networks in practice")."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from nndl_jax.datasets import Split
+from nndl_jax.evaluation import predict
+from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.schema import Network
+
+
+class Vote(NamedTuple):
+    """What networks take images for, one by one and together."""
+
+    digits: Int[np.ndarray, " images"]
+    """The digit with most votes; of equals, that of the earliest network."""
+    votes: Int[np.ndarray, "networks images"]
+    """The digit that each network takes each image for."""
+
+
+def vote(models: Sequence[FeedforwardNetwork], split: Split, spec: Network) -> Vote:
+    """A vote of networks on each image of a split.
+
+    Args:
+        models: at least one network.
+        split: images of 784 bytes; labels are not looked at.
+        spec: the document that the networks were built from.
+    """
+    votes = np.stack([predict(model, split, spec) for model in models])
+    return Vote(plurality(votes), votes)
+
+
+def plurality(votes: Int[np.ndarray, "networks images"]) -> Int[np.ndarray, " images"]:
+    """The digit with most votes for each image; of equals, that of the earliest network."""
+    counts = (votes[:, None] == votes[None]).sum(axis=1)
+    winners = counts.argmax(axis=0)
+    return votes[winners, np.arange(votes.shape[1])]

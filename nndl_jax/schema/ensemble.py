@@ -1,0 +1,56 @@
+"""Documents of kind `ensemble`: a vote of several networks (ch. 6)."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nndl_jax.schema.base import Identifier, Record, fault
+from nndl_jax.schema.claims import Choice
+from nndl_jax.schema.experiment import Experiment
+
+
+class KnownError(Record):
+    """A test image that the book's ensemble gets wrong."""
+
+    image: Annotated[int, Field(ge=0, lt=10_000)]
+    """Its number among the test images, from 0."""
+    output: Annotated[int, Field(ge=0, le=9)]
+    """The digit that the vote took it for."""
+
+
+class Ensemble(Experiment):
+    """A vote of the runs of another document.
+
+    Each network has one vote for the digit that it takes an image for. Of digits with equally many
+    votes, that of the earliest network wins.
+    """
+
+    kind: Literal["ensemble"]
+    members: Identifier
+    """The document whose runs vote."""
+    variant: Choice | None = None
+    """Its variant; None in a document without `vary`."""
+    size: Annotated[int, Field(ge=2, le=100)]
+    """Number of networks, one for each seed."""
+    network: Literal["last", "best"] = "last"
+    """Which network of each run votes: the last, or the best by validation accuracy."""
+    known_errors: tuple[KnownError, ...] = ()
+    """What the book's ensemble got wrong, for comparison."""
+
+    def quantities(self) -> tuple[str, ...]:
+        """Of the vote on the test images; `mean_accuracy` is that of the networks one by one."""
+        return ("test_accuracy", "num_errors", "num_common_errors", "mean_accuracy")
+
+    def is_random(self) -> bool:
+        """Whether runs with different seeds differ."""
+        return True
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        if self.vary:
+            raise fault(("vary",), "an ensemble has no variants; write one document for each")
+        images = [error.image for error in self.known_errors]
+        for index, image in enumerate(images):
+            if image in images[:index]:
+                raise fault(("known_errors", index, "image"), f"{image} is there already")
+        return self

@@ -1,0 +1,81 @@
+"""Stage `ensemble@<id>`: let the networks of another document vote, and note their errors."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+import nndl_jax
+from nndl_jax.schema import Ensemble
+from nndl_jax.variants import Run, find_variant, variants
+from pipeline.jax_setup import set_up_jax
+from pipeline.measured_once import rows_of
+from pipeline.paths import DATASET, RUNS
+from pipeline.process import die_with_parent, exclusive
+from pipeline.resolved import Resolved, load_resolved
+from pipeline.runs import ERRORS, network_path, write_history
+
+
+def main() -> None:
+    """Run the document whose id is the only argument."""
+    (name,) = sys.argv[1:]
+    die_with_parent()
+    experiment = load_resolved(name)
+    set_up_jax(experiment)
+    with exclusive(name):
+        run(name, experiment)
+
+
+def run(name: str, experiment: Resolved) -> None:
+    """Let the networks of a document's members vote."""
+    spec, dataset = experiment.spec, nndl_jax.load_dataset(DATASET)
+    if not isinstance(spec, Ensemble):
+        raise TypeError(f"{name} is a {spec.kind}; only ensembles vote")
+    paths = list_networks(spec, load_resolved(spec.members)) if experiment.selected else []
+    runs = [Run("base", experiment.seeds[0])]
+    if not paths:
+        write_history(name, runs, [], data=dataset.name)
+        return
+    networks = [nndl_jax.load(path) for path in paths]
+    models, documents = zip(*networks, strict=True)
+    labels = dataset.test.labels
+    result = nndl_jax.vote(models, dataset.test, documents[0])
+    is_wrong = result.digits != labels
+    known = [error.image for error in spec.known_errors if error.image < len(labels)]
+    measured = {
+        "test_accuracy": float(1 - is_wrong.mean()),
+        "num_errors": float(is_wrong.sum()),
+        "num_common_errors": float(is_wrong[known].sum()),
+        "mean_accuracy": float((result.votes == labels).mean()),
+    }
+    write_history(name, runs, rows_of([measured]), data=dataset.name)
+    _write_errors(RUNS / name / ERRORS, is_wrong, labels, result.digits)
+
+
+def list_networks(spec: Ensemble, members: Resolved) -> Sequence[Path]:
+    """Files of the networks that vote: as many as the document asks for, or all that there are."""
+    point = find_variant(variants(members.spec), spec.variant)
+    if point is None or not members.selected:
+        return []
+    runs = [Run(point.name, seed) for seed in members.seeds[: spec.size]]
+    return [network_path(spec.members, run, is_best=spec.network == "best") for run in runs]
+
+
+def _write_errors(
+    path: Path,
+    is_wrong: Bool[np.ndarray, " images"],
+    labels: Int[np.ndarray, " images"],
+    digits: Int[np.ndarray, " images"],
+) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image", "label", "output"])
+        for image in np.flatnonzero(is_wrong):
+            writer.writerow([image, labels[image], digits[image]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Pictures of digits that an ensemble gets wrong, and of what its first layer looks for (ch. 6)."""
+
+import csv
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from safetensors.numpy import load_file
+
+from nndl_jax.datasets import load_dataset
+from nndl_jax.schema import Ensemble
+from pipeline.experiments import Experiment
+from pipeline.figures.frame import COLOURS, new_figure
+from pipeline.paths import DATASET, RUNS
+from pipeline.runs import ERRORS, network_path
+
+_COLUMNS = 8
+_MOST = 40
+_FILTER_COLUMNS = 5
+
+
+def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
+    """The first test images that the vote gets wrong: the digit top right, the vote bottom right.
+
+    Those that the book's ensemble gets wrong as well have a frame; its own votes stand below them
+    in grey where they differ.
+    """
+    path = RUNS / spec.id / ERRORS
+    if not path.exists():
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        errors = [{name: int(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    if not errors:
+        return None
+    images = load_dataset(DATASET).test.images
+    known = {error.image for error in spec.known_errors}
+    shown = errors[:_MOST]
+    said = (
+        f"{len(errors)} errors"
+        if len(errors) == len(shown)
+        else (f"the first {len(shown)} of {len(errors)} errors")
+    )
+    title = f"{experiment.document.title}: {said}, framed where the book's are the same"
+    figure, panels = new_figure(len(shown), columns=_COLUMNS, title=title)
+    for axes, error in zip(panels, shown, strict=True):
+        _draw_image(
+            axes, 255 - images[error["image"]].reshape(28, 28), is_framed=error["image"] in known
+        )
+        axes.set_title(f"{error['image']}", fontsize=7, pad=2)
+        for height, digit in ((0.98, error["label"]), (0.02, error["output"])):
+            edge = "top" if height > 0.5 else "bottom"
+            axes.text(0.98, height, str(digit), transform=axes.transAxes, ha="right", va=edge)
+    return figure
+
+
+def draw_filters(members: Experiment, spec: Ensemble) -> Figure | None:
+    """The kernels of the first layer of the first network that votes; darker weights are larger."""
+    point = members.find(spec.variant)
+    if members.history is None or point is None:
+        return None
+    run = next(run for run in members.history.runs if run.variant == point.name)
+    kernels = load_file(network_path(spec.members, run))["layers.0.weight"]
+    if kernels.ndim != 4:
+        return None
+    title = f"{members.document.title}: filters of the first layer"
+    figure, panels = new_figure(len(kernels), columns=_FILTER_COLUMNS, title=title)
+    for axes, kernel in zip(panels, kernels, strict=True):
+        _draw_image(axes, -kernel[0], is_framed=False)
+    return figure
+
+
+def _draw_image(axes: Axes, image: np.ndarray, *, is_framed: bool) -> None:
+    axes.imshow(image, cmap="gray")
+    axes.grid(visible=False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(is_framed)
+    axes.spines[:].set_color(COLOURS[1])

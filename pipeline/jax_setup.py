@@ -1,0 +1,30 @@
+"""How JAX works in the stages that use it, which is settled before it is imported."""
+
+import os
+import sys
+
+from nndl_jax.schema import Network
+from nndl_jax.variants import variants
+from pipeline.paths import cache_folder
+from pipeline.resolved import Resolved
+
+
+def set_up_jax(experiment: Resolved) -> None:
+    """Choose how JAX works, before it is imported; what the user has set stays.
+
+    One thread for each device, and on a CPU one device for each core: the number of threads decides
+    how sums are rounded, and independent runs side by side use the cores better.
+    """
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    num_runs = len(experiment.seeds) * len(variants(experiment.spec))
+    wanted = {
+        "PJRT_NPROC": "1",
+        "JAX_NUM_CPU_DEVICES": str(max(1, min(cores, num_runs))),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    if isinstance(experiment.spec, Network) and experiment.spec.training.dtype == "float64":
+        wanted["JAX_ENABLE_X64"] = "1"
+    for variable, value in wanted.items():
+        os.environ.setdefault(variable, value)

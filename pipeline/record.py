@@ -1,0 +1,118 @@
+"""`python -m pipeline.record`: documents at the book's own settings, in one process without DVC.
+
+It is for a machine with an accelerator, or with time. What is measured goes to `recorded/<id>/`, to
+be committed: `make` judges it beside what it runs itself. A document that is recorded already is
+passed over, and one that was interrupted goes on from its last saved epoch.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import nndl_jax
+from nndl_jax.faults import SpecError
+from nndl_jax.schema import Ensemble, Network
+from nndl_jax.validation import closest
+from pipeline import download, ensemble, prepare, train
+from pipeline.jax_setup import set_up_jax
+from pipeline.paths import DATASET, RECORDED, RUNS, STATE
+from pipeline.resolve import BOOK, resolve_all
+from pipeline.resolved import Resolved, save_resolved
+from pipeline.runs import ERRORS, read_about
+
+_WORK = STATE / "record"
+
+
+def main() -> None:
+    """Record the documents that are named, or all that can be."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.record")
+    parser.add_argument("ids", nargs="*", metavar="id", help="a document; none for all")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each variant (default: 5)")
+    arguments = parser.parse_args()
+    try:
+        _, resolved = resolve_all(changes=BOOK | {"runs": arguments.runs})
+    except SpecError as error:
+        sys.exit(str(error))
+    able = {name: each for name, each in resolved.items() if _is_able(each)}
+    for name in arguments.ids:
+        if name not in able:
+            sys.exit(f"{name}: is no document that can be recorded; {closest(name, list(able))}")
+    if not DATASET.exists():
+        download.main()
+        prepare.main()
+    wanted = arguments.ids or list(able)
+    set_up_jax(max((able[name] for name in wanted), key=lambda each: len(each.seeds)))
+    # Networks before those that vote.
+    for name in sorted(wanted, key=lambda name: isinstance(able[name].spec, Ensemble)):
+        _record(name, able)
+
+
+def _is_able(resolved: Resolved) -> bool:
+    """Networks in float32, and ensembles: replays are in float64, for CPUs, and run by `make`."""
+    match resolved.spec:
+        case Network() as network:
+            return network.training.dtype == "float32"
+        case Ensemble():
+            return True
+        case _:
+            return False
+
+
+def _record(name: str, able: Mapping[str, Resolved]) -> None:
+    experiment, target = able[name], Path.cwd() / RECORDED / name
+    digest = experiment.digest()
+    if read_about(target).get("document") == digest:
+        print(f"{name}: is recorded already; delete {RECORDED / name} to do it again")
+        return
+    root = Path.cwd()
+    (root / _WORK).mkdir(parents=True, exist_ok=True)
+    os.chdir(root / _WORK)
+    try:
+        seconds = _run(name, experiment, able, root)
+        print(f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else ""), flush=True)
+        _keep(
+            name,
+            target,
+            {"document": digest, "device": nndl_jax.describe_devices(), "seconds": seconds},
+        )
+    finally:
+        os.chdir(root)
+
+
+def _run(name: str, experiment: Resolved, able: Mapping[str, Resolved], root: Path) -> float | None:
+    """Run a document in a folder of its own; gives the seconds it took, or None if it went on."""
+    DATASET.parent.mkdir(exist_ok=True)
+    DATASET.unlink(missing_ok=True)
+    DATASET.symlink_to(root / DATASET)
+    save_resolved(name, experiment)
+    goes_on = (STATE / name / "snapshot.safetensors").exists()
+    begin = time.monotonic()
+    if isinstance(experiment.spec, Ensemble):
+        save_resolved(experiment.spec.members, able[experiment.spec.members])
+        ensemble.run(name, experiment)
+    else:
+        train.run(name, experiment)
+    return None if goes_on else round(time.monotonic() - begin, 1)
+
+
+def _keep(name: str, target: Path, about: Mapping[str, object]) -> None:
+    """Put what was measured where it is kept, all of it or nothing."""
+    fresh = target.with_name(f".{name}.writing")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for file in ("history.csv", ERRORS):
+        if (RUNS / name / file).exists():
+            shutil.copyfile(RUNS / name / file, fresh / file)
+    content = json.dumps(dict(read_about(RUNS / name)) | dict(about), indent=1) + "\n"
+    (fresh / "about.json").write_text(content, encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.replace(target)
+
+
+if __name__ == "__main__":
+    main()

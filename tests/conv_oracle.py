@@ -1,0 +1,185 @@
+"""Chapter 6's networks in float64 NumPy, an image and a place at a time.
+
+Written from the book's equations and from what is known of its program: biases and activations come
+after the maximum of a window, and each pixel that has this maximum gets the whole gradient.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import oracle
+
+from nndl_jax.layers import ConvLayer, MaxPoolLayer
+from nndl_jax.model import FeedforwardNetwork
+
+Place = tuple[int, int, tuple[slice, slice, slice]]
+"""A row and a column, and what of an image belongs to it."""
+
+
+class Conv(NamedTuple):
+    """Kernels (filters, maps, height, width), a bias for each filter, and what follows."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    window: tuple[int, int]
+    activation: str
+
+
+class Pool(NamedTuple):
+    """Max-pooling that follows no convolution."""
+
+    window: tuple[int, int]
+
+
+Layer = Conv | Pool | oracle.Layer
+
+
+def places(
+    image: np.ndarray, size: Sequence[int], stride: Sequence[int] = (1, 1)
+) -> Iterator[Place]:
+    """Where a kernel or a window lies, whole, on an image."""
+    _, rows, columns = image.shape
+    for top in range(0, rows - size[0] + 1, stride[0]):
+        for left in range(0, columns - size[1] + 1, stride[1]):
+            covered = np.s_[:, top : top + size[0], left : left + size[1]]
+            yield top // stride[0], left // stride[1], covered
+
+
+def correlate(image: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+    """Weighted inputs of every filter without its bias (ch. 6 eq. 125)."""
+    size = kernels.shape[2:]
+    weighted = np.zeros((len(kernels), *np.subtract(image.shape[1:], size) + 1))
+    for row, column, covered in places(image, size):
+        weighted[:, row, column] = (kernels * image[covered]).sum(axis=(1, 2, 3))
+    return weighted
+
+
+def correlate_gradient(
+    image: np.ndarray, kernels: np.ndarray, delta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient by the image and by the kernels, of what has the gradient delta above them."""
+    by_image, by_kernels = np.zeros(image.shape), np.zeros(kernels.shape)
+    for row, column, covered in places(image, kernels.shape[2:]):
+        error = delta[:, row, column, None, None, None]
+        by_image[covered] += (error * kernels).sum(axis=0)
+        by_kernels += error * image[covered]
+    return by_image, by_kernels
+
+
+def max_pool(image: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """The maxima of windows side by side; what does not fill one is left out."""
+    maxima = np.zeros((len(image), *np.floor_divide(image.shape[1:], window)))
+    for row, column, covered in places(image, window, window):
+        maxima[:, row, column] = image[covered].max(axis=(1, 2))
+    return maxima
+
+
+def max_pool_gradient(image: np.ndarray, window: tuple[int, int], delta: np.ndarray) -> np.ndarray:
+    """The gradient by the image, where pixels that share a maximum each get all of it."""
+    by_image = np.zeros(image.shape)
+    for row, column, covered in places(image, window, window):
+        is_largest = image[covered] == image[covered].max(axis=(1, 2), keepdims=True)
+        by_image[covered] = is_largest * delta[:, row, column, None, None]
+    return by_image
+
+
+def slopes(activation: str, z: np.ndarray) -> np.ndarray:
+    """The derivative of each activation by its own weighted input."""
+    a = oracle.activate(activation, z)
+    own = {"sigmoid": a * (1 - a), "tanh": 1 - a**2, "relu": 1.0 * (z > 0), "linear": 1 + 0 * z}
+    return own[activation]
+
+
+def feedforward(layers: Sequence[Layer], image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each layer's z and a, from an image of maps, rows and columns."""
+    passed, a = [], image
+    for layer in layers:
+        match layer:
+            case Conv():
+                z = max_pool(correlate(a, layer.weight), layer.window) + layer.bias[:, None, None]
+            case Pool():
+                z = max_pool(a, layer.window)
+            case oracle.Layer():
+                z = layer.weight @ a.ravel() + layer.bias
+        a = z if isinstance(layer, Pool) else oracle.activate(layer.activation, z)
+        passed.append((z, a))
+    return passed
+
+
+def backpropagate(layers: Sequence[Layer], image: np.ndarray, y: np.ndarray) -> list[Layer]:
+    """The gradient of the cost of one image whose output error is a - y; pooling has none."""
+    passed = feedforward(layers, image)
+    inputs = [image, *(a for _, a in passed[:-1])]
+    delta, gradient = passed[-1][1] - y, []
+    for at in range(len(layers) - 1, -1, -1):
+        layer, a = layers[at], inputs[at]
+        match layer:
+            case Conv():
+                maps = correlate(a, layer.weight)
+                spread = max_pool_gradient(maps, layer.window, delta)
+                by_inputs, by_kernels = correlate_gradient(a, layer.weight, spread)
+                own = layer._replace(weight=by_kernels, bias=delta.sum(axis=(1, 2)))
+            case Pool():
+                by_inputs, own = max_pool_gradient(a, layer.window, delta), layer
+            case oracle.Layer():
+                by_inputs = (layer.weight.T @ delta).reshape(a.shape)
+                own = oracle.Layer(np.outer(delta, a), delta)
+        gradient.insert(0, own)
+        before = layers[at - 1] if at else Pool((1, 1))
+        is_pool = isinstance(before, Pool)
+        delta = by_inputs if is_pool else by_inputs * slopes(before.activation, passed[at - 1][0])
+    return gradient
+
+
+def train(
+    layers: Sequence[Layer],
+    images: np.ndarray,
+    targets: Sequence[np.ndarray],
+    batches: Sequence[np.ndarray],
+    loss: str,
+    rule: oracle.Rule,
+) -> tuple[list[Layer], list[float]]:
+    """Layers after a step on each mini-batch, and the mean cost of each before its step.
+
+    w <- w - eta (g + lambda w / n), and the same of biases without lambda (ch. 3 eq. 93).
+    """
+    layers, costs = list(layers), []
+    for batch in batches:
+        outputs = [feedforward(layers, images[i])[-1][1] for i in batch]
+        of_images = [oracle.cost(loss, a, targets[i]) for a, i in zip(outputs, batch, strict=True)]
+        costs.append(float(np.mean(of_images)))
+        gradients = [backpropagate(layers, images[i], targets[i]) for i in batch]
+        for at, each in enumerate(zip(*gradients, strict=True)):
+            if not isinstance(layers[at], Pool):
+                layers[at] = step(layers[at], each, rule)
+    return layers, costs
+
+
+def step(
+    layer: Conv | oracle.Layer, gradients: Sequence[Layer], rule: oracle.Rule
+) -> Conv | oracle.Layer:
+    """A layer after a step by the mean of the gradients of some images."""
+    by_weight, by_bias = (
+        np.mean([getattr(g, name) for g in gradients], axis=0) for name in ("weight", "bias")
+    )
+    pull = by_weight + rule.l2 / rule.divisor * layer.weight
+    return layer._replace(
+        weight=layer.weight - rule.learning_rate * pull,
+        bias=layer.bias - rule.learning_rate * by_bias,
+    )
+
+
+def copy_layers(model: FeedforwardNetwork) -> list[Layer]:
+    """The layers of one of the library's networks, in float64."""
+    copies: list[Layer] = []
+    for layer in model.layers:
+        if isinstance(layer, MaxPoolLayer):
+            copies.append(Pool(layer.window))
+            continue
+        params = np.asarray(layer.weight, float), np.asarray(layer.bias, float)
+        if isinstance(layer, ConvLayer):
+            copies.append(Conv(*params, layer.window, layer.activation))
+        else:
+            copies.append(oracle.Layer(*params, layer.activation))
+    return copies

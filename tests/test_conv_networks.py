@@ -1,0 +1,170 @@
+"""Convolutional networks as chapter 6's program trains them, against the oracle."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+from conv_oracle import backpropagate, copy_layers, feedforward, train as train_oracle
+from flax import nnx
+from jax.sharding import Mesh
+
+from nndl_jax import build_model, evaluate, layers, train, variants
+from nndl_jax.datasets import Dataset, Split
+from nndl_jax.gradients import bias_gradients
+from nndl_jax.state import RunKeys
+
+SOFTMAX = {
+    "kind": "dense",
+    "units": 10,
+    "activation": "softmax",
+    "initializer": {"weights": "zeros", "biases": "zeros"},
+}
+SIGMOIDS = {"kind": "dense", "units": 10, "activation": "sigmoid"}
+
+
+def conv(filters, kernel, activation):
+    return {"kind": "conv", "filters": filters, "kernel": kernel, "activation": activation}
+
+
+def pool(*window):
+    return {"kind": "max-pool", "window": window}
+
+
+# The book's program: images in their order, a short mini-batch left out, lambda by mini-batches.
+NETWORK3 = {
+    "model.inputs": [1, 28, 28],
+    "model.layers": [
+        conv(2, [5, 5], "sigmoid"),
+        pool(2, 2),
+        # A row of 10 is left over by windows of three.
+        conv(3, [3, 3], "relu"),
+        pool(3, 2),
+        {"kind": "dense", "units": 6, "activation": "tanh"},
+        SOFTMAX,
+    ],
+    "model.initializer": {"weights": "normal-fan-out", "biases": "normal"},
+    "data.train_images": 25,
+    "loss": "log-likelihood",
+    "optimizer.learning_rate": 0.5,
+    "regularizer": {"l2": 0.1, "per": "batch"},
+    "training.epochs": 2,
+    "training.shuffle": False,
+    "training.drop_short_batch": True,
+    "training.dtype": "float64",
+}
+DOCUMENTS = {
+    "convolutions with pooling": {},
+    "pooling before a convolution without": {
+        "model.layers": [pool(4, 4), conv(3, [2, 3], "tanh"), SOFTMAX]
+    },
+    "four maps and pooling twice": {
+        "model.inputs": [4, 14, 14],
+        "model.layers": [conv(2, [3, 4], "relu"), pool(2, 2), pool(2, 3), SIGMOIDS],
+        "loss": "cross-entropy",
+    },
+}
+TOLERANCE = 1e-12
+
+
+@pytest.fixture(scope="module")
+def half_white(small_dataset):
+    """The small data set with white right halves, where many pixels share a maximum."""
+
+    def erase(split):
+        square = split.images.reshape(-1, 28, 28).copy()
+        square[:, :, 14:] = 0
+        return Split(square.reshape(split.images.shape), split.labels)
+
+    splits = (small_dataset.train, small_dataset.validation, small_dataset.test)
+    return Dataset("half white", *map(erase, splits))
+
+
+@pytest.fixture
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def maps_of(split, spec):
+    return (split.images / 256).reshape(-1, *spec.model.inputs)
+
+
+def worst_deviation(spec, dataset):
+    """The largest difference from the oracle in a parameter or a cost, after two epochs."""
+    model = build_model(spec, key=RunKeys.from_seed(jnp.uint32(0)).init)
+    batches = [np.arange(0, 10), np.arange(10, 20)]
+    rule = oracle.Rule(spec.optimizer.learning_rate, 0.0, 0.0, spec.regularizer.l2, len(batches))
+    targets = [oracle.target(label, "one-hot") for label in dataset.train.labels]
+    expected, costs = train_oracle(
+        copy_layers(model), maps_of(dataset.train, spec), targets, 2 * batches, spec.loss, rule
+    )
+    *_, result = train(spec, dataset)
+    differences = [result.metrics["batch_cost"][0] - np.mean(costs[2:])]
+    for ours, theirs in zip(copy_layers(result.model(0)), expected, strict=True):
+        differences += [np.subtract(a, b) for a, b in zip(ours[:2], theirs[:2], strict=True)]
+    return max(np.max(np.abs(difference)) for difference in differences)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("changes", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_epochs_are_the_oracles(small_network, half_white, changes):
+    assert worst_deviation(small_network(NETWORK3 | changes), half_white) < TOLERANCE
+
+
+def one_of_equals(images, window):
+    """What XLA makes of pooling: one of the pixels that share a maximum gets the gradient."""
+    shape = (1, 1, *window)
+    return jax.lax.reduce_window(images, -jnp.inf, jax.lax.max, shape, shape, "VALID")
+
+
+CONVOLVE = layers.convolve
+MUTATIONS = {
+    "one of equal pixels gets the gradient": ("max_pool", one_of_equals),
+    "kernels flipped": ("convolve", lambda images, kernels: CONVOLVE(images, kernels[..., ::-1])),
+    "rows for columns": (
+        "convolve",
+        lambda images, kernels: CONVOLVE(images, jnp.swapaxes(kernels, 2, 3)),
+    ),
+}
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)
+def test_mutation_breaks_the_comparison(small_network, half_white, monkeypatch, mutation):
+    monkeypatch.setattr(layers, *mutation)
+    assert worst_deviation(small_network(NETWORK3), half_white) > 1e6 * TOLERANCE
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training.shuffle": True},
+        {"training.drop_short_batch": False},
+        {"regularizer.per": "image"},
+        {"data.train_images": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_each_convention_of_the_program_makes_a_difference(small_network, half_white, changes):
+    assert worst_deviation(small_network(NETWORK3 | changes), half_white) > 1e6 * TOLERANCE
+
+
+def test_images_are_evaluated_as_the_oracle_does(small_network, small_dataset):
+    # More images than are evaluated at once; kernels count among the weights of the penalty.
+    spec = small_network(NETWORK3 | {"training.dtype": "float32"})
+    model = build_model(spec, key=jax.random.key(0))
+    expected, (train_split, labels) = copy_layers(model), small_dataset.train
+    outputs = [feedforward(expected, image)[-1][1] for image in maps_of(small_dataset.train, spec)]
+    count = sum(int(np.argmax(a) == y) for a, y in zip(outputs, labels, strict=True))
+    costs = [
+        oracle.cost(spec.loss, a, oracle.target(y, "one-hot"))
+        for a, y in zip(outputs, labels, strict=True)
+    ]
+    squares = sum(
+        np.sum(each.weight**2) for each in expected if isinstance(each, tuple) and len(each) > 1
+    )
+    found = evaluate(model, small_dataset.train, spec)
+    assert int(found.num_correct) == count
+    assert float(found.cost) == pytest.approx(np.mean(costs) + 0.05 * squares / 120, rel=1e-5)

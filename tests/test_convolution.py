@@ -1,0 +1,183 @@
+"""Convolution, max-pooling and their layers (ch. 6), against sums written out and against XLA."""
+
+from math import prod
+
+import conv_oracle
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+from scipy import signal
+
+from nndl_jax import build_model
+from nndl_jax.convolution import convolve, max_pool
+from nndl_jax.layers import ConvLayer
+from nndl_jax.schema import Conv, Initializer
+
+KEY = jax.random.key(0)
+NETWORK3 = Initializer(weights="normal-fan-out", biases="normal")
+# Images (number, maps, rows, columns) and kernels (filters, maps, height, width) of odd shapes.
+SHAPES = [
+    ((1, 1, 28, 28), (20, 1, 5, 5)),
+    ((3, 2, 9, 7), (4, 2, 2, 5)),
+    ((2, 3, 5, 8), (1, 3, 5, 1)),
+    ((5, 1, 4, 6), (2, 1, 4, 6)),
+    ((2, 3, 6, 4), (3, 3, 1, 1)),
+]
+# Rows and columns, and windows that fit on them or leave some over.
+POOLS = [((24, 24), (2, 2)), ((7, 9), (2, 2)), ((8, 7), (3, 2)), ((5, 6), (1, 4)), ((4, 3), (4, 3))]
+
+
+def drawn(shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@pytest.fixture
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.parametrize(("images", "kernels"), SHAPES)
+def test_convolution_is_the_cross_correlation_of_scipy(float64, images, kernels):
+    images, kernels = drawn(images), drawn(kernels, seed=1)
+    expected = [
+        [
+            sum(signal.correlate2d(*pair, mode="valid") for pair in zip(image, kernel, strict=True))
+            for kernel in kernels
+        ]
+        for image in images
+    ]
+    found = convolve(jnp.asarray(images), jnp.asarray(kernels))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_kernels_are_not_flipped():
+    # Where the kernel lies before the pixel, its last number meets it.
+    image = jnp.zeros((1, 1, 1, 5)).at[0, 0, 0, 2].set(1.0)
+    kernel = jnp.array([[[[1.0, 2.0, 3.0]]]])
+    assert convolve(image, kernel)[0, 0, 0].tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize(("images", "kernels"), SHAPES)
+def test_gradient_of_convolution_is_that_of_xla(float64, images, kernels):
+    def xla(images, kernels):
+        return jax.lax.conv_general_dilated(images, kernels, (1, 1), "VALID")
+
+    images, kernels = jnp.asarray(drawn(images)), jnp.asarray(drawn(kernels, seed=1))
+    forward, backward = jax.vjp(convolve, images, kernels)
+    _, expected_fn = jax.vjp(xla, images, kernels)
+    delta = jnp.asarray(drawn(forward.shape, seed=2))
+    for ours, theirs in zip(backward(delta), expected_fn(delta), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("size", "window"), POOLS)
+def test_pooling_is_the_maximum_of_each_whole_window(size, window):
+    images = drawn((2, 3, *size)).astype(np.float32)
+    expected = [conv_oracle.max_pool(image, window) for image in images]
+    np.testing.assert_array_equal(max_pool(jnp.asarray(images), window), expected)
+
+
+def test_pooling_of_single_pixels_changes_nothing():
+    images = jnp.asarray(drawn((2, 3, 4, 5)))
+    np.testing.assert_array_equal(max_pool(images, (1, 1)), images)
+
+
+@pytest.mark.parametrize(("size", "window"), POOLS)
+def test_gradient_of_pooling_without_ties_is_that_of_xla(size, window):
+    def xla(images):
+        shape = (1, 1, *window)
+        return jax.lax.reduce_window(images, -jnp.inf, jax.lax.max, shape, shape, "VALID")
+
+    # Numbers that are all different.
+    count = 6 * prod(size)
+    images = jnp.asarray(np.random.default_rng(0).permutation(count).reshape(2, 3, *size) / count)
+    forward, backward = jax.vjp(lambda images: max_pool(images, window), images)
+    delta = jnp.asarray(drawn(forward.shape, seed=1), forward.dtype)
+    np.testing.assert_array_equal(backward(delta)[0], jax.vjp(xla, images)[1](delta)[0])
+
+
+def test_pixels_that_share_a_maximum_each_get_its_whole_gradient():
+    # XLA gives all of it to one of them.
+    image = jnp.array([[[[5.0, 5.0, 1.0, 0.0], [0.0, 5.0, 2.0, 2.0]]]])
+    (found,) = jax.vjp(lambda images: max_pool(images, (2, 2)), image)[1](
+        jnp.array([[[[3.0, 7.0]]]])
+    )
+    assert found[0, 0].tolist() == [[3, 3, 0, 0], [0, 3, 7, 7]]
+
+
+@pytest.mark.parametrize("window", [(1, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
+def test_layer_is_the_books_activation_then_maximum(float64, activation, window):
+    # The layer takes the maximum first, which is the same for functions that never fall.
+    spec = Conv(kind="conv", filters=3, kernel=(3, 2), activation=activation)
+    layer = ConvLayer(2, spec, NETWORK3, window=window, key=KEY, dtype=jnp.float64)
+    images = drawn((4, 2, 9, 8))
+    weights, biases = np.asarray(layer.weight[...]), np.asarray(layer.bias[...])
+    maps = [conv_oracle.correlate(image, weights) + biases[:, None, None] for image in images]
+    expected = [conv_oracle.max_pool(oracle.activate(activation, z), window) for z in maps]
+    np.testing.assert_allclose(layer(jnp.asarray(images)), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_layer_takes_one_image_or_batches_of_batches():
+    spec = Conv(kind="conv", filters=3, kernel=(3, 3), activation="tanh")
+    layer = ConvLayer(1, spec, NETWORK3, window=(2, 2), key=KEY, dtype=jnp.float32)
+    images = jnp.asarray(drawn((2, 3, 1, 8, 8)), jnp.float32)
+    found = layer(images)
+    assert found.shape == (2, 3, 3, 3, 3)
+    np.testing.assert_allclose(layer(images[1, 2]), found[1, 2], rtol=1e-6)
+
+
+# The book's program counts the outputs of a filter: 20 * 25 / 4 = 125 in its first convolution and
+# 40 * 25 / 4 = 250 in its second; 7 * 9 / 4 = 15 leaves a remainder. Inputs are maps * 25.
+DEVIATIONS = [
+    ("normal-fan-out", 20, 1, (5, 5), (2, 2), 125**-0.5),
+    ("normal-fan-out", 40, 20, (5, 5), (2, 2), 250**-0.5),
+    ("normal-fan-out", 7, 50, (3, 3), (2, 2), 15**-0.5),
+    ("normal-fan-out", 20, 20, (5, 3), (1, 1), 300**-0.5),
+    ("normal-fan-in", 40, 20, (5, 5), (2, 2), 500**-0.5),
+    ("normal", 40, 20, (5, 5), (2, 2), 1.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("weights", "filters", "maps", "kernel", "window", "deviation"), DEVIATIONS
+)
+def test_first_kernels_have_the_mean_and_deviation_of_their_law(
+    weights, filters, maps, kernel, window, deviation
+):
+    spec = Conv(kind="conv", filters=filters, kernel=kernel, activation="relu")
+    initializer = Initializer(weights=weights, biases="normal")
+    layer = ConvLayer(maps, spec, initializer, window=window, key=KEY, dtype=jnp.float32)
+    kernels = np.asarray(layer.weight[...])
+    assert kernels.shape == (filters, maps, *kernel)
+    assert layer.bias[...].shape == (filters,)
+    # Standard errors: of the mean sd/sqrt(n), of the deviation sd/sqrt(2n); five of each.
+    assert kernels.mean() == pytest.approx(0, abs=5 * deviation / kernels.size**0.5)
+    assert kernels.std() == pytest.approx(deviation, abs=5 * deviation / (2 * kernels.size) ** 0.5)
+
+
+def test_first_weights_are_those_of_the_books_program(small_network):
+    # Convolutions and dense layers by what goes out of them, softmax of zeros (ch. 6).
+    conv = {"kind": "conv", "filters": 20, "kernel": [5, 5], "activation": "sigmoid"}
+    pool = {"kind": "max-pool", "window": [2, 2]}
+    dense = {"kind": "dense", "units": 100, "activation": "sigmoid"}
+    zeros = {"weights": "zeros", "biases": "zeros"}
+    softmax = {"kind": "dense", "units": 10, "activation": "softmax", "initializer": zeros}
+    spec = small_network(
+        {
+            "model.inputs": [1, 28, 28],
+            "model.layers": [conv, pool, dense, softmax],
+            "model.initializer": {"weights": "normal-fan-out", "biases": "normal"},
+            "loss": "log-likelihood",
+        }
+    )
+    first, second, last = build_model(spec, key=KEY).layers
+    # Five standard errors of 500 and of 288,000 draws.
+    assert float(first.weight[...].std()) == pytest.approx(125**-0.5, rel=5 / 1000**0.5)
+    assert second.weight[...].shape == (100, 20 * 12 * 12)
+    assert float(second.weight[...].std()) == pytest.approx(0.1, rel=5 / 576_000**0.5)
+    assert not last.weight[...].any()
+    assert not last.bias[...].any()
