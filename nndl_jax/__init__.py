@@ -14,12 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Baseline, Calculation, Document, Ensemble, Network
+from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
 from nndl_jax.specs import dump_spec, list_specs, load_spec
 from nndl_jax.variants import list_runs, variants
 
 if TYPE_CHECKING:
     from nndl_jax.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
+    from nndl_jax.construction import build_construction, measure_construction
     from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
     from nndl_jax.devices import describe_devices
     from nndl_jax.ensemble import Vote, vote
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
+    "construction": ("build_construction", "measure_construction"),
     "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
     "devices": ("describe_devices",),
     "ensemble": ("Vote", "vote"),
@@ -43,6 +45,7 @@ _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 __all__ = [
     "Baseline",
     "Calculation",
+    "Construction",
     "Dataset",
     "DivergenceError",
     "Document",
@@ -57,6 +60,7 @@ __all__ = [
     "Vote",
     "abstract_states",
     "bias_gradients",
+    "build_construction",
     "build_model",
     "describe_devices",
     "dump_spec",
@@ -69,6 +73,7 @@ __all__ = [
     "load_mnist",
     "load_snapshot",
     "load_spec",
+    "measure_construction",
     "predict",
     "save",
     "save_snapshot",

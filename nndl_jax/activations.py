@@ -1,4 +1,4 @@
-"""Activation functions by the names that documents give them (ch. 1, 3, 6)."""
+"""Activation functions by the names that documents give them (ch. 1, 3, 4, 6)."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,4 +16,6 @@ ACTIVATIONS: Mapping[Activation, ActivationFn] = {
     "relu": jax.nn.relu,
     "linear": lambda z: z,
     "softmax": jax.nn.softmax,
+    "step": lambda z: (z > 0).astype(z.dtype),
+    "wavy": lambda z: jax.nn.sigmoid(z) + 0.2 * jnp.sin(10 * z) * jnp.exp(-jnp.abs(z)),
 }

@@ -16,7 +16,7 @@ from nndl_jax.datasets import Split
 from nndl_jax.epoch import monitored_splits, train_epochs
 from nndl_jax.faults import SpecError
 from nndl_jax.legacy import epoch_orders, initial_layers
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.model import FeedforwardNetwork, draw_network
 from nndl_jax.optimizer import hyperparameters
 from nndl_jax.schema import Network, Replay
 from nndl_jax.state import Measurements, RunInputs, TrainState, init_state
@@ -121,7 +121,7 @@ class Engine:
         return _with_legacy_draws(init_state(drawn, jnp.uint32(seed)), spec)
 
     def _build(self) -> FeedforwardNetwork:
-        return FeedforwardNetwork(self._spec, key=jax.random.key(0))
+        return draw_network(self._spec, key=jax.random.key(0))
 
     def _put(self, runwise: np.ndarray) -> Array:
         """A row for each run, on the devices; the last is repeated until each has equally many."""

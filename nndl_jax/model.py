@@ -1,6 +1,6 @@
 """Documents to networks (ch. 1, 3, 6): layers in a row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import assert_never
 
@@ -20,15 +20,26 @@ class FeedforwardNetwork(nnx.Module):
     """A stack of layers from images to output activations.
 
     Attributes:
-        layers: the layers in order of evaluation.
+        layers: the layers in order of evaluation, the last a `DenseLayer`.
+        inputs: shape of one input.
+        separate_streams: whether each layer draws for itself what it drops, see
+            `Training.dropout_streams`.
     """
 
-    def __init__(self, spec: Network, *, key: Key[Array, ""]) -> None:
-        self.inputs = spec.model.inputs
-        output = spec.model.layers[-1]
-        self.output_activation: Activation = getattr(output, "activation", "linear")
-        self.separate_streams = spec.training.dropout_streams == "separate"
-        self.layers = nnx.List(list(_build_layers(spec, key)))
+    def __init__(
+        self,
+        layers: Iterable[DenseLayer | ConvLayer | MaxPoolLayer],
+        inputs: tuple[int, ...],
+        *,
+        separate_streams: bool = True,
+    ) -> None:
+        self.layers = nnx.List(list(layers))
+        self.inputs = inputs
+        self.separate_streams = separate_streams
+        output = self.layers[-1]
+        if not isinstance(output, DenseLayer):
+            raise TypeError(f"the last layer must be a DenseLayer, got {type(output).__name__}")
+        self.output_activation: Activation = output.activation
 
     def logits(
         self, images: Float[Array, "*batch pixels"], *, dropout_key: Key[Array, ""] | None = None
@@ -79,7 +90,16 @@ def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
         raise SpecError.at(spec.id, None, "vary", said)
     check_supported(spec)
     check_memory(spec)
-    return FeedforwardNetwork(spec, key=key)
+    return draw_network(spec, key=key)
+
+
+def draw_network(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
+    """The same without asking whether it can be built: for programs that are compiled."""
+    return FeedforwardNetwork(
+        _build_layers(spec, key),
+        spec.model.inputs,
+        separate_streams=spec.training.dropout_streams == "separate",
+    )
 
 
 def drops(spec: Network) -> bool:

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Key, UInt32
 
 from nndl_jax.evaluation import Evaluation
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.model import draw_network
 from nndl_jax.optimizer import Hyperparameters, build_optimizer
 from nndl_jax.schema import Network
 from nndl_jax.stopping import Progress, Rules, init_progress
@@ -63,7 +63,7 @@ class Measurements(NamedTuple):
 
 def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:
     """The state before the first epoch."""
-    model = FeedforwardNetwork(spec, key=RunKeys.from_seed(seed).init)
+    model = draw_network(spec, key=RunKeys.from_seed(seed).init)
     params = nnx.state(model, nnx.Param)
     # The numbers do not enter into the state that an optimiser starts from.
     numbers = Hyperparameters(*(jnp.zeros(()) for _ in Hyperparameters._fields))

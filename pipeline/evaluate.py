@@ -24,6 +24,7 @@ from nndl_jax.schema import (
     Calculation,
     Claim,
     ComparisonClaim,
+    Construction,
     CurveClaim,
     Document,
     Network,
@@ -177,7 +178,7 @@ def _summaries(
 ) -> Mapping[str, Float[np.ndarray, " runs"]]:
     """The values of each run that stand for its curve, by name."""
     last = last_epoch(curves)
-    if isinstance(document, Calculation):
+    if isinstance(document, Calculation | Construction):
         return {metric: last}
     if metric.startswith("gradient_norm."):
         return {f"{metric}.first": last_epoch(curves[:, ::-1]), f"{metric}.last": last}

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import TypeVar
 
-from nndl_jax.schema import Baseline, Calculation
+from nndl_jax.schema import Baseline, Calculation, Construction
 from nndl_jax.variants import variants
 from pipeline.resolved import Resolved
 from pipeline.runs import Row
 
-Kind = TypeVar("Kind", Baseline, Calculation)
+Kind = TypeVar("Kind", Baseline, Calculation, Construction)
 
 
 def list_points(experiment: Resolved, kind: type[Kind]) -> list[tuple[Kind, int]]:

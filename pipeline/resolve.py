@@ -17,6 +17,7 @@ from nndl_jax.schema import (
     Baseline,
     Calculation,
     ComparisonClaim,
+    Construction,
     Document,
     Ensemble,
     Network,
@@ -88,7 +89,7 @@ def apply_settings(spec: Document, settings: Settings) -> Document:
             return _limit_network(spec, profile)
         case Baseline():
             return _limit_axes(spec, "data.train_images", profile.max_fit_images)
-        case Calculation() | Ensemble():
+        case Calculation() | Construction() | Ensemble():
             return spec
         case _:
             assert_never(spec)

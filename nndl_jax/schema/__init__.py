@@ -1,7 +1,8 @@
 """Documents: what an experiment of the book is, as validated, frozen records.
 
-A document is a `Network`, an `Ensemble`, a `Baseline` or a `Calculation`, told apart by its field
-`kind`. Documents speak the book's words (quadratic, log-likelihood), the code those of the field.
+A document is a `Network`, an `Ensemble`, a `Construction`, a `Baseline` or a `Calculation`, told
+apart by its field `kind`. Documents speak the book's words (quadratic, log-likelihood), the code
+those of the field.
 """
 
 from typing import Annotated, Any
@@ -10,7 +11,10 @@ from pydantic import Field, TypeAdapter
 
 from nndl_jax.schema.base import ID_PATTERN, FieldValue, Record
 from nndl_jax.schema.baseline import SVM, AverageDarkness, Baseline, RandomGuess
+from nndl_jax.schema.bumps import Bumps
 from nndl_jax.schema.calculation import Calculation, Polynomial, Softmax, WeightedInput
+from nndl_jax.schema.chain import Chain
+from nndl_jax.schema.circuit import Circuit
 from nndl_jax.schema.claims import (
     Claim,
     ComparisonClaim,
@@ -19,6 +23,7 @@ from nndl_jax.schema.claims import (
     NumberClaim,
     Side,
 )
+from nndl_jax.schema.construction import Construction
 from nndl_jax.schema.data import Augmentation, Data, Distortions, Example, Shifts
 from nndl_jax.schema.ensemble import Ensemble, KnownError
 from nndl_jax.schema.experiment import Source
@@ -42,8 +47,9 @@ from nndl_jax.schema.learning import (
     Training,
 )
 from nndl_jax.schema.network import Network
+from nndl_jax.schema.towers import Towers
 
-Document = Network | Ensemble | Baseline | Calculation
+Document = Network | Ensemble | Construction | Baseline | Calculation
 DOCUMENTS: TypeAdapter[Document] = TypeAdapter(Annotated[Document, Field(discriminator="kind")])
 
 
@@ -60,9 +66,13 @@ __all__ = [
     "Augmentation",
     "AverageDarkness",
     "Baseline",
+    "Bumps",
     "Calculation",
+    "Chain",
+    "Circuit",
     "Claim",
     "ComparisonClaim",
+    "Construction",
     "Conv",
     "CurveClaim",
     "Data",
@@ -94,6 +104,7 @@ __all__ = [
     "Side",
     "Softmax",
     "Source",
+    "Towers",
     "Training",
     "WeightedInput",
     "json_schema",

@@ -11,7 +11,17 @@ from nndl_jax.schema.base import FieldValue, Identifier, Record, Text, fault
 from nndl_jax.schema.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
 
 MAX_VARIANTS = 1024
-VARIED = ("data", "model", "loss", "optimizer", "regularizer", "training", "method", "quantity")
+VARIED = (
+    "data",
+    "model",
+    "loss",
+    "optimizer",
+    "regularizer",
+    "training",
+    "method",
+    "quantity",
+    "network",
+)
 """Parts of a document that its variants may differ in."""
 
 _VALIDATED = "validation_accuracy"

@@ -110,6 +110,12 @@ class Network(Experiment):
                     ("model", "layers", at, "activation"),
                     "softmax belongs to the last layer; use sigmoid, tanh, relu or linear here",
                 )
+        for (at, _), activation in zip(stack, activations, strict=True):
+            if activation == "step":
+                raise fault(
+                    ("model", "layers", at, "activation"),
+                    "a step has no slope to learn by; use sigmoid, or write a construction",
+                )
         needed = "softmax" if self.loss == "log-likelihood" else "sigmoid"
         needed = None if self.loss == "quadratic" else needed
         if needed is not None and activations[-1] != needed:

@@ -6,9 +6,10 @@ from typing import assert_never
 
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import Baseline, Calculation, Ensemble, Network
+from nndl_jax.schema import Baseline, Calculation, Construction, Ensemble, Network
 from pipeline.experiments import Experiment
 from pipeline.figures.calculations import draw_calculation
+from pipeline.figures.constructions import draw_construction
 from pipeline.figures.curves import draw_curves
 from pipeline.figures.digits import draw_errors, draw_filters
 from pipeline.figures.frame import save
@@ -49,6 +50,8 @@ def _figures(
     match experiment.points[0].spec:
         case Calculation() as calculation:
             yield "", draw_calculation(experiment, calculation)
+        case Construction() as construction:
+            yield from draw_construction(experiment, construction)
         case Ensemble() as ensemble:
             yield "", draw_errors(experiment, ensemble)
             yield "-filters", draw_filters(experiments[ensemble.members], ensemble)

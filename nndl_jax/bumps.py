@@ -1,0 +1,17 @@
+"""A function of one input, approximated by bumps (ch. 4)."""
+
+from collections.abc import Mapping, Sequence
+
+from nndl_jax.layer_values import DenseValues
+from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.schema import Bumps
+
+
+def build(spec: Bumps) -> Sequence[DenseValues]:
+    """The layers of the network."""
+    raise NotImplementedError
+
+
+def measure(spec: Bumps, model: FeedforwardNetwork) -> Mapping[str, float]:
+    """The document's quantities by name."""
+    raise NotImplementedError
