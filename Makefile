@@ -43,6 +43,8 @@ schema: $(READY) # spec/schema.json from nndl_jax.schema
 
 benchmark: $(READY)
 	@python -m benchmarks.training_step
+	@echo
+	@python -m benchmarks.convolution_step
 
 lock: # needs uv
 	@for jax in cpu cuda tpu; do \

@@ -5,127 +5,58 @@ The step is the book's of chapter 1, "Implementing our network to classify digit
 README.md says what is counted.
 """
 
-import os
-
-# Thread pools are sized when libraries are loaded, so this comes before the imports.
-os.environ.update(JAX_PLATFORMS="cpu", PJRT_NPROC="1", OMP_NUM_THREADS="1")
-os.environ.update(OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-
-import argparse
-import importlib.util
 import itertools
-import platform
-import re
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
+from functools import partial
 
-import jax
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Float
 
-from nndl_jax import load_spec
+from benchmarks.timing import (
+    BATCH_SIZE,
+    FLOOR,
+    HAS_TORCH,
+    NUM_CLASSES,
+    NUM_INPUTS,
+    OURS,
+    TORCH,
+    Aim,
+    Contenders,
+    Work,
+    compare,
+    engine_work,
+    load_network,
+    product_works,
+    synthetic_dataset,
+)
 from nndl_jax.datasets import Dataset, Split
-from nndl_jax.engine import Engine
-from nndl_jax.schema import Network
-from nndl_jax.selection import select
-from nndl_jax.variants import groups
 
 NUM_TRAIN = 50_000
-NUM_INPUTS = 784
-NUM_CLASSES = 10
-BATCH_SIZE = 10
 LEARNING_RATE = 3.0
 
-OURS, BOOK, TORCH, FLOOR = "nndl_jax", "NumPy, the book's loop", "PyTorch, eager", "floor"
-AIMS = ((BOOK, OURS, "> 18"), (TORCH, OURS, "> 8"), (OURS, FLOOR, "< 5"))
-"""Whose time is divided by whose, and what the quotient should be."""
-HAS_TORCH = importlib.util.find_spec("torch") is not None
-
-
-class Work(NamedTuple):
-    """Something to time, and how many training steps it is worth."""
-
-    run: Callable[[], object]
-    num_steps: float
+BOOK = "NumPy, the book's loop"
+AIMS = (Aim(BOOK, OURS, "> 18"), Aim(TORCH, OURS, "> 8"), Aim(OURS, FLOOR, "< 5"))
 
 
 def main() -> None:
     """Prints a table for 784-30-10 and one for 784-100-10."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="timings of each (default: 7)")
-    num_rounds = parser.parse_args().rounds
-    if num_rounds < 1:
-        parser.error(f"--rounds must be at least 1, got {num_rounds}")
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    print(_machine())
-    if not HAS_TORCH:
-        print("PyTorch is skipped: it is not installed (pip install 'nndl-jax[benchmarks]')")
-    dataset = synthetic_dataset()
-    for num_hidden in (30, 100):
-        seconds = measure(contenders(num_hidden, dataset), num_rounds)
-        print(f"\n{_table(f'{NUM_INPUTS}-{num_hidden}-{NUM_CLASSES}', seconds)}")
+    dataset = synthetic_dataset(NUM_TRAIN)
+    cases = {
+        f"{NUM_INPUTS}-{num_hidden}-{NUM_CLASSES}": partial(contenders, num_hidden, dataset)
+        for num_hidden in (30, 100)
+    }
+    compare(__doc__, cases, AIMS)
 
 
-def synthetic_dataset() -> Dataset:
-    """Random bytes, 80 % of them 0 as in MNIST; ten test images, so that monitoring is cheap."""
-    rng = np.random.default_rng(0)
-
-    def draw(num_images: int) -> Split:
-        images = rng.integers(256, size=(num_images, NUM_INPUTS), dtype=np.uint8)
-        images[rng.random(images.shape, np.float32) < 0.8] = 0
-        return Split(images, rng.integers(NUM_CLASSES, size=num_images, dtype=np.int32))
-
-    return Dataset("synthetic", draw(NUM_TRAIN), draw(10), draw(10))
-
-
-def contenders(num_hidden: int, dataset: Dataset) -> dict[str, Sequence[Work]]:
-    """What is timed, by name; where there are several ways, the fastest counts."""
+def contenders(num_hidden: int, dataset: Dataset) -> Contenders:
+    """What is timed for a hidden layer of so many neurons."""
+    spec = load_network("ch1-30-hidden", {"model.layers[0].units": num_hidden})
     return {
-        OURS: [engine_work(num_hidden, dataset)],
+        OURS: [engine_work(spec, dataset)],
         BOOK: [book_work(num_hidden, dataset.train)],
         **({TORCH: [torch_work(num_hidden, dataset.train)]} if HAS_TORCH else {}),
-        FLOOR: product_works(num_hidden),
+        FLOOR: product_works(spec),
     }
-
-
-def measure(contenders: Mapping[str, Sequence[Work]], num_rounds: int) -> dict[str, list[float]]:
-    """Seconds of one step, by contender and round; they take turns, so that all meet all noise."""
-    rounds = [
-        {name: min(map(_seconds_per_step, works)) for name, works in contenders.items()}
-        for _ in range(1 + num_rounds)
-    ]
-    # The first round compiles and warms up.
-    return {name: [each[name] for each in rounds[1:]] for name in contenders}
-
-
-def _seconds_per_step(work: Work) -> float:
-    start = time.perf_counter()
-    work.run()
-    return (time.perf_counter() - start) / work.num_steps
-
-
-def engine_work(num_hidden: int, dataset: Dataset) -> Work:
-    """An epoch of the engine as `train` drives it: shuffling, costs and monitor included."""
-    endless = {"training.epochs": 1_000_000}
-    spec = load_spec("ch1-30-hidden", {"model.layers[0].units": num_hidden, **endless})
-    if not isinstance(spec, Network):
-        raise TypeError(f"{spec.id} is a {spec.kind}; only networks are trained")
-    mesh = Mesh(np.asarray(jax.devices()), ("runs",))
-    engine = Engine(groups(spec, [0])[0], select(dataset, spec.data), mesh)
-    state = engine.init()
-    numbers = itertools.count()
-
-    def train_epoch() -> None:
-        nonlocal state
-        state, _ = jax.block_until_ready(engine.run(state, next(numbers)))
-
-    return Work(train_epoch, NUM_TRAIN / BATCH_SIZE)
 
 
 Vector = Float[np.ndarray, "units 1"]
@@ -210,43 +141,6 @@ def torch_work(num_hidden: int, train: Split, *, num_steps: int = 2000) -> Work:
             optimizer.step()
 
     return Work(train_part, num_steps)
-
-
-def product_works(num_hidden: int, *, size: int = 1024) -> list[Work]:
-    """A large float32 product in each library: as many steps as have its operations.
-
-    A layer takes batch x in x out multiplications for its outputs, as many for the gradient of its
-    weights and, if it is not the first, as many for the gradient of its inputs.
-    """
-    num_products = BATCH_SIZE * num_hidden * (2 * NUM_INPUTS + 3 * NUM_CLASSES)
-    factor = np.random.default_rng(0).standard_normal((size, size), np.float32)
-    on_device = jax.device_put(factor)
-    product_fn = jax.jit(lambda a: a @ a)
-    runs = [lambda: factor @ factor, lambda: product_fn(on_device).block_until_ready()]
-    if HAS_TORCH:
-        import torch
-
-        tensor = torch.from_numpy(factor)
-        runs.append(lambda: tensor @ tensor)
-    return [Work(run, size**3 / num_products) for run in runs]
-
-
-def _table(title: str, seconds: Mapping[str, Sequence[float]]) -> str:
-    both = {name: np.array([min(each), np.median(each)]) for name, each in seconds.items()}
-    rows = [(f"{name}, microseconds", 1e6 * pair, "") for name, pair in both.items()]
-    for above, below, aim in AIMS:
-        if above in both:
-            rows.append((f"{above} / {below}", both[above] / both[below], f"   aim {aim}"))
-    lines = [f"{name:<36}{pair[0]:9.1f}{pair[1]:9.1f}{aim}" for name, pair, aim in rows]
-    return "\n".join([f"{title:<36}{'minimum':>9}{'median':>9}", *lines])
-
-
-def _machine() -> str:
-    facts = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.+)", facts.read_text()) if facts.exists() else None
-    packages = ["jax", "numpy", "torch"] if HAS_TORCH else ["jax", "numpy"]
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    return f"{model[1] if model else platform.machine()}, {versions}"
 
 
 if __name__ == "__main__":

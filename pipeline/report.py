@@ -17,7 +17,7 @@ from pipeline.figures import draw
 from pipeline.paths import FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
 from pipeline.resolve import resolve_all
 from pipeline.runs import read_about
-from pipeline.side_by_side import best_and_last_table, pairs_table
+from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
 from pipeline.tables import Entry, claims_table, count_verdicts, overview_table
 from pipeline.wording import data_name
 
@@ -67,7 +67,7 @@ def main() -> None:
     for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
         members = list(group)
-        parts += _pairs("What was run", members)
+        parts += _pairs(f"With the profile `{settings.profile}`", members)
         parts += _pairs(
             "At the book's settings, recorded",
             [recorded[_name(each)] for each in members if _name(each) in recorded],
@@ -99,8 +99,12 @@ def _recorded(experiment: Experiment, entries: Sequence[Entry]) -> Sequence[str]
     took = f" in {about['seconds']:,.0f} s" if about["seconds"] else ""
     parts = [f"At the book's settings, recorded on {about['device']}{took}:"]
     parts += [claims_table(entries)] if entries else []
-    parts.append(best_and_last_table(experiment))
+    parts += _details(experiment)
     return [f"{part}\n" for part in parts if part]
+
+
+def _details(experiment: Experiment) -> Sequence[str]:
+    return [errors_line(experiment), best_and_last_table(experiment)]
 
 
 def _draw(
@@ -160,8 +164,7 @@ def _section(experiment: Experiment, entries: Sequence[Entry], figures: Sequence
     if document.deviations:
         lines.append("")
     lines.append(f"{claims_table(entries)}\n" if entries else "The book gives no number.\n")
-    if table := best_and_last_table(experiment):
-        lines.append(f"{table}\n")
+    lines += [f"{part}\n" for part in _details(experiment) if part]
     lines += [f"![{document.title}](figures/{figure.name})\n" for figure in figures]
     return "\n".join(lines)
 

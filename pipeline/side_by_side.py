@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nndl_jax.judge import best_validation_epoch, last_epoch
-from nndl_jax.schema import FieldValue, Network, NumberClaim
+from nndl_jax.schema import Ensemble, FieldValue, Network, NumberClaim
 from pipeline.experiments import Experiment
 from pipeline.tables import markdown
 from pipeline.wording import show, show_gain, show_mean, variant_labels
@@ -30,7 +30,11 @@ class _Pair(NamedTuple):
 
 
 def pairs_table(experiments: Iterable[Experiment]) -> str:
-    """Test accuracies at the best validation epoch, in both forms; empty if nothing was run."""
+    """Test accuracies at the best validation epoch, in both forms; empty if nothing was run.
+
+    Networks stand in the order of the book's numbers.
+    """
+    pairs = [pair for experiment in experiments for pair in _pairs(experiment)]
     rows = [
         [
             pair.title,
@@ -40,8 +44,7 @@ def pairs_table(experiments: Iterable[Experiment]) -> str:
             show_gain(_METRIC, float(pair.corrected.mean() - pair.printed.mean()), None),
             len(pair.printed),
         ]
-        for experiment in experiments
-        for pair in _pairs(experiment)
+        for pair in sorted(pairs, key=lambda pair: pair.book or 1.0)
     ]
     headers = ["network", "book", "as the program did", "corrected", "difference", "runs"]
     return markdown(rows, headers) if rows else ""
@@ -62,6 +65,19 @@ def best_and_last_table(experiment: Experiment) -> str:
             rows.append([label or document.title, *row])
     headers = ["variant", "test, best validation epoch", "test, last epoch", "runs"]
     return markdown(rows, headers) if rows else ""
+
+
+def errors_line(experiment: Experiment) -> str:
+    """How many images a vote got wrong, and how many of those the book's did; empty if not run."""
+    document = experiment.document
+    wrong, common = (experiment.curves(name, None) for name in ("num_errors", "num_common_errors"))
+    if not isinstance(document, Ensemble) or wrong is None or common is None:
+        return ""
+    known = len(document.known_errors)
+    return (
+        f"The vote gets {int(wrong[0, 0])} test images wrong. The book's gets {known} wrong, of "
+        f"which ours gets {int(common[0, 0])} wrong, too."
+    )
 
 
 def _pairs(experiment: Experiment) -> Iterable[_Pair]:

@@ -147,7 +147,7 @@ def _draw_claims(
             continue
         if isinstance(claim, CurveClaim):
             marks += _thinned(claim.values, panel)
-        elif claim.epoch == "best":
+        elif claim.epoch in ("best", "best-validation"):
             mark_best(axes, factor * claim.value, colour)
         else:
             epoch = claim.epoch

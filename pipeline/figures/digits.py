@@ -16,6 +16,7 @@ from pipeline.runs import ERRORS, network_path
 
 _COLUMNS = 8
 _MOST = 40
+_PANEL = (1.15, 1.25)
 _FILTER_COLUMNS = 5
 
 
@@ -41,7 +42,7 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
         else (f"the first {len(shown)} of {len(errors)} errors")
     )
     title = f"{experiment.document.title}: {said}, framed where the book's are the same"
-    figure, panels = new_figure(len(shown), columns=_COLUMNS, title=title)
+    figure, panels = new_figure(len(shown), columns=_COLUMNS, title=title, panel=_PANEL)
     for axes, error in zip(panels, shown, strict=True):
         _draw_image(
             axes, 255 - images[error["image"]].reshape(28, 28), is_framed=error["image"] in known
@@ -63,7 +64,7 @@ def draw_filters(members: Experiment, spec: Ensemble) -> Figure | None:
     if kernels.ndim != 4:
         return None
     title = f"{members.document.title}: filters of the first layer"
-    figure, panels = new_figure(len(kernels), columns=_FILTER_COLUMNS, title=title)
+    figure, panels = new_figure(len(kernels), columns=_FILTER_COLUMNS, title=title, panel=_PANEL)
     for axes, kernel in zip(panels, kernels, strict=True):
         _draw_image(axes, -kernel[0], is_framed=False)
     return figure

@@ -18,11 +18,22 @@ _HALO = withStroke(linewidth=3.5, foreground="white")
 _FOOTNOTE_INCHES = 0.22
 
 
-def new_figure(num_panels: int, *, columns: int, title: str) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with panels in rows of so many columns, above a strip for the footnote."""
+def new_figure(
+    num_panels: int, *, columns: int, title: str, panel: tuple[float, float] | None = None
+) -> tuple[Figure, Sequence[Axes]]:
+    """A figure with panels in rows of so many columns, above a strip for the footnote.
+
+    Args:
+        num_panels: at least one.
+        columns: most panels side by side.
+        title: above all panels.
+        panel: width and height of a panel in inches; None for those of curves.
+    """
     columns = min(columns, num_panels)
     rows = -(-num_panels // columns)
     width, height = (8.5, 4.2) if num_panels == 1 else (min(12.6, 4.6 * columns), 3.1 * rows + 1.1)
+    if panel is not None:
+        width, height = panel[0] * columns, panel[1] * rows + 0.7
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.subfigures(2, 1, height_ratios=[height - _FOOTNOTE_INCHES, _FOOTNOTE_INCHES])
     body = figure.subfigs[0]
@@ -78,6 +89,8 @@ def _add_legend(body: SubFigure) -> None:
     last = (PRINTED, BEST)
     labels = [label for label in named if label not in last]
     labels += [label for label in last if label in named]
+    if not labels:
+        return
     is_single = len(body.axes) == 1
     column = 0.7 + 0.065 * max(map(len, labels))
     num_columns = int(body.figure.get_figwidth() / column)
