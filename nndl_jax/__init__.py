@@ -19,6 +19,7 @@ from nndl_jax.specs import dump_spec, list_specs, load_spec
 from nndl_jax.variants import list_runs, variants
 
 if TYPE_CHECKING:
+    from nndl_jax.backpropagation import backpropagate
     from nndl_jax.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.construction import build_construction, measure_construction
     from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nndl_jax.training import DivergenceError, EpochResult, abstract_states, train
 
 _LAZY = {
+    "backpropagation": ("backpropagate",),
     "checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "construction": ("build_construction", "measure_construction"),
     "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
@@ -59,6 +61,7 @@ __all__ = [
     "Split",
     "Vote",
     "abstract_states",
+    "backpropagate",
     "bias_gradients",
     "build_construction",
     "build_model",

@@ -1,4 +1,7 @@
-"""What the book computes without training: softmax, a polynomial, the spread of z (ch. 3)."""
+"""What the book computes without training: softmax, a polynomial, the spread of z (ch. 3).
+
+What it derives by analysis, in the other chapters, is in `analysis.py`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, assert_never
@@ -9,7 +12,8 @@ from numpy.polynomial import Chebyshev
 from numpy.polynomial import Polynomial as PowerSeries
 from scipy import special
 
-from nndl_jax.schema import Calculation, Polynomial, Softmax, WeightedInput
+from nndl_jax.analysis import analyse
+from nndl_jax.schema import Backpropagation, Calculation, Polynomial, Softmax, WeightedInput
 
 
 def run_calculation(spec: Calculation, *, seed: int) -> Mapping[str, float]:
@@ -17,8 +21,9 @@ def run_calculation(spec: Calculation, *, seed: int) -> Mapping[str, float]:
 
     Args:
         spec: a document without `vary`.
-        seed: of whatever is random; only the weights of a weighted input are.
+        seed: of whatever is random: weights, biases, inputs and directions that are drawn.
     """
+    rng = np.random.default_rng(seed)
     match spec.quantity:
         case Softmax() as quantity:
             values = softmax(quantity.weighted_inputs, quantity.scale)
@@ -26,11 +31,16 @@ def run_calculation(spec: Calculation, *, seed: int) -> Mapping[str, float]:
             values = _compare_with_line(quantity)
         case WeightedInput() as quantity:
             deviation = weighted_input_deviation(quantity.inputs, quantity.active, quantity.weights)
-            sample = sample_weighted_inputs(quantity, np.random.default_rng(seed))
+            sample = sample_weighted_inputs(quantity, rng)
             tail = tail_probability(deviation, quantity.beyond)
             values = np.array([deviation, tail, sample.std(ddof=1)])
-        case _:
-            assert_never(spec.quantity)
+        case Backpropagation() as quantity:
+            # The one calculation with JAX, which the others do without.
+            from nndl_jax.backpropagation_forms import check_backpropagation
+
+            return check_backpropagation(quantity, seed=seed)
+        case quantity:
+            values = analyse(quantity, rng)
     return dict(zip(spec.quantities(), values.tolist(), strict=True))
 
 

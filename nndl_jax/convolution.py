@@ -11,7 +11,9 @@ from jaxtyping import Array, Float
 Maps = Float[Array, "batch maps rows columns"]
 
 
-def convolve(images: Maps, kernels: Float[Array, "filters maps height width"]) -> Maps:
+def convolve(
+    images: Maps, kernels: Float[Array, "filters maps height width"]
+) -> Float[Array, "batch filters rows_out columns_out"]:
     """Every kernel laid on every place of every image: no padding, stride 1, biases left out.
 
         z[b, f, r, c] = Σ_{m,i,j} kernels[f, m, i, j] · images[b, m, r + i, c + j]
@@ -39,7 +41,9 @@ def convolve(images: Maps, kernels: Float[Array, "filters maps height width"]) -
     return jnp.swapaxes(weighted.reshape(filters, batch, rows, columns), 0, 1)
 
 
-def max_pool(images: Maps, window: tuple[int, int]) -> Maps:
+def max_pool(
+    images: Maps, window: tuple[int, int]
+) -> Float[Array, "batch maps rows_out columns_out"]:
     """The maximum of each window; windows lie side by side and those cut off are left out.
 
     Where pixels of a window share its maximum, each of them passes on the whole gradient, as in

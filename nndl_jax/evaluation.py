@@ -152,7 +152,8 @@ def _evaluate(
     graph: nnx.GraphDef[FeedforwardNetwork],
     spec: Network,
 ) -> Evaluation:
-    return measure(nnx.merge(graph, params), split, spec, numbers)
+    with jax.default_matmul_precision(spec.training.matmul_precision):
+        return measure(nnx.merge(graph, params), split, spec, numbers)
 
 
 @partial(jax.jit, static_argnames=("graph", "spec"))
@@ -164,4 +165,5 @@ def _predict(
     spec: Network,
 ) -> Int[Array, " images"]:
     model = nnx.merge(graph, params)
-    return decode(model(pixels(images, spec)), spec.data)
+    with jax.default_matmul_precision(spec.training.matmul_precision):
+        return decode(model(pixels(images, spec)), spec.data)

@@ -82,8 +82,8 @@ class DenseLayer(nnx.Module):
 class ConvLayer(nnx.Module):
     """A convolution, and the max-pooling that follows it: activation(max-pool(w * a) + b) (ch. 6).
 
-    The bias and the activation come after the maximum, on a quarter of the numbers: all activations
-    here are monotone, so the order makes no difference.
+    The bias and the activation come after the maximum, on a quarter of the numbers: a convolution's
+    activations are monotone, so the order makes no difference.
 
     Attributes:
         weight: (filters, maps, height, width), the kernels.
@@ -104,8 +104,9 @@ class ConvLayer(nnx.Module):
     ) -> None:
         weight_key, bias_key = jax.random.split(key)
         shape = (spec.filters, num_maps, *spec.kernel)
-        # The book's program counts the outputs of a filter by its kernel and the pooling.
-        fan_out = spec.filters * prod(spec.kernel) // prod(window)
+        # The book's program counts the outputs of a filter by its kernel and the pooling. With few
+        # filters and a window larger than the kernel that gives zero, and an endless deviation.
+        fan_out = max(1, spec.filters * prod(spec.kernel) // prod(window))
         self.weight = nnx.Param(draw_weights(weight_key, shape, fan_out, initializer, dtype))
         self.bias = nnx.Param(_draw(bias_key, (spec.filters,), initializer.biases, 1.0, dtype))
         self.activation: Activation = spec.activation

@@ -24,7 +24,7 @@ def main() -> None:
     (name,) = sys.argv[1:]
     die_with_parent()
     experiment = load_resolved(name)
-    set_up_jax(experiment)
+    set_up_jax(1)
     with exclusive(name):
         run(name, experiment)
 

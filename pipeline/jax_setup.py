@@ -3,20 +3,20 @@
 import os
 import sys
 
-from nndl_jax.schema import Network
-from nndl_jax.variants import variants
 from pipeline.paths import cache_folder
-from pipeline.resolved import Resolved
 
 
-def set_up_jax(experiment: Resolved) -> None:
+def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
     """Choose how JAX works, before it is imported; what the user has set stays.
 
     One thread for each device, and on a CPU one device for each core: the number of threads decides
     how sums are rounded, and independent runs side by side use the cores better.
+
+    Args:
+        num_runs: more devices than this would idle.
+        float64: whether to switch JAX's 64-bit mode on.
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    num_runs = len(experiment.seeds) * len(variants(experiment.spec))
     wanted = {
         "PJRT_NPROC": "1",
         "JAX_NUM_CPU_DEVICES": str(max(1, min(cores, num_runs))),
@@ -24,7 +24,7 @@ def set_up_jax(experiment: Resolved) -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
-    if isinstance(experiment.spec, Network) and experiment.spec.training.dtype == "float64":
+    if float64:
         wanted["JAX_ENABLE_X64"] = "1"
     for variable, value in wanted.items():
         os.environ.setdefault(variable, value)

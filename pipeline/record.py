@@ -18,6 +18,7 @@ import nndl_jax
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import Ensemble, Network
 from nndl_jax.validation import closest
+from nndl_jax.variants import list_runs
 from pipeline import download, ensemble, prepare, train
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
@@ -46,7 +47,7 @@ def main() -> None:
         download.main()
         prepare.main()
     wanted = arguments.ids or list(able)
-    set_up_jax(max((able[name] for name in wanted), key=lambda each: len(each.seeds)))
+    set_up_jax(max(len(list_runs(able[name].spec, able[name].seeds)) for name in wanted))
     # Networks before those that vote.
     for name in sorted(wanted, key=lambda name: isinstance(able[name].spec, Ensemble)):
         _record(name, able)

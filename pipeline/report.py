@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from nndl_jax.datasets import Dataset, load_dataset
 from nndl_jax.faults import SpecError
 from pipeline.experiments import Experiment, load_recorded
 from pipeline.figures import draw
-from pipeline.paths import FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
+from pipeline.figures.data import draw_data
+from pipeline.figures.frame import save
+from pipeline.paths import DATASET, FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
 from pipeline.resolve import resolve_all
 from pipeline.runs import read_about
 from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
@@ -77,6 +80,7 @@ def main() -> None:
             parts.append(_section(experiment, _of(name, entries), figures[name]))
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, content["recorded"]))
+    parts += _pictures(load_dataset(DATASET))
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     RESULTS.write_text("\n".join(parts), encoding="utf-8")
 
@@ -101,6 +105,15 @@ def _recorded(experiment: Experiment, entries: Sequence[Entry]) -> Sequence[str]
     parts += [claims_table(entries)] if entries else []
     parts += _details(experiment)
     return [f"{part}\n" for part in parts if part]
+
+
+def _pictures(dataset: Dataset) -> Sequence[str]:
+    """The book's pictures of the data."""
+    parts: list[str] = []
+    for name, figure in draw_data(dataset):
+        save(figure, FIGURES / f"{name}.png", data_name(dataset.name))
+        parts.append(f"![{name}](figures/{name}.png)\n")
+    return ["## The images\n", *parts] if parts else []
 
 
 def _details(experiment: Experiment) -> Sequence[str]:

@@ -35,7 +35,9 @@ def main() -> None:
     (name,) = sys.argv[1:]
     die_with_parent()
     experiment = load_resolved(name)
-    set_up_jax(experiment)
+    spec = experiment.spec
+    is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
+    set_up_jax(len(list_runs(spec, experiment.seeds)), float64=is_float64)
     run(name, experiment)
 
 

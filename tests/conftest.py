@@ -30,6 +30,7 @@ _CHECKED = (
     "convolution",
     "datasets",
     "engine",
+    "ensemble",
     "epoch",
     "evaluation",
     "gradients",

@@ -151,15 +151,14 @@ def train(
         costs.append(float(np.mean(of_images)))
         gradients = [backpropagate(layers, images[i], targets[i]) for i in batch]
         for at, each in enumerate(zip(*gradients, strict=True)):
-            if not isinstance(layers[at], Pool):
-                layers[at] = step(layers[at], each, rule)
+            layers[at] = step(layers[at], each, rule)
     return layers, costs
 
 
-def step(
-    layer: Conv | oracle.Layer, gradients: Sequence[Layer], rule: oracle.Rule
-) -> Conv | oracle.Layer:
-    """A layer after a step by the mean of the gradients of some images."""
+def step(layer: Layer, gradients: Sequence[Layer], rule: oracle.Rule) -> Layer:
+    """A layer after a step by the mean of the gradients of some images; pooling has none."""
+    if isinstance(layer, Pool):
+        return layer
     by_weight, by_bias = (
         np.mean([getattr(g, name) for g in gradients], axis=0) for name in ("weight", "bias")
     )

@@ -62,6 +62,7 @@ def copy_repository(folder: Path) -> Path:
         if source.is_file() and not name.startswith(("tests/", "metrics/", "report/", "dvc.lock")):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+    (folder / "recorded").mkdir(exist_ok=True)  # Git keeps no empty folder, and DVC asks for it.
     run("git", "init", "-q", cwd=folder)
     return folder
 

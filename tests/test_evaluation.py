@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 
-from nndl_jax import build_model, evaluate, train
+from nndl_jax import build_model, evaluate, evaluation, train
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import CHUNK, pixels
 
@@ -64,6 +64,22 @@ def test_accuracy_is_an_exact_fraction(small_network, small_dataset):
     # In float32 a count of 70 images would be off by up to 3e-8.
     assert found.accuracy == int(found.num_correct) / 70
     assert found.accuracy.dtype == np.float64
+
+
+@pytest.mark.parametrize("ask_fn", [evaluate, evaluation.predict])
+def test_matrices_are_multiplied_as_precisely_as_the_document_says(
+    small_network, small_dataset, monkeypatch, ask_fn
+):
+    seen = []
+
+    def spy(images, spec):
+        seen.append(jax.config.jax_default_matmul_precision)  # pyright: ignore
+        return pixels(images, spec)
+
+    monkeypatch.setattr(evaluation, "pixels", spy)
+    spec = small_network({"training.matmul_precision": "high"})
+    ask_fn(build_model(spec, key=KEY), small_dataset.test, spec)
+    assert set(seen) == {"high"}
 
 
 def test_numbers_that_are_no_digits_are_wrong(small_network, small_dataset):

@@ -25,6 +25,26 @@ def test_memory_of_one_run_is_that_of_weights_and_activations(values, expected):
     assert num_bytes(load_spec("ch1-30-hidden", values), 1) == expected
 
 
+CONVOLUTIONAL = {
+    "model.inputs": [1, 28, 28],
+    "model.layers": [
+        {"kind": "conv", "filters": 20, "kernel": [5, 5], "activation": "sigmoid"},
+        {"kind": "max-pool", "window": [2, 2]},
+        {"kind": "conv", "filters": 40, "kernel": [5, 3], "activation": "sigmoid"},
+        {"kind": "dense", "units": 10, "activation": "sigmoid"},
+    ],
+}
+
+
+def test_patches_that_kernels_are_laid_on_are_counted():
+    # Kernels, biases and dense weights; then, of an image, patches of 25 pixels at 24 x 24 places,
+    # 20 maps of them, 20 of 12 x 12, patches of 20 x 15 at 8 x 10 places, 40 maps of them, outputs.
+    num_params = 20 * 25 + 20 + 40 * 20 * 15 + 40 + 40 * 8 * 10 * 10 + 10
+    first, second = (25 + 20) * 24 * 24, (20 * 15 + 40) * 8 * 10
+    expected = 4 * (3 * num_params + 3 * 10 * (first + 20 * 12 * 12 + second + 10))
+    assert num_bytes(load_spec("ch1-30-hidden", CONVOLUTIONAL), 1) == expected
+
+
 def test_memory_grows_with_the_number_of_runs():
     assert num_bytes(load_spec("ch1-30-hidden"), 7) == 7 * EXPECTED
 

@@ -20,7 +20,7 @@ def test_a_history_comes_back_with_gaps_where_nothing_was_measured() -> None:
     runs = [Run("base", 0), Run("base", 1)]
     rows = [{"epoch": [1.0, 2.0], "a": [0.1, NAN]}, {"epoch": [NAN, 4.0], "a": [9.0, 0.2]}]
     write_history("some", runs, [*rows, {"epoch": [3.0, NAN], "b": [0.3, 9.0]}], data="digits")
-    found = read_history("some")
+    found = read_history(Path("runs/some"))
     assert (list(found.runs), found.data) == (runs, "digits")
     np.testing.assert_equal(found.metrics["a"], [[NAN, 0.1, NAN, NAN, NAN], [NAN] * 4 + [0.2]])
     np.testing.assert_equal(found.metrics["b"], [[NAN, NAN, NAN, 0.3, NAN], [NAN] * 5])
@@ -37,4 +37,4 @@ def test_a_history_has_a_line_for_each_run_and_measured_epoch() -> None:
 
 def test_a_document_that_was_not_selected_has_no_history() -> None:
     write_history("some", [Run("base", 0)], [], data="mnist")
-    assert read_history("some") is None
+    assert read_history(Path("runs/some")) is None

@@ -1,4 +1,4 @@
-"""Learning rates that fall when validation accuracy stands still (ch. 3), against a simulation."""
+"""Learning rates that fall, when accuracy stands still (ch. 3) or always (ch. 6), by simulation."""
 
 from fractions import Fraction
 
@@ -31,6 +31,12 @@ TENTHS = {
         "factor": 10.0,
         "stop_at": 0.001,
     }
+}
+
+
+DECAYING = {
+    "optimizer.schedule": {"rule": "exponential", "half_life": 1.5},
+    "training.epochs": 7,
 }
 
 
@@ -130,3 +136,33 @@ def test_runs_of_a_batch_have_schedules_of_their_own(small_network, small_datase
     padded = [[*curve[:end], *[0.0] * 100] for curve, end in zip(curves, ends, strict=True)]
     assert ends == [len(simulate(padded[0], 1, 2)), len(simulate(padded[1], 3, 4))]
     assert len(results) == max(ends) > min(ends)
+
+
+@pytest.mark.parametrize(
+    "watching",
+    [
+        {"monitors": ["test_accuracy"]},
+        {"training.early_stopping": {"rule": "no-improvement", "patience": 100}},
+    ],
+    ids=["nothing on validation images", "early stopping"],
+)
+def test_steps_with_a_decaying_rate_are_the_oracles(small_network, small_dataset, watching):
+    double = {"training.dtype": "float64", "optimizer.momentum": 0.5, "regularizer.l2": 5.0}
+    with jax.enable_x64(True):
+        spec = small_network(NETWORK | DECAYING | double | watching)
+        *_, last = train(spec, small_dataset)
+        # Half of the first rate after an epoch and a half, a fourth after three.
+        expected = oracle_layers(spec, small_dataset, [0.5 ** (e / 1.5) for e in range(7)])
+        found = oracle.copy_layers(last.model(0))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours.weight, theirs.weight, atol=1e-11)
+        np.testing.assert_allclose(ours.bias, theirs.bias, atol=1e-11)
+
+
+def test_runs_of_a_batch_have_half_lives_of_their_own(small_network, small_dataset):
+    axis = {"optimizer.schedule.half_life": [1.0, 3.0]}
+    spec = small_network(NETWORK | DECAYING | {"vary": [axis]})
+    for result in train(spec, small_dataset):
+        scales = result.snapshot().states[0].progress.scale
+        ended = result.number + 1
+        np.testing.assert_allclose(scales, [0.5**ended, 0.5 ** (ended / 3)], rtol=1e-5)

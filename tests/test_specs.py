@@ -173,6 +173,8 @@ def _networks(draw: st.DrawFn) -> Document:
         )
     )
     output = {"kind": "dense", "units": 10 if targets == "one-hot" else 4, "activation": last}
+    distorted = {"kind": "distortions", "elastic": draw(st.floats(1, 1000))}
+    augmentation = draw(st.sampled_from([None, {"kind": "shifts"}, distorted]))
     rates = st.lists(_numbers(0, 1e6), min_size=1, max_size=3, unique=True)
     plain = {
         "kind": "network",
@@ -187,7 +189,11 @@ def _networks(draw: st.DrawFn) -> Document:
                 "biases": draw(st.sampled_from(["normal", "zeros"]) | _numbers(-9, 9)),
             },
         },
-        "data": {"targets": targets, "train_images": draw(st.none() | st.integers(1, 50_000))},
+        "data": {
+            "targets": targets,
+            "train_images": draw(st.none() | st.integers(1, 50_000)),
+            "augmentation": augmentation,
+        },
         "loss": loss,
         "optimizer": {"learning_rate": draw(_numbers(0, 1e6)), "momentum": draw(_numbers(-10, 10))},
         "regularizer": {"l2": draw(_numbers(0, 1e9)), "per": "batch"},

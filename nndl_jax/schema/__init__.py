@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from nndl_jax.schema.backpropagation import Backpropagation
 from nndl_jax.schema.base import ID_PATTERN, FieldValue, Record
 from nndl_jax.schema.baseline import SVM, AverageDarkness, Baseline, RandomGuess
 from nndl_jax.schema.bumps import Bumps
@@ -65,6 +66,7 @@ __all__ = [
     "Activation",
     "Augmentation",
     "AverageDarkness",
+    "Backpropagation",
     "Baseline",
     "Bumps",
     "Calculation",

@@ -1,4 +1,4 @@
-"""Documents of kind `calculation`: what the book computes without training anything (ch. 3)."""
+"""Documents of kind `calculation`: what the book computes without training anything."""
 
 import re
 from itertools import combinations
@@ -6,6 +6,17 @@ from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import Field, model_validator
 
+from nndl_jax.schema.analysis import (
+    Activations,
+    Analysis,
+    GradientDescent,
+    IdentityNeuron,
+    ReluScaling,
+    SmallChange,
+    SteepestDescent,
+    SteepInterval,
+)
+from nndl_jax.schema.backpropagation import Backpropagation
 from nndl_jax.schema.base import Record, fault
 from nndl_jax.schema.claims import CurveClaim
 from nndl_jax.schema.experiment import Experiment
@@ -104,7 +115,9 @@ class WeightedInput(Record):
         return self
 
 
-Quantity = Annotated[Softmax | Polynomial | WeightedInput, Field(discriminator="kind")]
+Quantity = Annotated[
+    Softmax | Polynomial | WeightedInput | Analysis | Backpropagation, Field(discriminator="kind")
+]
 
 
 class Calculation(Experiment):
@@ -121,9 +134,11 @@ class Calculation(Experiment):
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""
         match self.quantity:
-            case Softmax() | Polynomial():
+            case Softmax() | Polynomial() | GradientDescent() | SmallChange():
                 return False
-            case WeightedInput():
+            case Activations() | SteepInterval() | IdentityNeuron():
+                return False
+            case WeightedInput() | SteepestDescent() | ReluScaling() | Backpropagation():
                 return True
             case _:
                 assert_never(self.quantity)
@@ -132,7 +147,7 @@ class Calculation(Experiment):
     def _variants_measure_the_same(self) -> Self:
         for index, axis in enumerate(self.vary):
             for field in axis:
-                if {"kind", "degree"} & set(re.split(r"[.\[\]]+", field)):
+                if {"kind", "degree", "against", "rounds"} & set(re.split(r"[.\[\]]+", field)):
                     raise fault(
                         ("vary", index, field),
                         "cannot be varied, as it changes what is measured; write a document for "

@@ -1,5 +1,6 @@
 """Documents of kind `construction`: networks whose weights are set, not trained (ch. 1, 4, 5)."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -29,6 +30,20 @@ class Construction(Experiment):
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""
         return False
+
+    @model_validator(mode="after")
+    def _variants_measure_the_same(self) -> Self:
+        for index, axis in enumerate(self.vary):
+            for field in axis:
+                if {"form", "one_hot", "outputs"} & set(re.split(r"[.\[\]]+", field)) and (
+                    "truth_table" not in field
+                ):
+                    raise fault(
+                        ("vary", index, field),
+                        "cannot be varied, as it changes what is measured; write a document for "
+                        "each value",
+                    )
+        return self
 
     @model_validator(mode="after")
     def _claims_have_no_epoch(self) -> Self:

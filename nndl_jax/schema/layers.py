@@ -11,6 +11,8 @@ from nndl_jax.schema.base import Record, fault
 Activation = Literal["sigmoid", "tanh", "relu", "linear", "softmax", "step", "wavy"]
 """`step` is a perceptron's: 1 above 0, else 0 (ch. 1). `wavy` is the book's example of another
 activation with two limits (ch. 4), sigma(z) + 0.2 sin(10 z) exp(-|z|)."""
+MonotoneActivation = Literal["sigmoid", "tanh", "relu", "linear"]
+"""Functions that never fall, so that max-pooling may come before them."""
 Weights = Literal["normal", "normal-fan-in", "normal-fan-out", "zeros"]
 Extent = Annotated[int, Field(ge=1, le=1024)]
 Pair = tuple[Extent, Extent]
@@ -51,7 +53,7 @@ class Conv(Record):
     """Number of feature maps."""
     kernel: Pair
     """Height and width of the local receptive field, in pixels."""
-    activation: Activation
+    activation: MonotoneActivation
     initializer: Initializer | None = None
     """This layer's own initialisation; None for the network's."""
 

@@ -27,7 +27,7 @@ class Decay(Record):
     """Lower the learning rate by the same factor after each epoch (ch. 6)."""
 
     rule: Literal["exponential"]
-    half_life: Annotated[float, Field(gt=0, le=1e6)]
+    half_life: Annotated[float, Field(ge=0.01, le=1e6)]
     """Epochs in which the learning rate halves."""
 
 

@@ -1,21 +1,28 @@
-"""Pictures of what chapter 3 calculates: softmax, a polynomial, the spread of z."""
-
-from typing import assert_never
+"""Pictures of what is calculated: softmax, a polynomial, the spread of z (ch. 3), and analyses."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import Calculation, FieldValue, NumberClaim, Polynomial, Softmax, WeightedInput
+from nndl_jax.schema import (
+    Backpropagation,
+    Calculation,
+    FieldValue,
+    NumberClaim,
+    Polynomial,
+    Softmax,
+    WeightedInput,
+)
 from nndl_jax.variants import Variant
 from pipeline.experiments import Experiment
+from pipeline.figures.analyses import draw_analysis
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, PRINTED, mark, new_figure
 from pipeline.wording import variant_labels
 
 
-def draw_calculation(experiment: Experiment, calculation: Calculation) -> Figure:
-    """The picture that belongs to a calculation, as it was run."""
+def draw_calculation(experiment: Experiment, calculation: Calculation) -> Figure | None:
+    """The picture that belongs to a calculation, as it was run; None if it has none."""
     match calculation.quantity:
         case Softmax() as quantity:
             return _draw_softmax(experiment, quantity)
@@ -23,8 +30,10 @@ def draw_calculation(experiment: Experiment, calculation: Calculation) -> Figure
             return _draw_polynomial(experiment, quantity)
         case WeightedInput():
             return _draw_gaussians(experiment)
-        case _:
-            assert_never(calculation.quantity)
+        case Backpropagation():
+            return None
+        case quantity:
+            return draw_analysis(experiment, quantity)
 
 
 def _draw_softmax(experiment: Experiment, softmax: Softmax) -> Figure:

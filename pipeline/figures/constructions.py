@@ -1,15 +1,202 @@
-"""Pictures of networks that are built by hand (ch. 1, 4, 5)."""
+"""Pictures of networks that are built by hand: bumps, their errors, and towers (ch. 4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import Construction
+from nndl_jax import bumps, towers
+from nndl_jax.schema import Bumps, Construction, NumberClaim, Towers
+from nndl_jax.variants import Variant
 from pipeline.experiments import Experiment
+from pipeline.figures.curves import matches
+from pipeline.figures.frame import COLOURS, GREY, mark, new_figure
+from pipeline.wording import quantity_name, variant_labels
+
+_MAX_PANELS = 6
+_MAX_TOWER_PANELS = 4
+_MAX_OUTLINED = 50
+_COUNTS = {"network.count": "bumps", "network.overlaps": "overlapping approximations"}
+"""Fields that errors are drawn against."""
+_ERRORS = ("mean_error", "largest_error")
 
 
 def draw_construction(
     experiment: Experiment, construction: Construction
 ) -> Iterator[tuple[str, Figure | None]]:
-    """Each picture of a construction with the end of its file's name."""
-    yield "", None
+    """Each picture of a construction with the end of its file's name; only chapter 4 has any.
+
+    Curves are evaluated anew from the documents; errors are those that were measured.
+    """
+    match construction.network:
+        case Bumps() as network:
+            yield "", _draw_weighted(experiment)
+            if network.function is not None and network.output == "sigmoid":
+                yield "-output", _draw_outputs(experiment)
+            yield "-error", _draw_errors(experiment)
+        case Towers():
+            yield "", _draw_towers(experiment)
+        case _:
+            return
+
+
+def _draw_weighted(experiment: Experiment) -> Figure:
+    """What hidden neurons add up to, the bumps that it is made of, and what it shall be."""
+    x = np.linspace(-0.05, 1.05, 1101)
+    inside = np.linspace(0, 1, 1001)
+    figure, panels, shown = _panels_of_bumps(experiment)
+    for axes, (point, network) in zip(panels, shown, strict=True):
+        if 0 < len(bumps.intervals(network).heights) <= _MAX_OUTLINED:
+            _outline_bumps(axes, network)
+        if network.function is not None:
+            label = "inverse sigmoid of f" if network.output == "sigmoid" else "f"
+            axes.plot(inside, bumps.target(network, inside), color=COLOURS[0], label=label)
+        weighted = bumps.weighted_output(network, x)
+        axes.plot(x, weighted, color=COLOURS[1], linewidth=1.2, label="weighted output")
+        marked = [
+            (place, value)
+            for number, place in enumerate(network.at, start=1)
+            if (value := _printed(experiment, point, f"value.{number}")) is not None
+        ]
+        mark(axes, marked, "black")
+        axes.set(xlabel="x", ylabel="weighted output")
+    return figure
+
+
+def _draw_outputs(experiment: Experiment) -> Figure:
+    """The function and the network's output."""
+    x = np.linspace(0, 1, 1001)
+    figure, panels, shown = _panels_of_bumps(experiment)
+    for axes, (_, network) in zip(panels, shown, strict=True):
+        axes.plot(x, bumps.function(network, x), color=COLOURS[0], label="f")
+        output = bumps.evaluate(network, x)
+        axes.plot(x, output, color=COLOURS[1], linewidth=1.2, label="output of the network")
+        axes.set(xlabel="x", ylabel="output", ylim=(-0.05, 1.05))
+    return figure
+
+
+def _panels_of_bumps(
+    experiment: Experiment,
+) -> tuple[Figure, Sequence[Axes], Sequence[tuple[Variant, Bumps]]]:
+    """A figure with a panel for each of the first variants."""
+    shown = [
+        (point, point.spec.network)
+        for point in experiment.points
+        if isinstance(point.spec, Construction) and isinstance(point.spec.network, Bumps)
+    ][:_MAX_PANELS]
+    columns = 2 if len(shown) in (2, 4) else 3
+    figure, panels = new_figure(len(shown), columns=columns, title=experiment.document.title)
+    for axes, label in zip(panels, variant_labels([point.name for point, _ in shown]), strict=True):
+        axes.set_title(label.removeprefix("base"), fontsize="medium")
+    return figure, panels, shown
+
+
+def _outline_bumps(axes: Axes, network: Bumps) -> None:
+    """The ideal bumps, each as a grey area."""
+    for start, end, height in zip(*bumps.intervals(network), strict=True):
+        axes.fill_between([start, end], [height, height], color=GREY, alpha=0.35, linewidth=0)
+    axes.fill_between([], [], color=GREY, alpha=0.35, linewidth=0, label="bumps")
+
+
+def _draw_errors(experiment: Experiment) -> Figure | None:
+    """Errors against a count that is varied, with crosses at the document's numbers; or None."""
+    field = next((f for f in _COUNTS if _num_values(experiment, f) > 2), None)
+    measured = [metric for metric in _ERRORS if metric in experiment.metrics()]
+    if field is None or not measured:
+        return None
+    figure, panels = new_figure(len(measured), columns=2, title=experiment.document.title)
+    for axes, metric in zip(panels, measured, strict=True):
+        for colour, (label, points) in zip(COLOURS, _lines(experiment, field), strict=False):
+            counts = [float(point.values[field]) for point in points]
+            ours = [_value(experiment, point, metric) for point in points]
+            axes.plot(counts, ours, "o-", color=colour, markersize=4, label=label)
+            printed = [_printed(experiment, point, metric) for point in points]
+            known = [(n, value) for n, value in zip(counts, printed, strict=True) if value]
+            mark(axes, known, colour)
+        axes.set(xscale="log", yscale="log", xlabel=_COUNTS[field], ylabel=quantity_name(metric))
+    return figure
+
+
+def _num_values(experiment: Experiment, field: str) -> int:
+    return len({point.values[field] for point in experiment.points if field in point.values})
+
+
+def _lines(experiment: Experiment, field: str) -> Sequence[tuple[str, Sequence[Variant]]]:
+    """The variants that differ in a field only, with what they have in common."""
+    found: dict[str, list[Variant]] = {}
+    for point in experiment.points:
+        others = [str(value) for name, value in point.values.items() if name != field]
+        found.setdefault(", ".join(others) or "ours", []).append(point)
+    return list(found.items())
+
+
+def _draw_towers(experiment: Experiment) -> Figure:
+    """Outputs over the first two inputs from above, and sections through towers."""
+    shown = [
+        (point.name, point.spec.network, output)
+        for point in experiment.points
+        if isinstance(point.spec, Construction) and isinstance(point.spec.network, Towers)
+        for output in range(point.spec.network.num_outputs())
+    ][:_MAX_TOWER_PANELS]
+    labels = variant_labels([name for name, _, _ in shown])
+    count = len(shown)
+    figure, panels = new_figure(2 * count, columns=max(2, count), title=experiment.document.title)
+    for place, ((_, network, output), label) in enumerate(zip(shown, labels, strict=True)):
+        title = [label.removeprefix("base")]
+        title += [f"output {1 + output}"] if network.num_outputs() > 1 else []
+        panels[place].set_title(", ".join(filter(None, title)), fontsize="medium")
+        _draw_from_above(panels[place], network, output)
+        _draw_sections(panels[count + place], network, output)
+    return figure
+
+
+def _draw_from_above(axes: Axes, network: Towers, output: int) -> None:
+    """Outputs as colours; inputs from the third on are those of a tower's middle."""
+    along = (np.arange(100) + 0.5) / 100
+    first, second = np.meshgrid(along, along)
+    points = np.tile(_middles(network)[0], (first.size, 1))
+    points[:, 0] = first.ravel()
+    points[:, min(1, network.inputs - 1)] = second.ravel()
+    image = towers.evaluate(network, points)[:, output].reshape(first.shape)
+    drawn = axes.imshow(image, origin="lower", extent=(0, 1, 0, 1), aspect="auto")
+    axes.grid(visible=False)
+    axes.set(xlabel="x1", ylabel="x2")
+    axes.figure.colorbar(drawn, ax=axes)
+
+
+def _draw_sections(axes: Axes, network: Towers, output: int) -> None:
+    """Outputs along the first input through the middles of towers, beside ideal towers."""
+    x = (np.arange(1000) + 0.5) / 1000
+    middles = _middles(network)
+    for number, (middle, colour) in enumerate(zip(middles, COLOURS, strict=False), start=1):
+        points = np.tile(middle, (len(x), 1))
+        points[:, 0] = x
+        ideal = towers.ideal(network, points)[:, output]
+        axes.plot(x, ideal, "--", color=GREY, linewidth=1.2, label="ideal towers")
+        label = f"through tower {number}" if len(middles) > 1 else "output of the network"
+        values = towers.evaluate(network, points)[:, output]
+        axes.plot(x, values, color=colour, linewidth=1.2, label=label)
+    axes.set(xlabel="x1", ylabel="output")
+
+
+def _middles(network: Towers) -> np.ndarray:
+    """The middles of some given towers, or of the one in the middle of a grid."""
+    lows, highs, _ = towers.boxes(network)
+    middles = (lows + highs) / 2
+    return middles[:4] if network.boxes else middles[len(middles) // 2 :][:1]
+
+
+def _value(experiment: Experiment, point: Variant, metric: str) -> float:
+    curves = experiment.curves(metric, point.values)
+    return float("nan") if curves is None else float(curves[:, 0].mean())
+
+
+def _printed(experiment: Experiment, point: Variant, metric: str) -> float | None:
+    """The number that the document has, if any."""
+    for claim in experiment.document.claims:
+        if isinstance(claim, NumberClaim) and claim.metric == metric:
+            chosen: Mapping = claim.variant or {}
+            if matches(point, chosen):
+                return claim.value
+    return None

@@ -1,0 +1,122 @@
+"""Backpropagation against other ways to the same gradient (ch. 2), a kind of calculation."""
+
+from math import prod
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nndl_jax.schema.base import Record, fault
+from nndl_jax.schema.layers import Activation, Extent
+
+Loss = Literal["quadratic", "cross-entropy", "log-likelihood"]
+MAX_PARAMS = 2000
+MAX_PATHS = 1000
+
+Form = Literal[
+    "autodiff",
+    "one-sided-differences",
+    "central-differences",
+    "matrices",
+    "paths",
+    "one-by-one",
+]
+"""Ways to the gradient: JAX's own; (C(w + e) - C(w)) / e; (C(w + e) - C(w - e)) / (2 e); a product
+of matrices, the chapter's alternative presentation; the sum over all paths from a weight to the
+cost; and backpropagation of one image at a time in place of a mini-batch at once."""
+
+
+class Neuron(Record):
+    """A hidden neuron whose activation function is not that of its layer (ch. 2, exercises)."""
+
+    layer: Annotated[int, Field(ge=1, le=7)]
+    """Its layer, 1 for the first hidden one."""
+    number: Annotated[int, Field(ge=1, le=1024)]
+    """Its place in the layer, from 1."""
+    activation: Activation
+    """The exercise's f."""
+
+
+class Backpropagation(Record):
+    """Backpropagation through a network with random weights, inputs and targets."""
+
+    kind: Literal["backpropagation"]
+    sizes: Annotated[tuple[Extent, ...], Field(min_length=2, max_length=8)]
+    """Numbers of neurons, layer by layer, the inputs first."""
+    activations: Annotated[tuple[Activation, ...], Field(min_length=1, max_length=7)]
+    """Of each layer after the inputs."""
+    neuron: Neuron | None = None
+    """A neuron that differs from its layer; None for none."""
+    loss: Loss
+    """Cost of an image, in a network's words."""
+    batch_size: Annotated[int, Field(ge=1, le=1024)]
+    """Images in the mini-batch."""
+    against: Annotated[tuple[Form, ...], Field(min_length=1, max_length=6)]
+    """What the gradient is compared with."""
+    step: Annotated[float, Field(gt=0, le=1)] = 1e-6
+    """The e by which finite differences move each weight."""
+    rounds: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Timings of a mini-batch at once and image by image; 0 for none."""
+
+    def quantities(self) -> tuple[str, ...]:
+        """Largest differences of any derivative, costs in forward passes, and speeds."""
+        differences = tuple(f"difference.{form.replace('-', '_')}" for form in self.against)
+        passes = ("passes_finite_differences", "passes_backpropagation")
+        speeds = ("images_per_second.batched", "images_per_second.one_by_one", "speed_up")
+        return (*differences, *passes, *(speeds if self.rounds else ()))
+
+    @model_validator(mode="after")
+    def _activations_fit(self) -> Self:
+        wanted, last = len(self.sizes) - 1, len(self.activations) - 1
+        if len(self.activations) != wanted:
+            said = f"must be {wanted}, one for each of sizes but the first, got {last + 1}"
+            raise fault(("activations",), said)
+        for index, activation in enumerate(self.activations):
+            if activation == "step":
+                raise fault(("activations", index), "a step has no slope to learn by; use sigmoid")
+            if activation == "softmax" and index != last:
+                said = "softmax belongs to the last layer; use sigmoid, tanh, relu or linear here"
+                raise fault(("activations", index), said)
+        needed = {"cross-entropy": "sigmoid", "log-likelihood": "softmax"}.get(self.loss)
+        if needed is not None and self.activations[last] != needed:
+            raise fault(
+                ("loss",),
+                f"{self.loss} needs a {needed} output layer, got {self.activations[last]!r}; "
+                "change the loss or the last of the activations",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _neuron_exists(self) -> Self:
+        if self.neuron is None:
+            return self
+        hidden, layer, number = self.sizes[1:-1], self.neuron.layer, self.neuron.number
+        if layer > len(hidden):
+            said = f"must be at most the number of hidden layers, {len(hidden)}, got {layer}"
+            raise fault(("neuron", "layer"), said)
+        if number > hidden[layer - 1]:
+            said = f"must be at most sizes[{layer}] = {hidden[layer - 1]}, got {number}"
+            raise fault(("neuron", "number"), said)
+        if self.neuron.activation in ("softmax", "step"):
+            said = f"must have a slope at a neuron of its own, got {self.neuron.activation!r}"
+            raise fault(("neuron", "activation"), f"{said}; use sigmoid, tanh, relu or linear")
+        return self
+
+    @model_validator(mode="after")
+    def _forms_are_feasible(self) -> Self:
+        pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        num_params = sum((inputs + 1) * outputs for inputs, outputs in pairs)
+        num_paths = sum(prod(self.sizes[start:]) for start in range(1, len(self.sizes)))
+        for index, form in enumerate(self.against):
+            at = ("against", index)
+            if form in self.against[:index]:
+                raise fault(at, f"{form!r} is there already; leave it out")
+            if form not in ("autodiff", "one-by-one") and num_params > MAX_PARAMS:
+                said = f"{form!r} is for at most {MAX_PARAMS:,} weights and biases, got"
+                raise fault(at, f"{said} {num_params:,}; leave it out or make the network smaller")
+            if form == "paths" and num_paths > MAX_PATHS:
+                said = f"at most {MAX_PATHS:,} paths are gone, and there are {num_paths:,}"
+                raise fault(at, f"{said}; leave 'paths' out or make the network smaller")
+            if form == "paths" and "softmax" in self.activations:
+                said = "a softmax joins all paths, as each output depends on each weighted input"
+                raise fault(at, f"{said}; leave 'paths' out or change the activation")
+        return self

@@ -1,0 +1,43 @@
+"""Stage `calculate`: all that needs neither data nor training, calculations and constructions.
+
+They take moments each, so one process does all of them, in float64.
+"""
+
+from tqdm import tqdm
+
+import nndl_jax
+from nndl_jax.calculations import run_calculation
+from nndl_jax.schema import Calculation, Construction
+from nndl_jax.variants import list_runs
+from pipeline.jax_setup import set_up_jax
+from pipeline.measured_once import list_points, rows_of
+from pipeline.paths import RESOLVED
+from pipeline.process import die_with_parent, exclusive
+from pipeline.resolved import Resolved, load_resolved
+from pipeline.runs import write_history
+
+
+def main() -> None:
+    """Run every document of these kinds."""
+    die_with_parent()
+    set_up_jax(1, float64=True)
+    experiments = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
+    chosen = {name: each for name, each in experiments.items() if is_calculated(each)}
+    with exclusive("calculate"):
+        for name, experiment in tqdm(chosen.items(), desc="calculate", unit="doc", disable=None):
+            calculations = list_points(experiment, Calculation)
+            constructions = list_points(experiment, Construction)
+            rows = rows_of(
+                [run_calculation(spec, seed=seed) for spec, seed in calculations]
+                + [nndl_jax.measure_construction(spec) for spec, _ in constructions]
+            )
+            write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data="none")
+
+
+def is_calculated(experiment: Resolved) -> bool:
+    """Whether this stage runs a document."""
+    return isinstance(experiment.spec, Calculation | Construction)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Pictures of chapter 6: digits that a vote gets wrong, and filters of a first layer."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from project import TINY, synthetic
+from safetensors.numpy import save_file
+
+from nndl_jax.datasets import save_dataset
+from nndl_jax.schema import Document, Ensemble
+from nndl_jax.specs import parse_spec
+from nndl_jax.variants import list_runs, variants
+from pipeline.experiments import Experiment
+from pipeline.figures import draw
+from pipeline.figures.digits import draw_errors, draw_filters
+from pipeline.figures.frame import COLOURS
+from pipeline.runs import History
+
+RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
+CROWD = """\
+kind: ensemble
+id: crowd
+title: A vote
+source: {chapter: 6, section: Tests}
+members: tiny
+variant: {optimizer.learning_rate: 1.0}
+size: 2
+known_errors: [{image: 4, output: 9}, {image: 6, output: 0}]
+"""
+KERNELS = np.random.default_rng(0).normal(size=(3, 1, 5, 5)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in which a vote got three of ten images wrong."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "runs/crowd", "runs/tiny/weights", "pictures"):
+        (tmp_path / name).mkdir(parents=True)
+    save_dataset(synthetic(10), Path("data/dataset.safetensors"))
+    write_errors([(1, 1, 7), (4, 4, 9), (8, 8, 3)])
+    write_kernels(KERNELS)
+    return tmp_path
+
+
+def write_errors(errors: list[tuple[int, int, int]]) -> None:
+    lines = ["image,label,output", *(",".join(map(str, error)) for error in errors)]
+    Path("runs/crowd/errors.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_kernels(kernels: np.ndarray) -> None:
+    """The first layer of the first network that votes; that of the other variant is all zero."""
+    for rate, factor in ((0.5, 0), (1.0, 1)):
+        path = f"runs/tiny/weights/learning_rate={rate},seed=0.safetensors"
+        save_file({"layers.0.weight": factor * kernels}, path)
+
+
+def experiment(document: Document) -> Experiment:
+    runs = list_runs(document, range(2))
+    history = History(runs, {"test_accuracy": np.full((len(runs), 1), 0.7)}, "mnist")
+    return Experiment(document, variants(document), history, None)
+
+
+def members() -> Experiment:
+    return experiment(parse_spec(RATES, Path("tiny.yaml")))
+
+
+def crowd() -> tuple[Experiment, Ensemble]:
+    spec = parse_spec(CROWD, Path("crowd.yaml"))
+    assert isinstance(spec, Ensemble)
+    return experiment(spec), spec
+
+
+def errors() -> Figure:
+    figure = draw_errors(*crowd())
+    assert figure is not None
+    return figure
+
+
+def filters() -> Figure | None:
+    return draw_filters(members(), crowd()[1])
+
+
+def test_each_error_is_shown_with_its_digit_and_its_vote() -> None:
+    panels = errors().axes
+    assert [axes.get_title() for axes in panels] == ["1", "4", "8"]
+    images = synthetic(10).test.images
+    for axes, image in zip(panels, (1, 4, 8), strict=True):
+        shown = axes.images[0].get_array()
+        np.testing.assert_array_equal(shown, 255 - images[image].reshape(28, 28))
+    texts = [[(each.get_text(), each.get_va()) for each in axes.texts] for axes in panels]
+    pairs = (("1", "7"), ("4", "9"), ("8", "3"))
+    assert texts == [[(label, "top"), (vote, "bottom")] for label, vote in pairs]
+
+
+def test_errors_that_the_book_shares_are_framed() -> None:
+    panels = errors().axes
+    framed = [all(spine.get_visible() for spine in axes.spines.values()) for axes in panels]
+    assert framed == [False, True, False]
+    colours = {to_hex(spine.get_edgecolor()) for spine in panels[1].spines.values()}
+    assert colours == {COLOURS[1].lower()}
+
+
+@pytest.mark.parametrize(
+    ("num_errors", "said"),
+    [(3, "3 errors"), (40, "40 errors"), (41, "the first 40 of 41 errors")],
+)
+def test_at_most_forty_errors_are_shown_and_the_title_says_of_how_many(
+    num_errors: int, said: str
+) -> None:
+    write_errors([(image % 10, 0, 1) for image in range(num_errors)])
+    figure = errors()
+    assert len(figure.axes) == min(num_errors, 40)
+    (body, _) = figure.subfigs
+    assert body.get_suptitle() == f"A vote: {said}, framed where the book's are the same"
+
+
+def test_without_errors_there_is_no_picture_of_them() -> None:
+    write_errors([])
+    assert draw_errors(*crowd()) is None
+    Path("runs/crowd/errors.csv").unlink()
+    assert draw_errors(*crowd()) is None
+
+
+def test_filters_are_those_of_the_first_network_that_votes() -> None:
+    figure = filters()
+    assert figure is not None
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    np.testing.assert_array_equal(shown, -KERNELS[:, 0])
+
+
+def test_a_first_layer_without_filters_has_no_picture() -> None:
+    write_kernels(np.zeros((8, 784), np.float32))
+    assert filters() is None
+
+
+def test_members_that_were_not_run_have_no_picture() -> None:
+    spec = crowd()[1]
+    assert draw_filters(members()._replace(history=None), spec) is None
+    assert draw_filters(members()._replace(points=members().points[:1]), spec) is None
+
+
+def test_a_vote_has_its_two_pictures(folder: Path) -> None:
+    vote, _ = crowd()
+    paths = draw(vote, {"crowd": vote, "tiny": members()}, folder / "pictures", footnote="a test")
+    assert [path.name for path in paths] == ["crowd.png", "crowd-filters.png"]
+    assert sorted((folder / "pictures").iterdir()) == sorted(paths)
+    assert all(path.stat().st_size < 100_000 for path in paths)
+
+
+def test_texts_of_many_errors_lie_inside() -> None:
+    write_errors([(image % 10, 0, 1) for image in range(33)])
+    figure = errors()
+    FigureCanvasAgg(figure).draw()
+    title = figure.subfigs[0].texts[0].get_window_extent()
+    assert figure.bbox.x0 <= title.x0
+    assert title.x1 <= figure.bbox.x1
+    for axes in figure.axes:
+        frame = axes.get_window_extent()
+        for text in axes.texts:
+            box = text.get_window_extent()
+            assert frame.x0 <= box.x0
+            assert box.x1 <= frame.x1

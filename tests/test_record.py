@@ -1,0 +1,232 @@
+"""Documents run at the book's settings and kept: once, and also if interrupted."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from project import TINY, environment, run, tiny_project, write_params
+
+from pipeline import ensemble, record, train
+from pipeline.experiments import load_recorded
+from pipeline.resolve import BOOK, resolve_all
+from pipeline.resolved import save_resolved
+from pipeline.runs import read_about, read_history
+
+COMMAND = (sys.executable, "-m", "pipeline.record", "--runs", "3")
+CROWD = """\
+kind: ensemble
+id: crowd
+title: A vote
+source: {chapter: 6, section: Tests}
+members: tiny
+size: 3
+"""
+MACHINE = """\
+kind: baseline
+id: machine
+title: A machine
+source: {chapter: 1, section: Tests}
+method: {kind: svm}
+monitors: [test_accuracy]
+"""
+DOUBLE = TINY.replace("id: tiny", "id: double").replace("epochs: 300", "dtype: float64, epochs: 2")
+# Whatever is run today, what is recorded is the book's.
+TODAY = {
+    "profile": "smoke",
+    "documents": "[machine]",
+    "overrides": "{tiny: {optimizer.learning_rate: 9.0}}",
+}
+
+
+def new_project(folder: Path) -> Path:
+    tiny_project(folder)
+    texts = {"crowd": CROWD, "machine": MACHINE, "double": DOUBLE}
+    for name, text in texts.items():
+        (folder / f"spec/{name}.yaml").write_text(text)
+    write_params(folder, **TODAY)
+    return folder
+
+
+def contents(folder: Path) -> Mapping[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One compilation cache for all processes."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, cache: str) -> Path:
+    """A project in which all that can be was recorded; tests do not change it."""
+    folder = new_project(tmp_path_factory.mktemp("recorded"))
+    done = run(*COMMAND, cwd=folder, NNDL_CACHE=cache)
+    said = r"tiny: recorded in \d+ s\ncrowd: recorded in \d+ s\n"
+    assert re.fullmatch(said, done.stdout)
+    return folder
+
+
+@pytest.fixture
+def copy(recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same as the working folder, for tests that go on with it."""
+    folder = shutil.copytree(recorded, tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def record_again(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["record", "--runs", "3", *arguments])
+    record.main()
+
+
+def test_networks_in_single_precision_and_votes_are_recorded(recorded: Path) -> None:
+    files = {"tiny/about.json", "tiny/history.csv"}
+    files |= {"crowd/about.json", "crowd/history.csv", "crowd/errors.csv"}
+    assert set(contents(recorded / "recorded")) == files
+
+
+def test_nothing_but_the_record_and_its_state_is_written(recorded: Path) -> None:
+    names = {path.name for path in recorded.iterdir()}
+    assert names == {"spec", "params.yaml", "data", "recorded", ".nndl"}
+
+
+@pytest.mark.usefixtures("copy")
+def test_a_record_says_what_of_on_what_and_how_long() -> None:
+    _, resolved = resolve_all(changes=BOOK)
+    for name in ("tiny", "crowd"):
+        about = read_about(Path("recorded") / name)
+        assert list(about) == ["data", "document", "device", "seconds"]
+        assert about["data"] == "synthetic"
+        assert re.fullmatch("[0-9a-f]{64}", about["document"])
+        assert re.fullmatch(r"\d+ x core of .+", about["device"])
+        assert 0 < about["seconds"] < 600
+    assert read_about(Path("recorded/tiny"))["document"] == resolved["tiny"].digest()
+
+
+def test_a_record_is_what_the_stages_measure_at_the_books_settings(copy: Path) -> None:
+    _, resolved = resolve_all(changes=BOOK | {"runs": 3})
+    for name in ("tiny", "crowd"):
+        save_resolved(name, resolved[name])
+    train.run("tiny", resolved["tiny"])
+    ensemble.run("crowd", resolved["crowd"])
+    for name in ("tiny/history.csv", "crowd/history.csv", "crowd/errors.csv"):
+        assert (copy / "recorded" / name).read_bytes() == (copy / "runs" / name).read_bytes()
+    history = read_history(Path("recorded/tiny"))
+    assert history is not None
+    assert history.metrics["test_accuracy"].shape == (3, 300)
+
+
+def test_what_is_recorded_is_passed_over(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(copy)
+    record_again(monkeypatch, "tiny")
+    said = "tiny: is recorded already; delete recorded/tiny to do it again\n"
+    assert capsys.readouterr().out == said
+    assert contents(copy) == before
+
+
+def test_a_changed_document_is_recorded_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(load_recorded()) == {"tiny", "crowd"}
+    path = copy / "spec/tiny.yaml"
+    path.write_text(f"# A remark.\n{TINY.replace('A tiny network', 'A small network')}")
+    assert set(load_recorded()) == {"tiny", "crowd"}
+    path.write_text(TINY.replace("epochs: 300", "epochs: 2"))
+    assert "tiny" not in load_recorded()
+    record_again(monkeypatch, "tiny")
+    history = load_recorded()["tiny"].history
+    assert history is not None
+    assert history.metrics["test_accuracy"].shape == (3, 2)
+    assert Path.cwd() == copy
+
+
+def test_the_number_of_runs_is_no_part_of_a_document(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_params(copy, runs="17", seed="5")
+    assert set(load_recorded()) == {"tiny", "crowd"}
+    before = contents(copy / "recorded")
+    record_again(monkeypatch, "--runs", "2", "tiny")
+    assert contents(copy / "recorded") == before
+
+
+def kill_while_recording(folder: Path, cache: str) -> None:
+    """Start recording, and kill it as soon as it has saved a state."""
+    snapshot = folder / ".nndl/record/.nndl/tiny/snapshot.safetensors"
+    recorder = subprocess.Popen(
+        [*COMMAND, "tiny"],
+        cwd=folder,
+        env=environment(NNDL_CACHE=cache),
+        stdout=subprocess.DEVNULL,
+    )
+    while not snapshot.exists() and recorder.poll() is None:
+        time.sleep(0.001)
+    recorder.send_signal(signal.SIGKILL)
+    assert recorder.wait() == -signal.SIGKILL
+
+
+def test_an_interrupted_record_goes_on_with_the_same_bits(
+    tmp_path: Path, recorded: Path, cache: str
+) -> None:
+    folder = new_project(tmp_path / "project")
+    kill_while_recording(folder, cache)
+    assert not (folder / "recorded").exists()
+    done = run(*COMMAND, "tiny", cwd=folder, NNDL_CACHE=cache)
+    # Nobody knows how long the first part took.
+    assert (done.stdout, done.stderr) == ("tiny: recorded\n", "")
+    about = json.loads((folder / "recorded/tiny/about.json").read_text())
+    assert about["seconds"] is None
+    history = (folder / "recorded/tiny/history.csv").read_bytes()
+    assert history == (recorded / "recorded/tiny/history.csv").read_bytes()
+
+
+def test_what_a_kill_left_unfinished_is_no_record(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = copy / "recorded/.crowd.writing"
+    (copy / "recorded/crowd").rename(unfinished)
+    (unfinished / "history.csv").write_text("variant,se")
+    assert set(load_recorded()) == {"tiny"}
+    record_again(monkeypatch, "crowd")
+    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert not unfinished.exists()
+
+
+@pytest.mark.usefixtures("copy")
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("crwd", "did you mean 'crowd'?"),
+        ("machine", "known are 'crowd', 'tiny'"),
+        ("double", "known are 'crowd', 'tiny'"),
+    ],
+    ids=["unknown", "baseline", "double precision"],
+)
+def test_what_cannot_be_recorded_is_refused_before_anything_is_run(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    before = contents(Path())
+    with pytest.raises(SystemExit) as ending:
+        record_again(monkeypatch, "tiny", name)
+    assert ending.value.code == f"{name}: is no document that can be recorded; {hint}"
+    assert contents(Path()) == before
+
+
+def test_faults_of_documents_are_told_in_one_sentence(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy / "spec/tiny.yaml").write_text(TINY.replace("epochs: 300", "epochs: 0"))
+    with pytest.raises(SystemExit) as ending:
+        record_again(monkeypatch, "crowd")
+    assert ending.value.code.splitlines()[0] == (
+        "spec/tiny.yaml:13: training.epochs: must be >= 1, got 0"
+    )

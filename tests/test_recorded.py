@@ -1,0 +1,210 @@
+"""What was recorded at the book's settings: judged and reported beside what is run today."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from project import TINY, write_params
+
+from nndl_jax.variants import list_runs
+from pipeline import evaluate, report, resolve
+from pipeline.resolve import BOOK, resolve_all
+from pipeline.resolved import load_resolved
+from pipeline.runs import write_history
+
+NETWORK = (
+    (
+        TINY.replace("id: tiny", "id: net")
+        .replace("A tiny network", "A network")
+        .replace("chapter: 1", "chapter: 6")
+        .replace("batch_size: 10", "batch_size: 10, keep_best: true")
+        .replace("[test_accuracy]", "[validation_accuracy, test_accuracy]")
+    )
+    + """\
+vary:
+  - model.initializer.weights: [normal-fan-out, normal-fan-in]
+    training.shuffle: [false, true]
+claims:
+  - kind: number
+    statement: the best network
+    metric: test_accuracy
+    epoch: best-validation
+    exact: true
+    value: 0.75
+    variant: {model.initializer.weights: normal-fan-out}
+  - kind: comparison
+    statement: it beats the plain network
+    metric: test_accuracy
+    better: {variant: {model.initializer.weights: normal-fan-out}}
+    worse: {document: plain}
+"""
+)
+PLAIN = TINY.replace("id: tiny", "id: plain").replace("chapter: 1", "chapter: 6")
+RECORDED_PAIRS = "At the book's settings, recorded: test accuracy at the best validation epoch"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose network was recorded, and cut to two epochs today."""
+    (tmp_path / "spec").mkdir()
+    (tmp_path / "report").mkdir()
+    (tmp_path / "spec/net.yaml").write_text(NETWORK)
+    (tmp_path / "spec/plain.yaml").write_text(PLAIN)
+    write_params(tmp_path, profile="smoke")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    resolve.main()
+    keep("net", network_rows(0.75))
+    for name, rows in {"net": network_rows(0.5), "plain": plain_rows(0.25)}.items():
+        resolved = load_resolved(name)
+        write_history(name, list_runs(resolved.spec, resolved.seeds), rows, data="mnist")
+    return tmp_path
+
+
+def network_rows(best: float) -> list[dict[str, list[float]]]:
+    """Two runs of each form, best by validation at epoch 0 of two."""
+    accuracies = [best, best, best + 0.125, best + 0.125]
+    return [
+        {"epoch": [0.0] * 4, "validation_accuracy": [0.9] * 4, "test_accuracy": accuracies},
+        {"epoch": [1.0] * 4, "validation_accuracy": [0.8] * 4, "test_accuracy": [0.125] * 4},
+    ]
+
+
+def plain_rows(accuracy: float) -> list[dict[str, list[float]]]:
+    return [{"epoch": [1.0, 1.0], "test_accuracy": [accuracy, accuracy + 0.001]}]
+
+
+def keep(name: str, rows: list[dict[str, list[float]]]) -> None:
+    """Put made-up measurements where the command `record` keeps them."""
+    _, resolved = resolve_all(changes=BOOK | {"runs": 2})
+    runs = list_runs(resolved[name].spec, resolved[name].seeds)
+    write_history(name, runs, rows, data="mnist")
+    target = Path("recorded") / name
+    target.parent.mkdir(exist_ok=True)
+    (Path("runs") / name).rename(target)
+    digest = resolved[name].digest()
+    about = {"data": "mnist", "document": digest, "device": "1 x H100", "seconds": 1234.5}
+    (target / "about.json").write_text(json.dumps(about))
+
+
+def judged() -> dict[str, list[dict]]:
+    """The judgements of each kind."""
+    evaluate.main()
+    return json.loads(Path("report/judgements.json").read_text())
+
+
+def reported() -> str:
+    evaluate.main()
+    report.main()
+    return Path("report/results.md").read_text()
+
+
+def by_statement(entries: list[dict]) -> dict[str, dict]:
+    return {entry["statement"]: entry for entry in entries}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_record_is_judged_whatever_is_run_today() -> None:
+    content = judged()
+    today = by_statement(content["judgements"])["the best network"]
+    assert (today["verdict"], today["foreign"]) == ("not judged", "other settings")
+    recorded = by_statement(content["recorded"])["the best network"]
+    assert (recorded["verdict"], recorded["foreign"]) == ("equal", None)
+    assert (recorded["mean"], recorded["num_runs"]) == (0.75, 2)
+
+
+@pytest.mark.usefixtures("project")
+def test_records_are_compared_with_records_only() -> None:
+    statement = "it beats the plain network"
+    assert by_statement(judged()["recorded"])[statement]["verdict"] == "not run"
+    keep("plain", plain_rows(0.0))
+    write_history("plain", [], [], data="mnist")
+    # The last epoch: 0.125 in both runs against 0 and 0.001.
+    entry = by_statement(judged()["recorded"])[statement]
+    assert entry["mean"] == pytest.approx(0.125 - 0.0005)
+
+
+@pytest.mark.usefixtures("project")
+def test_only_documents_that_are_recorded_have_recorded_judgements() -> None:
+    assert [entry["document"] for entry in judged()["recorded"]] == ["net", "net"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "remains"),
+    [
+        ("title: A network", "title: Some network", True),
+        ("value: 0.75", "value: 0.5", True),
+        ("learning_rate: 1.0", "learning_rate: 0.5", False),
+        ("epochs: 300", "epochs: 301", False),
+    ],
+)
+def test_a_record_of_a_changed_document_is_not_judged(
+    project: Path, old: str, new: str, *, remains: bool
+) -> None:
+    (project / "spec/net.yaml").write_text(NETWORK.replace(old, new))
+    assert bool(judged()["recorded"]) is remains
+    assert (RECORDED_PAIRS in reported()) is remains
+
+
+@pytest.mark.usefixtures("project")
+def test_metrics_and_curves_are_those_of_today() -> None:
+    judged()
+    found = json.loads(Path("metrics/net@weights=normal-fan-out.json").read_text())
+    assert found["test_accuracy.best_validation"] == 0.5
+    assert "recorded" not in {path.name for path in Path("metrics").iterdir()}
+    head = Path("report/curves/net.csv").read_text().splitlines()[1]
+    assert "0.5" in head.split(",")
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(1234.5, " in 1,234 s:"), (None, ":"), (0.0, ":")]
+)
+def test_the_report_says_on_what_a_record_was_made(seconds: float | None, expected: str) -> None:
+    path = Path("recorded/net/about.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+    text = reported()
+    assert f"At the book's settings, recorded on 1 x H100{expected}\n" in text
+
+
+@pytest.mark.usefixtures("project")
+def test_a_record_stands_in_the_section_of_its_document_with_its_claims() -> None:
+    text = reported()
+    sections = {part.split("\n")[0]: part for part in text.split("\n### ")[1:]}
+    assert set(sections) == {"A network", "A tiny network"}
+    assert "recorded on" not in sections["A tiny network"]
+    own, _, recorded = sections["A network"].partition("recorded on")
+    assert "not judged (other settings)" in own
+    row = next(line for line in recorded.splitlines() if "the best network" in line)
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert cells == ["the best network", "75.00 %", "75.00 % ± 0.00", "2", "", "equal"]
+
+
+@pytest.mark.usefixtures("project")
+def test_both_forms_are_shown_of_today_and_as_recorded() -> None:
+    text = reported()
+    chapter = text[: text.index("\n### ")]
+    today, recorded = chapter.split(RECORDED_PAIRS)
+    assert "With the profile `smoke`: test accuracy at the best validation epoch" in today
+    for part, printed, corrected in ((today, "50.00", "62.50"), (recorded, "75.00", "87.50")):
+        (row,) = [line for line in part.splitlines() if line.startswith("| A network")]
+        cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        expected = [f"{printed} % ± 0.00", f"{corrected} % ± 0.00", "+12.50 %", "2"]
+        assert cells == ["A network", "75.00 %", *expected]
+
+
+@pytest.mark.usefixtures("project")
+def test_best_and_last_epochs_are_shown_of_today_and_as_recorded() -> None:
+    lines = [line for line in reported().splitlines() if line.startswith("| weights = ")]
+    shown = [[cell.strip() for cell in line.split("|")[2:4]] for line in lines]
+    best = [[f"{value:.2f} % ± 0.00", "12.50 % ± 0.00"] for value in (50, 62.5, 75, 87.5)]
+    assert shown == best
+
+
+@pytest.mark.usefixtures("project")
+def test_without_records_nothing_is_said_of_them() -> None:
+    for name in ("history.csv", "about.json"):
+        Path(f"recorded/net/{name}").unlink()
+    assert judged()["recorded"] == []
+    assert "recorded" not in reported()
