@@ -122,6 +122,12 @@ def central_differences(cost_fn: CostFn, layers: Layers, *, step: float) -> Laye
     return jax.tree.map(lambda a, b: (a + b) / 2, ahead, behind)
 
 
+def largest_difference(some: Layers, others: Layers) -> float:
+    """Of any derivative from its counterpart; NaN where one of them is."""
+    differences = jax.tree.map(lambda a, b: np.abs(np.subtract(a, b)).max(), some, others)
+    return float(np.max(jax.tree.leaves(differences)))  # Python's max would pass over NaN.
+
+
 def passes_of_differences(layers: Layers) -> int:
     """Forward passes in which finite differences give the gradient by all weights.
 
@@ -166,7 +172,7 @@ def check_backpropagation(quantity: Backpropagation, *, seed: int) -> Mapping[st
     ]
     passes = passes_of_differences(layers), passes_of_backpropagation(layers)
     speeds = _speeds(layers, inputs, targets, quantity=quantity) if quantity.rounds else ()
-    values = *(_largest_difference(ours, other) for other in others), *passes, *speeds
+    values = *(largest_difference(ours, other) for other in others), *passes, *speeds
     return dict(zip(quantity.quantities(), map(float, values), strict=True))
 
 
@@ -224,12 +230,6 @@ def _loss_fn(quantity: Backpropagation) -> LossFn:
             return optax.losses.softmax_cross_entropy
         case _:
             assert_never(quantity.loss)
-
-
-def _largest_difference(some: Layers, others: Layers) -> float:
-    """Of any derivative from its counterpart."""
-    differences = jax.tree.map(lambda a, b: np.abs(np.subtract(a, b)).max(), some, others)
-    return np.max(jax.tree.leaves(differences))  # Unlike `max`, passes over no NaN.
 
 
 def _speeds(

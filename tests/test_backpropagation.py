@@ -18,8 +18,10 @@ from nndl_jax.backpropagation import (
     output_error,
     weight_gradient,
 )
+from nndl_jax.backpropagation_forms import check_backpropagation, largest_difference
 from nndl_jax.gradients import bias_gradients
 from nndl_jax.losses import build_loss, encode
+from nndl_jax.schema.backpropagation import Backpropagation, Neuron
 
 KEY = jax.random.key(0)
 NUM_IMAGES = 4
@@ -166,7 +168,6 @@ MUTATIONS = {
         lambda layer, z, following, e: hidden_error(layer, 2 * z, following, e),
     ),
     "BP3 as a sum": ("bias_gradient", lambda error: jnp.sum(error, axis=0)),
-    "BP3 of one image": ("bias_gradient", lambda error: error[0]),
     "BP4 as a sum": ("weight_gradient", lambda error, inputs: error.T @ inputs),
     "BP4 with means multiplied": (
         "weight_gradient",
@@ -200,6 +201,29 @@ def test_error_stays_finite_where_outputs_saturate(activation, loss):
     # The outputs are 1 and 0 to the last bit, and the wrong way round.
     layer, z = layer_of([[0.0], [0.0]], [0.0, 0.0], activation), jnp.array([[200.0, -200.0]])
     assert output_error(layer, z, jnp.array([[0.0, 1.0]]), loss).tolist() == [[1.0, -1.0]]
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_networks_that_are_checked_have_their_modified_neuron(float64, number):
+    plain = Backpropagation(
+        kind="backpropagation",
+        sizes=(3, 4, 2),
+        activations=("sigmoid", "sigmoid"),
+        loss="quadratic",
+        batch_size=1,
+        against=("one-sided-differences",),
+        step=0.1,
+    )
+    own = {"neuron": Neuron(layer=1, number=number, activation="tanh")}
+    modified = check_backpropagation(plain.model_copy(update=own), seed=0)
+    assert modified != check_backpropagation(plain, seed=0)
+
+
+def test_largest_difference_passes_over_nothing():
+    some = layer_of([[1.0, 2.0]], [3.0], "tanh"), layer_of([[4.0]], [5.0], "tanh")
+    for bias, expected in ((5.5, 0.5), (2.0, 3.0), (np.nan, np.nan)):
+        others = some[0]._replace(bias=jnp.array([3.25])), layer_of([[4.0]], [bias], "tanh")
+        assert largest_difference(some, others) == pytest.approx(expected, nan_ok=True)
 
 
 CONV = {"kind": "conv", "filters": 2, "kernel": [5, 5], "activation": "relu"}
