@@ -98,9 +98,14 @@ def tiny_project(folder: Path, *, num_images: int = 200) -> Path:
     (folder / "spec").mkdir(parents=True)
     (folder / "spec/tiny.yaml").write_text(TINY)
     write_params(folder)
+    write_dataset(folder, num_images=num_images)
+    return folder
+
+
+def write_dataset(folder: Path, *, num_images: int) -> None:
+    """Write a data set that is not MNIST where the stages look for one."""
     (folder / "data").mkdir()
     save_dataset(synthetic(num_images), folder / "data/dataset.safetensors")
-    return folder
 
 
 def synthetic(num_images: int) -> Dataset:

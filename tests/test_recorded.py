@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import TINY, write_params
+from project import ROOT, TINY, write_dataset, write_params
 
 from nndl_jax.variants import list_runs
 from pipeline import evaluate, report, resolve
+from pipeline.experiments import load_recorded
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import load_resolved
 from pipeline.runs import write_history
@@ -52,6 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "spec/net.yaml").write_text(NETWORK)
     (tmp_path / "spec/plain.yaml").write_text(PLAIN)
     write_params(tmp_path, profile="smoke")
+    write_dataset(tmp_path, num_images=10)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["stage"])
     resolve.main()
@@ -208,3 +210,10 @@ def test_without_records_nothing_is_said_of_them() -> None:
         Path(f"recorded/net/{name}").unlink()
     assert judged()["recorded"] == []
     assert "recorded" not in reported()
+
+
+def test_records_of_the_repository_are_of_its_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    kept = {path.name for path in Path("recorded").glob("[!.]*")}
+    stale = sorted(kept - set(load_recorded()))
+    assert not stale, f"record them again, or delete them: {stale}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from project import write_params
+from project import write_dataset, write_params
 
 from nndl_jax.variants import list_runs
 from pipeline import evaluate, report, resolve
@@ -95,6 +95,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in {"net": NETWORK, "machine": MACHINE, "sums": CALCULATION}.items():
         (tmp_path / f"spec/{name}.yaml").write_text(text)
     write_params(tmp_path)
+    write_dataset(tmp_path, num_images=10)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["stage"])
     resolve.main()
