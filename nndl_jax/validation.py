@@ -193,7 +193,9 @@ def _descend(node: Mapping[str, Any], step: str | int, schema: Mapping[str, Any]
         return node["properties"][step]
     if step in (tags := node.get("discriminator", {}).get("mapping", {})):
         return {"$ref": tags[step]}
-    return node.get("additionalProperties") or {}
+    # Of a mapping: by the pattern of its names, if they have one.
+    named = next(iter(node.get("patternProperties", {}).values()), {})
+    return named or node.get("additionalProperties") or {}
 
 
 def _dereference(schema: Mapping[str, Any], node: Any) -> Mapping[str, Any]:

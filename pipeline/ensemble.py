@@ -46,7 +46,7 @@ def run(name: str, experiment: Resolved) -> None:
     is_wrong = result.digits != labels
     known = [error.image for error in spec.known_errors if error.image < len(labels)]
     measured = {
-        "test_accuracy": float(1 - is_wrong.mean()),
+        "test_accuracy": float((~is_wrong).mean()),
         "num_errors": float(is_wrong.sum()),
         "num_common_errors": float(is_wrong[known].sum()),
         "mean_accuracy": float((result.votes == labels).mean()),

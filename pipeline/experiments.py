@@ -1,5 +1,6 @@
 """Documents with what was run of them, as the stages `evaluate` and `report` read them."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -42,13 +43,13 @@ class Experiment(NamedTuple):
         return cls(document, points, history, foreign)
 
     @classmethod
-    def recorded(cls, name: str, resolved: Resolved) -> "Experiment | None":
+    def recorded(cls, name: str, resolved: Mapping[str, Resolved]) -> "Experiment | None":
         """What was recorded of a document at the book's settings; None if it has changed since."""
         folder = RECORDED / name
-        if read_about(folder).get("document") != resolved.digest():
+        if read_about(folder).get("document") != identity(name, resolved):
             return None
         document = load_spec(SPEC / f"{name}.yaml")
-        return cls(document, variants(resolved.spec), read_history(folder), None)
+        return cls(document, variants(resolved[name].spec), read_history(folder), None)
 
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""
@@ -85,10 +86,19 @@ def _is_changed(name: str, resolved: Mapping[str, Resolved], settings: Settings)
     return name in settings.overrides
 
 
+def identity(name: str, resolved: Mapping[str, Resolved]) -> str:
+    """The digest of a document; of an ensemble, one that changes with its members as well."""
+    own = resolved[name]
+    if not isinstance(own.spec, Ensemble):
+        return own.digest()
+    members = resolved[own.spec.members]
+    return hashlib.sha256(f"{own.digest()}{members.digest()}".encode()).hexdigest()
+
+
 def load_recorded(folder: Path = SPEC) -> dict[str, Experiment]:
     """All that was recorded of documents that have not changed since."""
     _, resolved = resolve_all(folder, BOOK)
-    found = {name: Experiment.recorded(name, each) for name, each in resolved.items()}
+    found = {name: Experiment.recorded(name, resolved) for name in resolved}
     return {name: experiment for name, experiment in found.items() if experiment is not None}
 
 

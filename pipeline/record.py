@@ -16,15 +16,17 @@ from pathlib import Path
 
 import nndl_jax
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Ensemble, Network
+from nndl_jax.schema import Document, Ensemble, Network
 from nndl_jax.validation import closest
 from nndl_jax.variants import list_runs
 from pipeline import download, ensemble, prepare, train
+from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import Resolved, save_resolved
 from pipeline.runs import ERRORS, read_about
+from pipeline.settings import MAX_RUNS
 
 _WORK = STATE / "record"
 
@@ -35,11 +37,13 @@ def main() -> None:
     parser.add_argument("ids", nargs="*", metavar="id", help="a document; none for all")
     parser.add_argument("--runs", type=int, default=5, help="runs of each variant (default: 5)")
     arguments = parser.parse_args()
+    if not 1 <= arguments.runs <= MAX_RUNS:
+        sys.exit(f"--runs: must be 1 to {MAX_RUNS:,}, got {arguments.runs}")
     try:
         _, resolved = resolve_all(changes=BOOK | {"runs": arguments.runs})
     except SpecError as error:
         sys.exit(str(error))
-    able = {name: each for name, each in resolved.items() if _is_able(each)}
+    able = {name: each for name, each in resolved.items() if _is_able(each.spec, resolved)}
     for name in arguments.ids:
         if name not in able:
             sys.exit(f"{name}: is no document that can be recorded; {closest(name, list(able))}")
@@ -53,21 +57,21 @@ def main() -> None:
         _record(name, able)
 
 
-def _is_able(resolved: Resolved) -> bool:
-    """Networks in float32, and ensembles: replays are in float64, for CPUs, and run by `make`."""
-    match resolved.spec:
-        case Network() as network:
-            return network.training.dtype == "float32"
+def _is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
+    """Networks in float32 and their ensembles: replays, in float64 on CPUs, are run by `make`."""
+    match spec:
+        case Network():
+            return spec.training.dtype == "float32"
         case Ensemble():
-            return True
+            return _is_able(resolved[spec.members].spec, resolved)
         case _:
             return False
 
 
 def _record(name: str, able: Mapping[str, Resolved]) -> None:
     experiment, target = able[name], Path.cwd() / RECORDED / name
-    digest = experiment.digest()
-    if read_about(target).get("document") == digest:
+    document = identity(name, able)
+    if read_about(target).get("document") == document:
         print(f"{name}: is recorded already; delete {RECORDED / name} to do it again")
         return
     root = Path.cwd()
@@ -79,7 +83,7 @@ def _record(name: str, able: Mapping[str, Resolved]) -> None:
         _keep(
             name,
             target,
-            {"document": digest, "device": nndl_jax.describe_devices(), "seconds": seconds},
+            {"document": document, "device": nndl_jax.describe_devices(), "seconds": seconds},
         )
     finally:
         os.chdir(root)
@@ -94,11 +98,20 @@ def _run(name: str, experiment: Resolved, able: Mapping[str, Resolved], root: Pa
     goes_on = (STATE / name / "snapshot.safetensors").exists()
     begin = time.monotonic()
     if isinstance(experiment.spec, Ensemble):
+        _check_members(name, experiment.spec, able[experiment.spec.members])
         save_resolved(experiment.spec.members, able[experiment.spec.members])
         ensemble.run(name, experiment)
     else:
         train.run(name, experiment)
     return None if goes_on else round(time.monotonic() - begin, 1)
+
+
+def _check_members(name: str, spec: Ensemble, members: Resolved) -> None:
+    if len(members.seeds) < spec.size:
+        sys.exit(f"{name}: needs {spec.size} runs of {spec.members}, got {len(members.seeds)}")
+    if not all(path.exists() for path in ensemble.list_networks(spec, members)):
+        said = f"delete {RECORDED / spec.members}, if it is there, and record both"
+        sys.exit(f"{name}: the networks of {spec.members} are not kept here; {said}")
 
 
 def _keep(name: str, target: Path, about: Mapping[str, object]) -> None:

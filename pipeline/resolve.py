@@ -20,12 +20,13 @@ from nndl_jax.schema import (
     Construction,
     Document,
     Ensemble,
+    FieldValue,
     Network,
 )
 from nndl_jax.schema.experiment import Source
 from nndl_jax.specs import list_specs, load_spec, override
 from nndl_jax.validation import closest, parse_field_path
-from nndl_jax.variants import find_variant, variants
+from nndl_jax.variants import variants
 from pipeline.paths import SPEC
 from pipeline.resolved import Resolved, save_resolved
 from pipeline.settings import Profile, Settings, load_settings
@@ -66,7 +67,7 @@ def resolve_all(
     for spec in specs.values():
         faults += _unknown_sides(spec, names, folder)
         if isinstance(spec, Ensemble):
-            faults += _unfit_members(spec, specs, folder)
+            faults += _unfit_members(spec, specs, names, folder)
     settings = settings.model_copy(update=changes)
     resolved: dict[str, Resolved] = {}
     for name, spec in specs.items():
@@ -116,24 +117,32 @@ def _unknown_sides(spec: Document, names: list[str], folder: Path) -> list[Fault
     return faults
 
 
-def _unfit_members(spec: Ensemble, specs: Mapping[str, Document], folder: Path) -> Iterator[Fault]:
+def _unfit_members(
+    spec: Ensemble, specs: Mapping[str, Document], names: list[str], folder: Path
+) -> Iterator[Fault]:
     """Members of an ensemble that are no networks, or no variant of theirs."""
     members = specs.get(spec.members)
-    if members is None:
+    if spec.members not in names:
         field, said = "members", f"there is no document {spec.members!r}"
-        said = f"{said}; {closest(spec.members, list(specs))}"
+        said = f"{said}; {closest(spec.members, names)}"
+    elif members is None:
+        return  # Its own faults are told.
     elif not isinstance(members, Network):
         field, said = "members", f"must be a network, and {spec.members} is a {members.kind}"
     elif spec.network == "best" and not members.training.keep_best:
         field, said = "network", f"training.keep_best of {spec.members} is false; take the last"
-    elif find_variant(variants(members), spec.variant) is None:
+    elif _count_variants(members, spec.variant) != 1:
         points = ", ".join(point.name for point in variants(members))
         field, said = "variant", f"must name one variant of {spec.members}: {points}"
     else:
         return
     text = read_yaml(folder / f"{spec.id}.yaml")
-    at, line = text.follow((field,))
-    yield Fault(text.where, line, field_path(at), said)
+    yield Fault(text.where, text.follow((field,))[1], field, said)
+
+
+def _count_variants(spec: Network, choice: Mapping[str, FieldValue] | None) -> int:
+    wanted = (choice or {}).items()
+    return sum(wanted <= point.values.items() for point in variants(spec))
 
 
 def _resolve(spec: Document, settings: Settings) -> Resolved:

@@ -11,7 +11,8 @@ from nndl_jax.schema.base import Identifier, Record
 from nndl_jax.validation import closest, validate
 from pipeline.paths import PARAMS
 
-NumRuns = Annotated[int, Field(ge=1, le=1000)]
+MAX_RUNS = 1000
+NumRuns = Annotated[int, Field(ge=1, le=MAX_RUNS)]
 
 
 class Limits(Record):

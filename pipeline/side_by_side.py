@@ -62,7 +62,7 @@ def best_and_last_table(experiment: Experiment) -> str:
         if curves is not None and validation is not None:
             best = best_validation_epoch(curves, validation)
             row = [_mean(best), _mean(last_epoch(curves)), len(best)]
-            rows.append([label or document.title, *row])
+            rows.append([document.title if point.name == "base" else label, *row])
     headers = ["variant", "test, best validation epoch", "test, last epoch", "runs"]
     return markdown(rows, headers) if rows else ""
 

@@ -71,7 +71,8 @@ def test_every_public_name_exists(tmp_path: Path) -> None:
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    text = (ROOT / "README.md").read_text()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     (tmp_path / "data").mkdir()
     save_dataset(synthetic(200), tmp_path / "data/dataset.safetensors")
     last = in_python(code, tmp_path, ROOT).splitlines()[-1]

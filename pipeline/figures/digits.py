@@ -23,8 +23,7 @@ _FILTER_COLUMNS = 5
 def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
     """The first test images that the vote gets wrong: the digit top right, the vote bottom right.
 
-    Those that the book's ensemble gets wrong as well have a frame; its own votes stand below them
-    in grey where they differ.
+    Those that the book's ensemble gets wrong as well have a frame.
     """
     path = RUNS / spec.id / ERRORS
     if not path.exists():
@@ -60,7 +59,8 @@ def draw_filters(members: Experiment, spec: Ensemble) -> Figure | None:
     if members.history is None or point is None:
         return None
     run = next(run for run in members.history.runs if run.variant == point.name)
-    kernels = load_file(network_path(spec.members, run))["layers.0.weight"]
+    path = network_path(spec.members, run, is_best=spec.network == "best")
+    kernels = load_file(path)["layers.0.weight"]
     if kernels.ndim != 4:
         return None
     title = f"{members.document.title}: filters of the first layer"
