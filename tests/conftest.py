@@ -40,7 +40,6 @@ _CHECKED = (
     "ensemble",
     "epoch",
     "evaluation",
-    "formula",
     "gradients",
     "judge",
     "layer_values",

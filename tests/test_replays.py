@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from nndl_jax import engine, epoch, legacy, optimizer
+from nndl_jax import engine, legacy, optimizer, step
 from nndl_jax.datasets import Dataset, load_mnist
 from nndl_jax.judge import at_epoch, judge_curve, judge_number
 from nndl_jax.schema import CurveClaim, Network, NumberClaim, Replay
@@ -195,12 +195,12 @@ def per_mini_batch(spec, numbers, *, divisor):
 SLIPS: Mapping[str, tuple[tuple[int, int], tuple[object, str, Callable]]] = {
     "pixels / 255": (
         (5889, 5897),
-        (epoch, "pixels", lambda x, spec: x.astype(spec.training.dtype) / 255),
+        (step, "pixels", lambda x, spec: x.astype(spec.training.dtype) / 255),
     ),
     "Python 3's shuffle": ((5689, 5689), (engine, "epoch_orders", python_3_shuffle)),
     "weights drawn before biases": ((5811, 5816), (engine, "initial_layers", weights_first)),
     "the constructor's draw left out": ((5876, 5885), (engine, "initial_layers", no_draw_before)),
-    "lambda divided by the mini-batch": ((5887, 6571), (epoch, "build_optimizer", per_mini_batch)),
+    "lambda divided by the mini-batch": ((5887, 6571), (step, "build_optimizer", per_mini_batch)),
 }
 """What the first test counts are with each slip, and how to make it: measured, for `diagnose`."""
 
