@@ -12,7 +12,6 @@ from jaxtyping import Float
 from nndl_jax.faults import SpecError
 from nndl_jax.judge import (
     Judgement,
-    at_epoch,
     best_epoch,
     best_validation_epoch,
     judge_comparison,
@@ -31,7 +30,7 @@ from nndl_jax.schema import (
     NumberClaim,
     Side,
 )
-from pipeline.experiments import Experiment, load_recorded, mean_curve
+from pipeline.experiments import VALIDATION, Experiment, load_recorded, mean_curve
 from pipeline.paths import CURVES, JUDGEMENTS, METRICS
 from pipeline.resolve import resolve_all
 
@@ -115,16 +114,12 @@ def _judge(
 
 
 def _judge_number(claim: NumberClaim, experiment: Experiment) -> Judgement:
-    curves = experiment.curves(claim.metric, claim.variant)
-    validation = experiment.curves("validation_accuracy", claim.variant)
-    if curves is None:
-        return Judgement("not run")
-    values = at_epoch(claim.epoch, claim.metric, curves, validation)
+    values = experiment.at_epoch(claim.epoch, claim.metric, claim.variant)
     if values is None:
         return Judgement("not run")
     chosen_by = None
-    if claim.epoch == "best-validation" and validation is not None:
-        chosen_by = best_epoch("validation_accuracy", validation)
+    if claim.epoch == "best-validation":
+        chosen_by = experiment.at_epoch("best", VALIDATION, claim.variant)
     return judge_number(claim, values, chosen_by)
 
 
@@ -142,9 +137,8 @@ def _measure(
 ) -> Float[np.ndarray, " runs"] | float | None:
     """One side of a comparison: a value of each run, or of all if nothing in them is random."""
     metric = side.metric or claim.metric
-    point, curves = experiment.find(side.variant), experiment.curves(metric, side.variant)
-    validation = experiment.curves("validation_accuracy", side.variant)
-    values = None if curves is None else at_epoch(claim.epoch, metric, curves, validation)
+    point = experiment.find(side.variant)
+    values = experiment.at_epoch(claim.epoch, metric, side.variant)
     if values is None or point is None or point.spec.is_random():
         return values
     return float(values[0])
@@ -160,7 +154,7 @@ def _write_metrics(experiment: Experiment) -> None:
         for metric in experiment.metrics():
             curves = experiment.curves(metric, point.values)
             if curves is not None and not metric.startswith("gradient."):
-                validation = experiment.curves("validation_accuracy", point.values)
+                validation = experiment.curves(VALIDATION, point.values)
                 document = experiment.document
                 for name, values in _summaries(metric, curves, document, validation).items():
                     flat[name] = float(f"{np.nanmean(values):.6g}")

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from nndl_jax.judge import at_epoch
 from nndl_jax.schema import Document, Ensemble, FieldValue
+from nndl_jax.schema.claims import Epoch
 from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, find_variant, variants
 from pipeline.paths import RECORDED, RUNS, SPEC
@@ -16,6 +18,9 @@ from pipeline.resolve import BOOK, resolve_all, without_words
 from pipeline.resolved import Resolved
 from pipeline.runs import BOOKS_DATA, History, read_about, read_history
 from pipeline.settings import Settings
+
+VALIDATION = "validation_accuracy"
+"""The metric that epochs and runs are chosen by."""
 
 
 class Experiment(NamedTuple):
@@ -65,6 +70,13 @@ class Experiment(NamedTuple):
         chosen = [run.variant == point.name for run in self.history.runs]
         curves = self.history.metrics[metric][chosen]
         return None if np.isnan(curves).all() else curves
+
+    def at_epoch(
+        self, epoch: Epoch, metric: str, choice: Mapping[str, FieldValue] | None
+    ) -> Float[np.ndarray, " runs"] | None:
+        """The measurement of each run of a variant at an epoch as claims name it; None without."""
+        curves, validation = self.curves(metric, choice), self.curves(VALIDATION, choice)
+        return None if curves is None else at_epoch(epoch, metric, curves, validation)
 
     def metrics(self) -> list[str]:
         """What was measured; without the costs of batches, which only show divergence."""

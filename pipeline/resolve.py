@@ -8,33 +8,29 @@ just what it changes.
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, assert_never
 
 from nndl_jax.faults import Fault, SpecError, field_path
 from nndl_jax.located_yaml import LocatedYaml, read_yaml
 from nndl_jax.memory import check_memory
 from nndl_jax.schema import (
-    Baseline,
-    Calculation,
     ComparisonClaim,
-    Construction,
     Document,
     Ensemble,
     FieldValue,
     Network,
 )
 from nndl_jax.schema.experiment import Source
-from nndl_jax.specs import list_specs, load_spec, override
+from nndl_jax.specs import list_specs, load_spec
 from nndl_jax.validation import closest, parse_field_path
 from nndl_jax.variants import variants
+from pipeline.limits import apply_settings
 from pipeline.paths import SPEC
 from pipeline.resolved import Resolved, save_resolved
-from pipeline.settings import Profile, Settings, load_settings
+from pipeline.settings import Settings, load_settings
 
 _NO_SOURCE = Source(chapter=1, section="-")
 BOOK = {"profile": "book", "documents": "all", "overrides": {}}
 """Settings under which every document is as the book has it."""
-Limited = TypeVar("Limited", Network, Baseline)
 
 
 def resolve_all(
@@ -78,22 +74,6 @@ def resolve_all(
     if faults:
         raise SpecError(faults)
     return settings, resolved
-
-
-def apply_settings(spec: Document, settings: Settings) -> Document:
-    """The document with overrides and the profile's limits; claims stay what the book says."""
-    if values := _flatten(settings.overrides.get(spec.id, {})):
-        spec = override(spec, values)
-    profile = settings.active().of(spec.id)
-    match spec:
-        case Network():
-            return _limit_network(spec, profile)
-        case Baseline():
-            return _limit_axes(spec, "data.train_images", profile.max_fit_images)
-        case Calculation() | Construction() | Ensemble():
-            return spec
-        case _:
-            assert_never(spec)
 
 
 def without_words(spec: Document) -> Document:
@@ -170,57 +150,6 @@ def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tu
     if profile.max_runs is not None and settings.runs is None:
         num_runs = min(num_runs, max(2, profile.max_runs // len(points)))
     return tuple(range(settings.seed, settings.seed + num_runs))
-
-
-def _limit_network(spec: Network, profile: Profile) -> Network:
-    training, data = spec.training, spec.data
-    if profile.max_epochs is not None:
-        epochs = min(training.epochs, profile.max_epochs)
-        training = training.model_copy(update={"epochs": epochs})
-    if profile.max_train_images is not None and data.examples is None:
-        present = data.train_images or profile.max_train_images
-        num_images = min(present, profile.max_train_images)
-        data = data.model_copy(update={"train_images": num_images})
-    spec = spec.model_copy(update={"training": training, "data": data})
-    spec = _cap_axes(spec, "training.epochs", profile.max_epochs)
-    return _limit_axes(spec, "data.train_images", profile.max_train_images)
-
-
-def _limit_axes(spec: Limited, field: str, limit: int | None) -> Limited:
-    """Without variants that ask for more; the first one stays."""
-    if limit is None:
-        return spec
-    vary = []
-    for axis in spec.vary:
-        sizes = axis.get(field, ())
-        kept = [i for i, size in enumerate(sizes) if int(size) <= limit] or [0]
-        points = kept if sizes else range(len(next(iter(axis.values()))))
-        vary.append({name: tuple(values[i] for i in points) for name, values in axis.items()})
-    return spec.model_copy(update={"vary": tuple(vary)})
-
-
-def _cap_axes(spec: Network, field: str, limit: int | None) -> Network:
-    """With no more than the limit in any variant; variants that become equal are one."""
-    if limit is None:
-        return spec
-    vary = []
-    for axis in spec.vary:
-        capped = {
-            name: tuple(min(int(value), limit) if name == field else value for value in values)
-            for name, values in axis.items()
-        }
-        points = dict.fromkeys(zip(*capped.values(), strict=True))
-        vary.append(dict(zip(axis, zip(*points, strict=True), strict=True)))
-    return spec.model_copy(update={"vary": tuple(vary)})
-
-
-def _flatten(values: Mapping[str, object], at: str = "") -> dict[str, object]:
-    """Nested overrides, as `dvc exp run -S` writes them, by field path."""
-    flat: dict[str, object] = {}
-    for name, value in values.items():
-        path = f"{at}.{name}" if at else name
-        flat |= _flatten(value, path) if isinstance(value, Mapping) else {path: value}
-    return flat
 
 
 def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.judge import best_validation_epoch, last_epoch
 from nndl_jax.schema import Ensemble, FieldValue, Network, NumberClaim
 from pipeline.experiments import Experiment
 from pipeline.tables import markdown
@@ -58,10 +57,12 @@ def best_and_last_table(experiment: Experiment) -> str:
     labels = variant_labels([point.name for point in experiment.points])
     rows = []
     for point, label in zip(experiment.points, labels, strict=True):
-        curves, validation = _curves(experiment, point.values)
-        if curves is not None and validation is not None:
-            best = best_validation_epoch(curves, validation)
-            row = [_mean(best), _mean(last_epoch(curves)), len(best)]
+        best, last = (
+            experiment.at_epoch(epoch, _METRIC, point.values)
+            for epoch in ("best-validation", "last")
+        )
+        if best is not None and last is not None:
+            row = [_mean(best), _mean(last), len(best)]
             rows.append([document.title if point.name == "base" else label, *row])
     headers = ["variant", "test, best validation epoch", "test, last epoch", "runs"]
     return markdown(rows, headers) if rows else ""
@@ -86,7 +87,9 @@ def _pairs(experiment: Experiment) -> Iterable[_Pair]:
         mended = points.get(name.replace(_PRINTED, _CORRECTED), values)
         if mended is values:
             continue
-        printed, corrected = (_best(experiment, each) for each in (values, mended))
+        printed, corrected = (
+            experiment.at_epoch("best-validation", _METRIC, each) for each in (values, mended)
+        )
         if printed is None or corrected is None:
             continue
         others = ",".join(part for part in name.split(",") if _PRINTED not in part)
@@ -104,21 +107,6 @@ def _book(experiment: Experiment, values: Mapping[str, FieldValue]) -> float | N
         and (claim.variant or {}).items() <= values.items()
     ]
     return next(iter(numbers), None)
-
-
-def _best(
-    experiment: Experiment, values: Mapping[str, FieldValue]
-) -> Float[np.ndarray, " runs"] | None:
-    curves, validation = _curves(experiment, values)
-    if curves is None or validation is None:
-        return None
-    return best_validation_epoch(curves, validation)
-
-
-def _curves(
-    experiment: Experiment, values: Mapping[str, FieldValue]
-) -> tuple[Float[np.ndarray, "runs epochs"] | None, Float[np.ndarray, "runs epochs"] | None]:
-    return experiment.curves(_METRIC, values), experiment.curves("validation_accuracy", values)
 
 
 def _mean(values: Float[np.ndarray, " runs"]) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from nndl_jax.datasets import Dataset
-from pipeline.figures.frame import new_figure
+from pipeline.figures.frame import bare, new_figure
 
 HARD = (
     *(324, 582, 659, 726, 846, 956, 1124, 1393, 1773),
@@ -102,8 +102,4 @@ def _draw_apart(images: Images, names: Sequence[str], *, title: str, columns: in
 
 def _draw_image(axes: Axes, image: Image) -> None:
     axes.imshow(image, cmap="binary", vmin=0, vmax=max(1, image.max()))
-    axes.grid(visible=False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_color("0.85")
+    bare(axes, edge="0.85")

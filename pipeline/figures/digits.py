@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from nndl_jax.datasets import load_dataset
 from nndl_jax.schema import Ensemble
 from pipeline.experiments import Experiment
-from pipeline.figures.frame import COLOURS, new_figure
+from pipeline.figures.frame import COLOURS, bare, new_figure
 from pipeline.paths import DATASET, RUNS
 from pipeline.runs import ERRORS, network_path
 
@@ -72,8 +72,4 @@ def draw_filters(members: Experiment, spec: Ensemble) -> Figure | None:
 
 def _draw_image(axes: Axes, image: np.ndarray, *, is_framed: bool) -> None:
     axes.imshow(image, cmap="gray")
-    axes.grid(visible=False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(is_framed)
-    axes.spines[:].set_color(COLOURS[1])
+    bare(axes, edge=COLOURS[1] if is_framed else None)

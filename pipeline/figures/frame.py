@@ -45,6 +45,15 @@ def new_figure(
     return figure, panels
 
 
+def bare(axes: Axes, *, edge: str | None) -> None:
+    """Axes of an image: without ticks and grid, with an edge of this colour or with none."""
+    axes.grid(visible=False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(edge is not None)
+    axes.spines[:].set_color(edge or "none")
+
+
 def percent(metric: str) -> float:
     """The factor with which values of a metric are drawn: accuracies in per cent."""
     return 100.0 if metric.endswith("accuracy") else 1.0

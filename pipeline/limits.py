@@ -1,0 +1,77 @@
+"""What `params.yaml` changes in a document: overrides of fields, and the limits of a profile."""
+
+from collections.abc import Mapping
+from typing import TypeVar, assert_never
+
+from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.specs import override
+from pipeline.settings import Profile, Settings
+
+Limited = TypeVar("Limited", Network, Baseline)
+
+
+def apply_settings(spec: Document, settings: Settings) -> Document:
+    """The document with overrides and the profile's limits; claims stay what the book says."""
+    if values := _flatten(settings.overrides.get(spec.id, {})):
+        spec = override(spec, values)
+    profile = settings.active().of(spec.id)
+    match spec:
+        case Network():
+            return _limit_network(spec, profile)
+        case Baseline():
+            return _limit_axes(spec, "data.train_images", profile.max_fit_images)
+        case Calculation() | Construction() | Ensemble():
+            return spec
+        case _:
+            assert_never(spec)
+
+
+def _limit_network(spec: Network, profile: Profile) -> Network:
+    training, data = spec.training, spec.data
+    if profile.max_epochs is not None:
+        epochs = min(training.epochs, profile.max_epochs)
+        training = training.model_copy(update={"epochs": epochs})
+    if profile.max_train_images is not None and data.examples is None:
+        present = data.train_images or profile.max_train_images
+        num_images = min(present, profile.max_train_images)
+        data = data.model_copy(update={"train_images": num_images})
+    spec = spec.model_copy(update={"training": training, "data": data})
+    spec = _cap_axes(spec, "training.epochs", profile.max_epochs)
+    return _limit_axes(spec, "data.train_images", profile.max_train_images)
+
+
+def _limit_axes(spec: Limited, field: str, limit: int | None) -> Limited:
+    """Without variants that ask for more; the first one stays."""
+    if limit is None:
+        return spec
+    vary = []
+    for axis in spec.vary:
+        sizes = axis.get(field, ())
+        kept = [i for i, size in enumerate(sizes) if int(size) <= limit] or [0]
+        points = kept if sizes else range(len(next(iter(axis.values()))))
+        vary.append({name: tuple(values[i] for i in points) for name, values in axis.items()})
+    return spec.model_copy(update={"vary": tuple(vary)})
+
+
+def _cap_axes(spec: Network, field: str, limit: int | None) -> Network:
+    """With no more than the limit in any variant; variants that become equal are one."""
+    if limit is None:
+        return spec
+    vary = []
+    for axis in spec.vary:
+        capped = {
+            name: tuple(min(int(value), limit) if name == field else value for value in values)
+            for name, values in axis.items()
+        }
+        points = dict.fromkeys(zip(*capped.values(), strict=True))
+        vary.append(dict(zip(axis, zip(*points, strict=True), strict=True)))
+    return spec.model_copy(update={"vary": tuple(vary)})
+
+
+def _flatten(values: Mapping[str, object], at: str = "") -> dict[str, object]:
+    """Nested overrides, as `dvc exp run -S` writes them, by field path."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        path = f"{at}.{name}" if at else name
+        flat |= _flatten(value, path) if isinstance(value, Mapping) else {path: value}
+    return flat
