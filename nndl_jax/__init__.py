@@ -20,6 +20,7 @@ from nndl_jax.variants import list_runs, variants
 
 if TYPE_CHECKING:
     from nndl_jax.backpropagation import backpropagate
+    from nndl_jax.calculations import run_calculation
     from nndl_jax.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.construction import build_construction, measure_construction
     from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "backpropagation": ("backpropagate",),
+    "calculations": ("run_calculation",),
     "checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "construction": ("build_construction", "measure_construction"),
     "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
@@ -78,6 +80,7 @@ __all__ = [
     "load_spec",
     "measure_construction",
     "predict",
+    "run_calculation",
     "save",
     "save_snapshot",
     "train",

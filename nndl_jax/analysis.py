@@ -1,35 +1,25 @@
-"""What the book derives: descent in a valley, slopes of neurons, scaled ReLUs (ch. 1, 3, 5, 6)."""
+"""What the book derives: slopes of neurons, scaled ReLUs (ch. 1, 3, 5, 6)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import assert_never
 
 import numpy as np
 from jaxtyping import Float
 from scipy import optimize, special
 
+from nndl_jax.descent import Values, measure_descent, sigmoid_slope
 from nndl_jax.schema.analysis import (
     Activations,
     Analysis,
-    GradientDescent,
     IdentityNeuron,
     ReluScaling,
-    SmallChange,
-    SteepestDescent,
     SteepInterval,
 )
 
-Values = Float[np.ndarray, "*shape"]
 Outputs = Float[np.ndarray, "examples width"]
 
 STEEP = 4.0
 """Least absolute weight w with |w s'(z)| >= 1 anywhere, as s' is 1/4 at most."""
-_ROUNDING = 1e-12
 _NUM_EXAMPLES = 100
-
-
-def sigmoid_slope(z: Values) -> Values:
-    """s'(z) = s(z) (1 - s(z)), 1/4 at most."""
-    return special.expit(z) * special.expit(-z)
 
 
 ACTIVATIONS: Mapping[str, Callable[[Values], Values]] = {
@@ -45,12 +35,6 @@ ACTIVATIONS: Mapping[str, Callable[[Values], Values]] = {
 def analyse(quantity: Analysis, rng: np.random.Generator) -> Float[np.ndarray, " quantities"]:
     """What is measured of a quantity, in the order of its names; `rng` draws what is random."""
     match quantity:
-        case GradientDescent():
-            return _measure_descent(quantity)
-        case SteepestDescent():
-            return _measure_directions(quantity, rng)
-        case SmallChange():
-            return _measure_change(quantity)
         case Activations():
             return _measure_slopes(quantity.limit)
         case SteepInterval():
@@ -60,68 +44,8 @@ def analyse(quantity: Analysis, rng: np.random.Generator) -> Float[np.ndarray, "
             return _measure_identity(quantity.weight)
         case ReluScaling():
             return _measure_scaling(quantity, rng)
-        case _:
-            assert_never(quantity)
-
-
-def descend(
-    start: Sequence[float], learning_rate: float, steps: int
-) -> Float[np.ndarray, "points variables"]:
-    """Points of gradient descent on C = sum_j v_j^2, v' = v - eta grad C with grad C = 2 v.
-
-    >>> descend([1.0, -0.5], 0.25, 2).tolist()
-    [[1.0, -0.5], [0.5, -0.25], [0.25, -0.125]]
-
-    References:
-        Nielsen, 2015, ch. 1, section "Learning with gradient descent", eq. 11.
-    """
-    path = [np.asarray(start, dtype=np.float64)]
-    for _ in range(steps):
-        path.append(path[-1] - learning_rate * 2 * path[-1])
-    return np.array(path)
-
-
-def _measure_descent(quantity: GradientDescent) -> Float[np.ndarray, " quantities"]:
-    """The first change of C is held against -eta |grad C|^2, with |grad C|^2 = 4 C."""
-    path = descend(quantity.start, quantity.learning_rate, quantity.steps)
-    costs = (path**2).sum(axis=1)
-    changes = np.diff(costs)
-    ratio = changes[0] / (-quantity.learning_rate * 4 * costs[0])
-    return np.array([costs[0], costs[-1], np.sum(changes > 0), ratio])
-
-
-def sample_decreases(
-    point: Sequence[float], length: float, directions: int, *, rng: np.random.Generator
-) -> Float[np.ndarray, " directions"]:
-    """First-order decreases -grad C . dv of C = sum_j v_j^2 by random steps of a fixed length.
-
-    By the inequality of Cauchy and Schwarz none exceeds length |grad C|, that of the step
-    dv = -length grad C / |grad C|.
-
-    References:
-        Nielsen, 2015, ch. 1, section "Learning with gradient descent", exercise.
-    """
-    drawn = rng.standard_normal((directions, len(point)))
-    steps = length * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    return -steps @ (2 * np.asarray(point, dtype=np.float64))
-
-
-def _measure_directions(
-    quantity: SteepestDescent, rng: np.random.Generator
-) -> Float[np.ndarray, " quantities"]:
-    point, length = quantity.point, quantity.length
-    decreases = sample_decreases(point, length, quantity.directions, rng=rng)
-    steepest, best = length * 2 * np.linalg.norm(point), decreases.max()
-    num_better = np.sum(decreases > steepest * (1 + _ROUNDING))
-    return np.array([steepest, best, best / steepest, num_better])
-
-
-def _measure_change(quantity: SmallChange) -> Float[np.ndarray, " quantities"]:
-    """Eq. 5 of chapter 1: the sum of s'(z) x_j dw_j and s'(z) db, that is s'(z) dz."""
-    z, dz = quantity.weighted_input(), quantity.weighted_input_change()
-    before, after = special.expit([z, z + dz])
-    change, predicted = after - before, sigmoid_slope(np.array([z]))[0] * dz
-    return np.array([before, change, predicted, change / predicted, abs(change / predicted - 1)])
+        case quantity:
+            return measure_descent(quantity, rng)
 
 
 def _measure_slopes(limit: float) -> Float[np.ndarray, " quantities"]:

@@ -16,13 +16,11 @@ from nndl_jax.schema import Bumps
 from nndl_jax.schema.bumps import NUM_PLACES
 
 if TYPE_CHECKING:
-    from jaxtyping import Array
-
     from nndl_jax.layer_values import DenseValues
     from nndl_jax.model import FeedforwardNetwork
 else:
     # JAX takes seconds to import, and pictures do without it.
-    Array, DenseValues, FeedforwardNetwork = object, tuple, object
+    DenseValues, FeedforwardNetwork = tuple, object
 
 NUM_SAMPLES = 20
 """Places of a bump that its median and its mean are taken over, and its part of the score."""
@@ -158,19 +156,24 @@ def score(spec: Bumps) -> float:
 
 def measure(spec: Bumps, model: FeedforwardNetwork) -> Mapping[str, float]:
     """The document's quantities by name."""
+    from nndl_jax.layer_values import run_network
+
     x = np.array(spec.at, float)
     values = [-each.bias / each.weight for each in spec.steps]
     if spec.function is not None:
         values += _measure_function(spec, model)
     if spec.at:
-        values += _run(model, x)[1].tolist()
+        values += run_network(model, x[:, None])[1][:, 0].tolist()
     return dict(zip(spec.quantities(), values, strict=True))
 
 
 def _measure_function(spec: Bumps, model: FeedforwardNetwork) -> list[float]:
     """What is measured of a network that approximates a function, in the quantities' order."""
+    from nndl_jax.layer_values import run_network
+
     x = np.linspace(0, 1, NUM_PLACES)
-    wanted, (weighted, outputs) = function(spec, x), _run(model, x)
+    wanted = function(spec, x)
+    weighted, outputs = (each[:, 0] for each in run_network(model, x[:, None]))
     errors = np.abs(outputs - wanted)
     line = weighted[0] + (weighted[-1] - weighted[0]) * x
     low, high = wanted.argmin(), wanted.argmax()
@@ -180,24 +183,6 @@ def _measure_function(spec: Bumps, model: FeedforwardNetwork) -> list[float]:
         *(np.abs(weighted - line).max(), wanted[low], x[low], wanted[high], x[high], *targets),
     ]
     return [float(value) for value in values]
-
-
-def _run(model: FeedforwardNetwork, x: Values) -> tuple[Values, Values]:
-    """The network's weighted outputs and outputs."""
-    import jax.numpy as jnp
-
-    from nndl_jax.layers import DenseLayer
-
-    (dtype,) = {each.weight[...].dtype for each in model.layers if isinstance(each, DenseLayer)}
-    # Batches of one size, the last filled up, are compiled but once.
-    parts = np.resize(x, (-(-len(x) // _BATCH), _BATCH, 1))
-    weighted = [model.logits(jnp.asarray(part, dtype)) for part in parts]
-    outputs = [model.activate(each) for each in weighted]
-    return _join(weighted, len(x)), _join(outputs, len(x))
-
-
-def _join(parts: Sequence[Array], num_places: int) -> Values:
-    return np.concatenate([np.array(part[:, 0], np.float64) for part in parts])[:num_places]
 
 
 def _wavy(z: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

@@ -12,10 +12,10 @@ from typing import assert_never
 import jax.numpy as jnp
 from jaxtyping import DTypeLike
 
-from nndl_jax import bumps, chain, circuit, towers
+from nndl_jax import bumps, chain, circuit, ridges, towers
 from nndl_jax.layer_values import network_of
 from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.schema import Bumps, Chain, Circuit, Construction, Towers
+from nndl_jax.schema import Bumps, Chain, Circuit, Construction, Ridges, Towers
 
 
 def build_construction(spec: Construction, dtype: DTypeLike | None = None) -> FeedforwardNetwork:
@@ -32,6 +32,8 @@ def build_construction(spec: Construction, dtype: DTypeLike | None = None) -> Fe
             return network_of(circuit.build(network), dtype)
         case Bumps():
             return network_of(bumps.build(network), dtype)
+        case Ridges():
+            return network_of(ridges.build(network), dtype)
         case Towers():
             return network_of(towers.build(network), dtype)
         case Chain():
@@ -48,6 +50,8 @@ def measure_construction(spec: Construction) -> Mapping[str, float]:
             return circuit.measure(network, model)
         case Bumps():
             return bumps.measure(network, model)
+        case Ridges():
+            return ridges.measure(network, model)
         case Towers():
             return towers.measure(network, model)
         case Chain():

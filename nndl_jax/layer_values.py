@@ -1,4 +1,4 @@
-"""Layers with given weights: the stuff of constructions."""
+"""Layers with given weights, the stuff of constructions, and what their networks give."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,11 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import DTypeLike, Float
+from jaxtyping import Array, DTypeLike, Float
 
 from nndl_jax.layers import DenseLayer
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Activation, Dense, Initializer
+
+_BATCH = 1000
+
+Points = Float[np.ndarray, "points inputs"]
+Outputs = Float[np.ndarray, "points outputs"]
 
 
 class DenseValues(NamedTuple):
@@ -35,6 +40,20 @@ def network_of(layers: Sequence[DenseValues], dtype: DTypeLike) -> FeedforwardNe
         dtype: of weights and activations; float64 needs JAX's 64-bit mode.
     """
     return FeedforwardNetwork([_layer(each, dtype) for each in layers], layers[0].weight.shape[1:])
+
+
+def run_network(model: FeedforwardNetwork, points: Points) -> tuple[Outputs, Outputs]:
+    """A network's weighted outputs and outputs at some points."""
+    (dtype,) = {each.weight[...].dtype for each in model.layers if isinstance(each, DenseLayer)}
+    # Batches of one size, the last filled up, are compiled but once.
+    parts = np.resize(points, (-(-len(points) // _BATCH), _BATCH, points.shape[1]))
+    weighted = [model.logits(jnp.asarray(part, dtype)) for part in parts]
+    outputs = [model.activate(each) for each in weighted]
+    return _join(weighted, len(points)), _join(outputs, len(points))
+
+
+def _join(parts: Sequence[Float[Array, "batch outputs"]], num_points: int) -> Outputs:
+    return np.concatenate([np.array(part, np.float64) for part in parts])[:num_points]
 
 
 def _layer(values: DenseValues, dtype: DTypeLike) -> DenseLayer:

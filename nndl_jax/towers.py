@@ -138,17 +138,19 @@ def places(spec: Towers) -> Points:
 
 def measure(spec: Towers, model: FeedforwardNetwork) -> Mapping[str, float]:
     """The document's quantities by name."""
+    from nndl_jax.layer_values import run_network
+
     values = _measure_tower(spec, model)
     points = cells(spec)
-    values.append(float(np.abs(_run(model, points) - ideal(spec, points)).max(initial=0)))
+    errors = run_network(model, points)[1] - ideal(spec, points)
+    values.append(float(np.abs(errors).max(initial=0)))
     if spec.functions:
-        values.append(
-            float(np.abs(_run(model, places(spec)) - functions(spec, places(spec))).mean())
-        )
+        errors = run_network(model, places(spec))[1] - functions(spec, places(spec))
+        values.append(float(np.abs(errors).mean()))
     lows, highs, _ = boxes(spec)
     centres = (lows + highs) / 2 if spec.boxes else lows[:0]
     shown = np.concatenate([centres, np.array(spec.at).reshape(-1, spec.inputs)])
-    values += _run(model, shown).ravel().tolist() if len(shown) else []
+    values += run_network(model, shown)[1].ravel().tolist() if len(shown) else []
     return dict(zip(spec.quantities(), values, strict=True))
 
 
@@ -167,19 +169,6 @@ def _measure_tower(spec: Towers, model: FeedforwardNetwork) -> list[float]:
     raised = np.array(towers(steps(points))[:, 0], float)
     sums = np.array(towers.weighted_input(steps(points))[:, 0] - towers.bias[...][:1], float)
     return [*raised.tolist(), *sums[1:].tolist()]
-
-
-def _run(model: FeedforwardNetwork, points: Points) -> Outputs:
-    """The network's outputs."""
-    import jax.numpy as jnp
-
-    from nndl_jax.layers import DenseLayer
-
-    (dtype,) = {each.weight[...].dtype for each in model.layers if isinstance(each, DenseLayer)}
-    # Batches of one size, the last filled up, are compiled but once.
-    parts = np.resize(points, (-(-len(points) // _BATCH), _BATCH, points.shape[1]))
-    outputs = [np.array(model(jnp.asarray(part, dtype)), float) for part in parts]
-    return np.concatenate(outputs)[: len(points)]
 
 
 def _activate(spec: Towers, weighted: Outputs) -> Outputs:

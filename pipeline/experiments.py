@@ -14,13 +14,11 @@ from nndl_jax.schema.claims import Epoch
 from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, find_variant, variants
 from pipeline.paths import RECORDED, RUNS, SPEC
+from pipeline.references import VALIDATION
 from pipeline.resolve import BOOK, resolve_all, without_words
 from pipeline.resolved import Resolved
 from pipeline.runs import BOOKS_DATA, History, read_about, read_history
 from pipeline.settings import Settings
-
-VALIDATION = "validation_accuracy"
-"""The metric that epochs and runs are chosen by."""
 
 
 class Experiment(NamedTuple):

@@ -71,7 +71,7 @@ def _is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
 def _record(name: str, able: Mapping[str, Resolved]) -> None:
     experiment, target = able[name], Path.cwd() / RECORDED / name
     document = identity(name, able)
-    if read_about(target).get("document") == document:
+    if _document(target) == document:
         print(f"{name}: is recorded already; delete {RECORDED / name} to do it again")
         return
     root = Path.cwd()
@@ -98,7 +98,7 @@ def _run(name: str, experiment: Resolved, able: Mapping[str, Resolved], root: Pa
     goes_on = (STATE / name / "snapshot.safetensors").exists()
     begin = time.monotonic()
     if isinstance(experiment.spec, Ensemble):
-        _check_members(name, experiment.spec, able[experiment.spec.members])
+        _check_members(name, experiment.spec, able)
         save_resolved(experiment.spec.members, able[experiment.spec.members])
         ensemble.run(name, experiment)
     else:
@@ -106,12 +106,19 @@ def _run(name: str, experiment: Resolved, able: Mapping[str, Resolved], root: Pa
     return None if goes_on else round(time.monotonic() - begin, 1)
 
 
-def _check_members(name: str, spec: Ensemble, members: Resolved) -> None:
+def _check_members(name: str, spec: Ensemble, able: Mapping[str, Resolved]) -> None:
+    members = able[spec.members]
     if len(members.seeds) < spec.size:
         sys.exit(f"{name}: needs {spec.size} runs of {spec.members}, got {len(members.seeds)}")
-    if not all(path.exists() for path in ensemble.list_networks(spec, members)):
+    are_there = all(path.exists() for path in ensemble.list_networks(spec, members))
+    if not are_there or _document(RUNS / spec.members) != identity(spec.members, able):
         said = f"delete {RECORDED / spec.members}, if it is there, and record both"
         sys.exit(f"{name}: the networks of {spec.members} are not kept here; {said}")
+
+
+def _document(folder: Path) -> object:
+    """The identity of the document that the numbers in a folder are of."""
+    return read_about(folder).get("document")
 
 
 def _keep(name: str, target: Path, about: Mapping[str, object]) -> None:
@@ -123,7 +130,9 @@ def _keep(name: str, target: Path, about: Mapping[str, object]) -> None:
         if (RUNS / name / file).exists():
             shutil.copyfile(RUNS / name / file, fresh / file)
     content = json.dumps(dict(read_about(RUNS / name)) | dict(about), indent=1) + "\n"
-    (fresh / "about.json").write_text(content, encoding="utf-8")
+    # The weights stay in the folder of the runs, and a vote asks what they are of.
+    for folder in (RUNS / name, fresh):
+        (folder / "about.json").write_text(content, encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     fresh.replace(target)
 

@@ -9,22 +9,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nndl_jax.faults import Fault, SpecError, field_path
-from nndl_jax.located_yaml import LocatedYaml, read_yaml
+from nndl_jax.faults import Fault, SpecError
+from nndl_jax.located_yaml import LocatedYaml
 from nndl_jax.memory import check_memory
-from nndl_jax.schema import (
-    ComparisonClaim,
-    Document,
-    Ensemble,
-    FieldValue,
-    Network,
-)
+from nndl_jax.schema import Document, Ensemble, Network
 from nndl_jax.schema.experiment import Source
 from nndl_jax.specs import list_specs, load_spec
-from nndl_jax.validation import closest, parse_field_path
+from nndl_jax.validation import parse_field_path
 from nndl_jax.variants import variants
 from pipeline.limits import apply_settings
 from pipeline.paths import SPEC
+from pipeline.references import faulty_references, unfit_members
 from pipeline.resolved import Resolved, save_resolved
 from pipeline.settings import Settings, load_settings
 
@@ -61,9 +56,7 @@ def resolve_all(
     except SpecError as error:
         raise SpecError([*error.faults, *faults]) from None
     for spec in specs.values():
-        faults += _unknown_sides(spec, names, folder)
-        if isinstance(spec, Ensemble):
-            faults += _unfit_members(spec, specs, names, folder)
+        faults += faulty_references(spec, specs, names, folder)
     settings = settings.model_copy(update=changes)
     resolved: dict[str, Resolved] = {}
     for name, spec in specs.items():
@@ -71,6 +64,7 @@ def resolve_all(
             resolved[name] = _resolve(spec, settings)
         except SpecError as error:
             faults += [_relocate(fault, name, text) for fault in error.faults]
+    faults = faults or list(_faulty_votes({k: v.spec for k, v in resolved.items()}, text))
     if faults:
         raise SpecError(faults)
     return settings, resolved
@@ -80,49 +74,6 @@ def without_words(spec: Document) -> Document:
     """The document without its title, its place in the book and what the book says of it."""
     told = {"title": spec.id, "source": _NO_SOURCE, "claims": (), "deviations": ()}
     return spec.model_copy(update=told)
-
-
-def _unknown_sides(spec: Document, names: list[str], folder: Path) -> list[Fault]:
-    """Comparisons with documents that do not exist."""
-    faults = []
-    for index, claim in enumerate(spec.claims):
-        sides = ("better", "worse") if isinstance(claim, ComparisonClaim) else ()
-        for side in sides:
-            other = getattr(claim, side).document
-            if other is not None and other not in names:
-                text = read_yaml(folder / f"{spec.id}.yaml")
-                at, line = text.follow(("claims", index, side, "document"))
-                said = f"there is no document {other!r}; {closest(other, names)}"
-                faults.append(Fault(text.where, line, field_path(at), said))
-    return faults
-
-
-def _unfit_members(
-    spec: Ensemble, specs: Mapping[str, Document], names: list[str], folder: Path
-) -> Iterator[Fault]:
-    """Members of an ensemble that are no networks, or no variant of theirs."""
-    members = specs.get(spec.members)
-    if spec.members not in names:
-        field, said = "members", f"there is no document {spec.members!r}"
-        said = f"{said}; {closest(spec.members, names)}"
-    elif members is None:
-        return  # Its own faults are told.
-    elif not isinstance(members, Network):
-        field, said = "members", f"must be a network, and {spec.members} is a {members.kind}"
-    elif spec.network == "best" and not members.training.keep_best:
-        field, said = "network", f"training.keep_best of {spec.members} is false; take the last"
-    elif _count_variants(members, spec.variant) != 1:
-        points = ", ".join(point.name for point in variants(members))
-        field, said = "variant", f"must name one variant of {spec.members}: {points}"
-    else:
-        return
-    text = read_yaml(folder / f"{spec.id}.yaml")
-    yield Fault(text.where, text.follow((field,))[1], field, said)
-
-
-def _count_variants(spec: Network, choice: Mapping[str, FieldValue] | None) -> int:
-    wanted = (choice or {}).items()
-    return sum(wanted <= point.values.items() for point in variants(spec))
 
 
 def _resolve(spec: Document, settings: Settings) -> Resolved:
@@ -152,11 +103,31 @@ def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tu
     return tuple(range(settings.seed, settings.seed + num_runs))
 
 
+def _faulty_votes(specs: Mapping[str, Document], text: LocatedYaml) -> Iterator[Fault]:
+    """Ensembles that overrides have parted from their members."""
+    overrides = _overrides(text)
+    for name, spec in specs.items():
+        if not isinstance(spec, Ensemble):
+            continue
+        for (field, *_), said in unfit_members(spec, specs, list(specs)):
+            if name in overrides:
+                yield _relocate(Fault(text.where, None, str(field), said), name, text)
+            elif spec.members in overrides and field != "variant":
+                # A variant that overrides leave out is not trained, and does not vote.
+                at = ("overrides", spec.members)
+                said = f"{name} has no members any more, as its {field} {said}"
+                yield Fault(text.where, text.follow(at)[1], ".".join(at), said)
+
+
+def _overrides(text: LocatedYaml) -> Mapping:
+    mapping = text.lookup(("overrides",))
+    return mapping if isinstance(mapping, dict) else {}
+
+
 def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:
     """A fault that an override has brought in, at the override's line in `params.yaml`."""
     wanted = parse_field_path(fault.field)
-    mapping = text.lookup(("overrides",))
-    own = mapping.get(name, {}) if isinstance(mapping, dict) else {}
+    own = _overrides(text).get(name, {})
     if not own:
         field = "runs" if text.lookup(("runs",)) else "profile"
         return Fault(text.where, text.follow((field,))[1], field, f"{name}: {fault.said}")

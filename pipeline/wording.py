@@ -6,14 +6,21 @@ from nndl_jax.schema import Document, Network
 
 _SPLITS = {"train": "training"}
 _SYMBOLS = {
+    "bias": "b",
+    "count": "N",
+    "height": "h",
+    "input_activation": "a",
     "l1": "λ (L1)",
     "l2": "λ",
     "learning_rate": "η",
     "momentum": "μ",
+    "overlaps": "M",
     "repeat": "hidden layers",
     "scale": "c",
+    "slope": "w",
     "train_images": "training images",
     "units": "hidden neurons",
+    "weighted_input": "z",
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nndl_jax import bumps, measure_construction, towers
+from nndl_jax import bumps, measure_construction, ridges, towers
 from nndl_jax.formula import inverse_sigmoid
 from nndl_jax.judge import judge_comparison, judge_number
 from nndl_jax.schema import Circuit, ComparisonClaim, Construction, NumberClaim
@@ -33,6 +33,8 @@ PICTURES = {
     "ch4-wavy": ["", "-output", "-error"],
     "ch4-tower": [""],
     "ch4-towers-m": [""],
+    "ch4-two-inputs": [""],
+    "ch4-circular-tower": [""],
     "ch4-two-towers": [""],
     "ch4-vector": [""],
 }
@@ -64,7 +66,7 @@ def verdicts(name: str, results: Sequence[Mapping[str, float]]) -> dict[str, str
             case NumberClaim():
                 judged = judge_number(claim, np.array([value(claim.variant, claim.metric)]))
             case ComparisonClaim(better=better, worse=worse):
-                sides = (value(side.variant, claim.metric) for side in (better, worse))
+                sides = (value(s.variant, s.metric or claim.metric) for s in (better, worse))
                 judged = judge_comparison(claim, *sides, is_paired=False)
         found[f"{claim.statement}: {claim.metric}"] = judged.verdict
     return found
@@ -176,6 +178,20 @@ def test_mistake_in_the_hidden_neurons_breaks_a_claim(monkeypatch, mistake):
     name, wrong = MISTAKES[mistake]
     monkeypatch.setattr(bumps, "neurons", wrong)
     assert {"differs", "not supported"} & set(verdicts(name, measure_anew(name)).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("ch4-bump-two-inputs", {"heights": np.abs}),
+        ("ch4-crossed-bumps", {"weights": np.fliplr}),
+        ("ch4-crossed-bumps", {"biases": np.negative}),
+        ("ch4-circular-tower", {"heights": lambda heights: heights / 2}),
+    ],
+)
+def test_mistake_in_steps_of_two_inputs_breaks_a_claim(monkeypatch, name, changes):
+    monkeypatch.setattr(ridges, "neurons", _sloppy(ridges.neurons, **changes))
+    assert "differs" in verdicts(name, measure_anew(name)).values()
 
 
 def test_heights_of_f_itself_break_a_claim(monkeypatch):

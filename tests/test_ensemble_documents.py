@@ -132,7 +132,7 @@ def test_an_ensemble_is_written_as_it_is_read():
         (
             CROWD.replace("members: tiny", "members: machine"),
             TINY,
-            "5: members: must be a network, and machine is a baseline",
+            "5: members: must be a network, and machine is of kind baseline",
         ),
         (
             f"{CROWD}variant: {{optimizer.learning_rate: 2.0}}\n",

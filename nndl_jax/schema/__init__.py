@@ -48,6 +48,7 @@ from nndl_jax.schema.learning import (
     Training,
 )
 from nndl_jax.schema.network import Network
+from nndl_jax.schema.ridges import Ridges
 from nndl_jax.schema.towers import Towers
 
 Document = Network | Ensemble | Construction | Baseline | Calculation
@@ -102,6 +103,7 @@ __all__ = [
     "Record",
     "Regularizer",
     "Replay",
+    "Ridges",
     "Shifts",
     "Side",
     "Softmax",

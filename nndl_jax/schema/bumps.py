@@ -24,7 +24,7 @@ def check_slope(slope: float, what: str, width: float) -> None:
 
     Args:
         slope: of its steps.
-        what: a bump or a tower.
+        what: a bump, a ridge or a tower.
         width: of the narrowest of them.
     """
     # A width such as 0.3 - 0.2 is not exact.

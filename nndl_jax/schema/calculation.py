@@ -1,6 +1,5 @@
 """Documents of kind `calculation`: what the book computes without training anything."""
 
-import re
 from itertools import combinations
 from typing import Annotated, Literal, Self, assert_never
 
@@ -9,17 +8,20 @@ from pydantic import Field, model_validator
 from nndl_jax.schema.analysis import (
     Activations,
     Analysis,
-    GradientDescent,
     IdentityNeuron,
     ReluScaling,
-    SmallChange,
-    SteepestDescent,
     SteepInterval,
 )
 from nndl_jax.schema.backpropagation import Backpropagation
 from nndl_jax.schema.base import Record, fault
-from nndl_jax.schema.claims import CurveClaim
-from nndl_jax.schema.experiment import Experiment
+from nndl_jax.schema.calculated import Calculated
+from nndl_jax.schema.descent import (
+    GradientCost,
+    GradientDescent,
+    LearningSpeed,
+    SmallChange,
+    SteepestDescent,
+)
 
 MAX_DRAWN = 1_000_000_000
 CLOSEST = 1e-6
@@ -120,9 +122,10 @@ Quantity = Annotated[
 ]
 
 
-class Calculation(Experiment):
+class Calculation(Calculated):
     """Numbers that follow from a formula, and what the book reports of them."""
 
+    fixed = frozenset({"kind", "degree", "against", "rounds"})
     kind: Literal["calculation"]
     quantity: Quantity
     """What is calculated."""
@@ -136,39 +139,14 @@ class Calculation(Experiment):
         match self.quantity:
             case Softmax() | Polynomial() | GradientDescent() | SmallChange():
                 return False
+            case LearningSpeed() | GradientCost():
+                return False
             case Activations() | SteepInterval() | IdentityNeuron():
                 return False
             case WeightedInput() | SteepestDescent() | ReluScaling() | Backpropagation():
                 return True
             case _:
                 assert_never(self.quantity)
-
-    @model_validator(mode="after")
-    def _variants_measure_the_same(self) -> Self:
-        for index, axis in enumerate(self.vary):
-            for field in axis:
-                if {"kind", "degree", "against", "rounds"} & set(re.split(r"[.\[\]]+", field)):
-                    raise fault(
-                        ("vary", index, field),
-                        "cannot be varied, as it changes what is measured; write a document for "
-                        "each value",
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _claims_have_no_epoch(self) -> Self:
-        for index, claim in enumerate(self.claims):
-            if isinstance(claim, CurveClaim):
-                raise fault(
-                    ("claims", index, "kind"),
-                    "a calculation has no epochs and so no curve; claim numbers",
-                )
-            if claim.epoch != "last":
-                raise fault(
-                    ("claims", index, "epoch"),
-                    f"a calculation has no epochs, got {claim.epoch!r}; leave it out",
-                )
-        return self
 
 
 def _numbered(name: str, count: int) -> tuple[str, ...]:

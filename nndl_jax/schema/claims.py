@@ -24,7 +24,7 @@ class NumberClaim(Record):
     statement: Text
     """What the number is, in a few words."""
     metric: Metric
-    value: Annotated[float, Field(ge=-1e9, le=1e9)]
+    value: Annotated[float, Field(ge=-1e15, le=1e15)]
     """The printed number; accuracies as a fraction."""
     epoch: Epoch = "last"
     best_of: Annotated[int, Field(ge=1, le=100)] = 1

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nndl_jax.schema.base import Identifier, Record, fault
 from nndl_jax.schema.claims import Choice
-from nndl_jax.schema.experiment import Experiment
+from nndl_jax.schema.experiment import Experiment, Vary
 
 
 class KnownError(Record):
@@ -45,10 +45,15 @@ class Ensemble(Experiment):
         """Whether runs with different seeds differ."""
         return True
 
+    @field_validator("vary")
+    @classmethod
+    def _has_one_form(cls, vary: Vary) -> Vary:
+        if vary:
+            raise fault((), "an ensemble has no variants; write one document for each")
+        return vary
+
     @model_validator(mode="after")
-    def _has_one_form(self) -> Self:
-        if self.vary:
-            raise fault(("vary",), "an ensemble has no variants; write one document for each")
+    def _known_errors_are_told_once(self) -> Self:
         images = [error.image for error in self.known_errors]
         for index, image in enumerate(images):
             if image in images[:index]:

@@ -116,9 +116,8 @@ class Experiment(Record):
                         ("claims", index, *at),
                         f"{metric!r} is not measured here; what is: {', '.join(self.quantities())}",
                     )
-            if getattr(claim, "epoch", None) == "best-validation" and not (
-                isinstance(claim, ComparisonClaim) or _VALIDATED in self.quantities()
-            ):
+            is_measured = _VALIDATED in self.quantities() or not any(_choices(claim))
+            if getattr(claim, "epoch", None) == "best-validation" and not is_measured:
                 said = f"'best-validation' needs {_VALIDATED}, which is not measured; monitor it"
                 raise fault(("claims", index, "epoch"), said)
             for at, choice in _choices(claim):

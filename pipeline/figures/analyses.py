@@ -13,21 +13,24 @@ from nndl_jax.analysis import (
     ACTIVATIONS,
     STEEP,
     best_identity_neuron,
-    descend,
     identity_neuron,
-    sigmoid_slope,
     steep_width,
 )
+from nndl_jax.descent import descend, sigmoid_slope
 from nndl_jax.schema import Calculation, NumberClaim
 from nndl_jax.schema.analysis import (
     Activations,
     Analysis,
-    GradientDescent,
     IdentityNeuron,
     ReluScaling,
+    SteepInterval,
+)
+from nndl_jax.schema.descent import (
+    GradientCost,
+    GradientDescent,
+    LearningSpeed,
     SmallChange,
     SteepestDescent,
-    SteepInterval,
 )
 from pipeline.experiments import Experiment
 from pipeline.figures.curves import matches
@@ -55,7 +58,7 @@ def draw_analysis(experiment: Experiment, quantity: Analysis) -> Figure | None:
             return _draw_identity(experiment)
         case ReluScaling():
             return _draw_ratios(experiment)
-        case SteepestDescent():
+        case SteepestDescent() | LearningSpeed() | GradientCost():
             return None
         case _:
             assert_never(quantity)

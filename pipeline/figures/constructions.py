@@ -1,4 +1,4 @@
-"""Pictures of networks that are built by hand: bumps, their errors, and towers (ch. 4)."""
+"""Pictures of networks that are built by hand: bumps and their errors (ch. 4)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,16 +6,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax import bumps, towers
-from nndl_jax.schema import Bumps, Construction, NumberClaim, Towers
+from nndl_jax import bumps
+from nndl_jax.schema import Bumps, Construction, NumberClaim, Ridges, Towers
 from nndl_jax.variants import Variant
 from pipeline.experiments import Experiment
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, GREY, mark, new_figure
+from pipeline.figures.surfaces import draw_surfaces
 from pipeline.wording import quantity_name, variant_labels
 
 _MAX_PANELS = 6
-_MAX_TOWER_PANELS = 4
 _MAX_OUTLINED = 50
 _COUNTS = {"network.count": "bumps", "network.overlaps": "overlapping approximations"}
 """Fields that errors are drawn against."""
@@ -35,8 +35,8 @@ def draw_construction(
             if network.function is not None and network.output == "sigmoid":
                 yield "-output", _draw_outputs(experiment)
             yield "-error", _draw_errors(experiment)
-        case Towers():
-            yield "", _draw_towers(experiment)
+        case Towers() | Ridges():
+            yield "", draw_surfaces(experiment)
         case _:
             return
 
@@ -129,62 +129,6 @@ def _lines(experiment: Experiment, field: str) -> Sequence[tuple[str, Sequence[V
         others = [str(value) for name, value in point.values.items() if name != field]
         found.setdefault(", ".join(others) or "ours", []).append(point)
     return list(found.items())
-
-
-def _draw_towers(experiment: Experiment) -> Figure:
-    """Outputs over the first two inputs from above, and sections through towers."""
-    shown = [
-        (point.name, point.spec.network, output)
-        for point in experiment.points
-        if isinstance(point.spec, Construction) and isinstance(point.spec.network, Towers)
-        for output in range(point.spec.network.num_outputs())
-    ][:_MAX_TOWER_PANELS]
-    labels = variant_labels([name for name, _, _ in shown])
-    count = len(shown)
-    figure, panels = new_figure(2 * count, columns=max(2, count), title=experiment.document.title)
-    for place, ((_, network, output), label) in enumerate(zip(shown, labels, strict=True)):
-        title = [label.removeprefix("base")]
-        title += [f"output {1 + output}"] if network.num_outputs() > 1 else []
-        panels[place].set_title(", ".join(filter(None, title)), fontsize="medium")
-        _draw_from_above(panels[place], network, output)
-        _draw_sections(panels[count + place], network, output)
-    return figure
-
-
-def _draw_from_above(axes: Axes, network: Towers, output: int) -> None:
-    """Outputs as colours; inputs from the third on are those of a tower's middle."""
-    along = (np.arange(100) + 0.5) / 100
-    first, second = np.meshgrid(along, along)
-    points = np.tile(_middles(network)[0], (first.size, 1))
-    points[:, 0] = first.ravel()
-    points[:, min(1, network.inputs - 1)] = second.ravel()
-    image = towers.evaluate(network, points)[:, output].reshape(first.shape)
-    drawn = axes.imshow(image, origin="lower", extent=(0, 1, 0, 1), aspect="auto")
-    axes.grid(visible=False)
-    axes.set(xlabel="x1", ylabel="x2")
-    axes.figure.colorbar(drawn, ax=axes)
-
-
-def _draw_sections(axes: Axes, network: Towers, output: int) -> None:
-    """Outputs along the first input through the middles of towers, beside ideal towers."""
-    x = (np.arange(1000) + 0.5) / 1000
-    middles = _middles(network)
-    for number, (middle, colour) in enumerate(zip(middles, COLOURS, strict=False), start=1):
-        points = np.tile(middle, (len(x), 1))
-        points[:, 0] = x
-        ideal = towers.ideal(network, points)[:, output]
-        axes.plot(x, ideal, "--", color=GREY, linewidth=1.2, label="ideal towers")
-        label = f"through tower {number}" if len(middles) > 1 else "output of the network"
-        values = towers.evaluate(network, points)[:, output]
-        axes.plot(x, values, color=colour, linewidth=1.2, label=label)
-    axes.set(xlabel="x1", ylabel="output")
-
-
-def _middles(network: Towers) -> np.ndarray:
-    """The middles of some given towers, or of the one in the middle of a grid."""
-    lows, highs, _ = towers.boxes(network)
-    middles = (lows + highs) / 2
-    return middles[:4] if network.boxes else middles[len(middles) // 2 :][:1]
 
 
 def _value(experiment: Experiment, point: Variant, metric: str) -> float:

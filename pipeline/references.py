@@ -1,0 +1,95 @@
+"""What documents say of each other: sides of comparisons, and the networks of a vote."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nndl_jax.faults import Fault, field_path
+from nndl_jax.located_yaml import read_yaml
+from nndl_jax.schema import ComparisonClaim, Document, Ensemble, FieldValue, Network, Side
+from nndl_jax.validation import closest
+from nndl_jax.variants import variants
+
+VALIDATION = "validation_accuracy"
+"""The metric that epochs and runs are chosen by."""
+
+_Finding = tuple[tuple[str | int, ...], str]
+"""A field, and what is wrong with it."""
+
+
+def faulty_references(
+    spec: Document, specs: Mapping[str, Document], names: Sequence[str], folder: Path
+) -> Iterator[Fault]:
+    """What a document says of others that is not so, at its line.
+
+    Args:
+        spec: the document.
+        specs: the documents that could be read; faults of the others are told on their own.
+        names: of all documents that there are.
+        folder: where they are.
+    """
+    found = list(_unfit_sides(spec, specs, names))
+    if isinstance(spec, Ensemble):
+        found += unfit_members(spec, specs, names)
+    for path, said in found:
+        text = read_yaml(folder / f"{spec.id}.yaml")
+        _, line = text.follow(path)
+        yield Fault(text.where, line, field_path(path), said)
+
+
+def unfit_members(
+    spec: Ensemble, specs: Mapping[str, Document], names: Sequence[str]
+) -> Iterator[_Finding]:
+    """Members of an ensemble that are no networks, or no variant of theirs."""
+    members = specs.get(spec.members)
+    if spec.members not in names:
+        yield ("members",), _no_document(spec.members, names)
+    elif members is None:
+        return  # Its own faults are told.
+    elif not isinstance(members, Network):
+        yield ("members",), f"must be a network, and {spec.members} is of kind {members.kind}"
+    elif _count_variants(members, spec.variant) != 1:
+        yield ("variant",), _one_variant(members)
+    elif spec.network == "best" and not members.training.keep_best:
+        yield ("network",), f"training.keep_best of {spec.members} is false; take the last"
+
+
+def _unfit_sides(
+    spec: Document, specs: Mapping[str, Document], names: Sequence[str]
+) -> Iterator[_Finding]:
+    """Comparisons with documents that do not exist, or do not measure what is compared."""
+    for index, claim in enumerate(spec.claims):
+        if not isinstance(claim, ComparisonClaim):
+            continue
+        for name in ("better", "worse"):
+            side, at = getattr(claim, name), ("claims", index, name)
+            if side.document is None:
+                continue
+            if side.document not in names:
+                yield (*at, "document"), _no_document(side.document, names)
+            elif side.document in specs:
+                for field, said in _unfit_side(claim, side, specs[side.document]):
+                    yield (*at, field), said
+
+
+def _unfit_side(claim: ComparisonClaim, side: Side, other: Document) -> Iterator[tuple[str, str]]:
+    metric, measured = side.metric or claim.metric, other.quantities()
+    if metric not in measured:
+        field = "document" if side.metric is None else "metric"
+        yield field, f"{metric!r} is not measured by {other.id}; what is: {', '.join(measured)}"
+    elif claim.epoch == "best-validation" and VALIDATION not in measured:
+        yield "document", f"'best-validation' needs {VALIDATION}, which {other.id} does not measure"
+    elif _count_variants(other, side.variant) != 1:
+        yield "document" if side.variant is None else "variant", _one_variant(other)
+
+
+def _count_variants(spec: Document, choice: Mapping[str, FieldValue] | None) -> int:
+    wanted = (choice or {}).items()
+    return sum(wanted <= point.values.items() for point in variants(spec))
+
+
+def _one_variant(spec: Document) -> str:
+    return f"must name one variant of {spec.id}: {', '.join(each.name for each in variants(spec))}"
+
+
+def _no_document(name: str, names: Sequence[str]) -> str:
+    return f"there is no document {name!r}; {closest(name, names)}"
