@@ -83,7 +83,7 @@ def widest_weight() -> float:
 def identity_neuron(x: Values, weight: float) -> Values:
     """w_2 s(w_1 x + b) with b = -w_1/2 and w_2 = 4/w_1, near x + 2/w_1 - 1/2 for small w_1.
 
-    The constant 2/w_1 - 1/2 cannot vanish, but the bias of the next neuron takes it up.
+    That constant cannot vanish for small w_1, but the bias of the next neuron takes it up.
 
     References:
         Nielsen, 2015, ch. 5, section "What's causing the vanishing gradient problem?", problem.

@@ -1,7 +1,7 @@
 """Convolution and max-pooling of images (ch. 6), as products of matrices.
 
-XLA's own convolution is three times slower on a CPU inside of a loop, and on a GPU where runs are
-mapped over. benchmarks/README.md says what other forms gave.
+XLA's own convolution is many times slower on a CPU inside of a loop, and slower on a GPU where runs
+are mapped over. benchmarks/README.md says what other forms gave.
 """
 
 import jax

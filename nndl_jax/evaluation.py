@@ -56,7 +56,8 @@ def pixels(images: Images, spec: Network) -> Float[Array, "*batch pixels"]:
 def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluation:
     """Accuracy and cost of a network on the images of a split.
 
-    The penalties are divided by the number of images in this split, as the book's program does.
+    The penalties are divided by the number of images in this split, as the book's program for
+    chapter 3 does, or of mini-batches in it where the document's are `per: batch`.
 
     Args:
         model: the network.
@@ -122,6 +123,8 @@ def measure(
         sums = jax.tree.map(jnp.add, sums, measure_chunk((images[whole:], labels[whole:])))
     count, cost, output = sums
     penalty = _penalty(model, numbers)
+    if spec.regularizer.per == "batch":
+        penalty *= spec.training.batch_size
     return Evaluation(count, num_images, (cost + penalty) / num_images, output / num_images)
 
 

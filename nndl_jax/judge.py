@@ -128,7 +128,9 @@ def judge_number(claim: NumberClaim, values: Values, validation: Values | None =
     mean, num_runs = float(values.mean()), len(values)
     spread = float(values.std(ddof=1)) if num_runs > 1 else None
     if claim.exact:
-        is_equal = bool(np.all(np.abs(values - claim.value) <= claim.tolerance + ROUNDING))
+        # A tolerance may be far below ROUNDING, as that of a printed 9e-14 is.
+        allowed = claim.tolerance * (1 + 1e-9) or ROUNDING
+        is_equal = bool(np.all(np.abs(values - claim.value) <= allowed))
         return Judgement("equal" if is_equal else "differs", mean, spread, num_runs)
     if claim.tolerance and abs(mean - claim.value) <= claim.tolerance:
         return Judgement("consistent", mean, spread, num_runs)

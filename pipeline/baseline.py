@@ -15,7 +15,7 @@ from nndl_jax.variants import list_runs
 from pipeline.measured_once import list_points, rows_of
 from pipeline.paths import DATASET
 from pipeline.process import die_with_parent, exclusive
-from pipeline.resolved import load_resolved
+from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import write_history
 
 
@@ -23,9 +23,14 @@ def main() -> None:
     """Run the document whose id is the only argument."""
     (name,) = sys.argv[1:]
     die_with_parent()
-    experiment = load_resolved(name)
+    with exclusive(name):
+        run(name, load_resolved(name))
+
+
+def run(name: str, experiment: Resolved) -> None:
+    """Run a method on every core."""
     points = list_points(experiment, Baseline)
-    with exclusive(name), ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
         # The last variants have the most images: whoever begins with them ends sooner.
         futures = [pool.submit(_measure, *point) for point in reversed(points)]
         done = as_completed(futures)

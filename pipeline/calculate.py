@@ -1,7 +1,10 @@
 """Stage `calculate`: all that needs neither data nor training, calculations and constructions.
 
-They take moments each, so one process does all of them, in float64.
+They take moments each, so one stage does all of them, in float64.
 """
+
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tqdm import tqdm
 
@@ -22,16 +25,24 @@ def main() -> None:
     die_with_parent()
     set_up_jax(1, float64=True)
     experiments = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
-    chosen = {name: each for name, each in experiments.items() if is_calculated(each)}
-    with exclusive("calculate"):
-        for name, experiment in tqdm(chosen.items(), desc="calculate", unit="doc", disable=None):
-            calculations = list_points(experiment, Calculation)
-            constructions = list_points(experiment, Construction)
-            rows = rows_of(
-                [run_calculation(spec, seed=seed) for spec, seed in calculations]
-                + [nndl_jax.measure_construction(spec) for spec, _ in constructions]
-            )
-            write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data="none")
+    chosen = [name for name, each in experiments.items() if is_calculated(each)]
+    # Each process imports JAX itself, which must not be there before processes part.
+    pool = ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent)
+    with exclusive("calculate"), pool:
+        futures = [pool.submit(_run, name, experiments[name]) for name in chosen]
+        done = as_completed(futures)
+        for future in tqdm(done, total=len(chosen), desc="calculate", unit="doc", disable=None):
+            future.result()
+
+
+def _run(name: str, experiment: Resolved) -> None:
+    calculations = list_points(experiment, Calculation)
+    constructions = list_points(experiment, Construction)
+    rows = rows_of(
+        [run_calculation(spec, seed=seed) for spec, seed in calculations]
+        + [nndl_jax.measure_construction(spec) for spec, _ in constructions]
+    )
+    write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data="none")
 
 
 def is_calculated(experiment: Resolved) -> bool:

@@ -47,14 +47,15 @@ def main() -> None:
     for folder in (METRICS, CURVES):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    for experiment in experiments.values():
+    recorded = load_recorded()
+    for name, experiment in experiments.items():
         _write_metrics(experiment)
         if isinstance(experiment.document, Network):
-            _write_curves(experiment)
+            _write_curves(experiment if experiment.history else recorded.get(name, experiment))
     content = {
         "profile": settings.profile,
         "judgements": _describe_all(experiments),
-        "recorded": _describe_all(load_recorded()),
+        "recorded": _describe_all(recorded),
     }
     JUDGEMENTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

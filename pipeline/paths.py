@@ -5,6 +5,8 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 SPEC = Path("spec")
+CODE = Path("code")
+"""What each stage runs of our own code, `<stage>.txt`."""
 RESOLVED = Path("resolved")
 """What decides each experiment's results, `<id>.json`."""
 RAW = Path("data/raw")

@@ -1,8 +1,8 @@
 """`python -m pipeline.record`: documents at the book's own settings, in one process without DVC.
 
 It is for a machine with an accelerator, or with time. What is measured goes to `recorded/<id>/`, to
-be committed: `make` judges it beside what it runs itself. A document that is recorded already is
-passed over, and one that was interrupted goes on from its last saved epoch.
+be committed: `make` judges it beside what it runs itself. A document of which as many runs are
+recorded already is passed over, and one that was interrupted goes on from its last saved epoch.
 """
 
 import argparse
@@ -11,21 +11,21 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import nndl_jax
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Document, Ensemble, Network
+from nndl_jax.schema import Baseline, Document, Ensemble, Network
 from nndl_jax.validation import closest
 from nndl_jax.variants import list_runs
-from pipeline import download, ensemble, prepare, train
+from pipeline import baseline, download, ensemble, prepare, train
 from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import Resolved, save_resolved
-from pipeline.runs import ERRORS, read_about
+from pipeline.runs import ERRORS, read_about, read_history
 from pipeline.settings import MAX_RUNS
 
 _WORK = STATE / "record"
@@ -52,26 +52,47 @@ def main() -> None:
         prepare.main()
     wanted = arguments.ids or list(able)
     set_up_jax(max(len(list_runs(able[name].spec, able[name].seeds)) for name in wanted))
-    # Networks before those that vote.
-    for name in sorted(wanted, key=lambda name: isinstance(able[name].spec, Ensemble)):
-        _record(name, able)
+    failures = [
+        failure for name in sorted(wanted, key=_turn(able)) if (failure := _try(name, able))
+    ]
+    if failures:
+        sys.exit("\n".join(failures))
 
 
 def _is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
-    """Networks in float32 and their ensembles: replays, in float64 on CPUs, are run by `make`."""
+    """What takes long: not replays, which are in float64 on CPUs, and are run by `make`."""
     match spec:
         case Network():
             return spec.training.dtype == "float32"
         case Ensemble():
             return _is_able(resolved[spec.members].spec, resolved)
+        case Baseline():
+            return True
         case _:
             return False
+
+
+def _turn(able: Mapping[str, Resolved]) -> Callable[[str], int]:
+    """Baselines first, whose processes part before JAX is there; those that vote last."""
+    kinds = (Baseline, Network, Ensemble)
+    return lambda name: kinds.index(type(able[name].spec))
+
+
+def _try(name: str, able: Mapping[str, Resolved]) -> str:
+    """Record a document; gives why that failed, so that the others are recorded all the same."""
+    try:
+        _record(name, able)
+    except SystemExit as ending:
+        if isinstance(ending.__context__, KeyboardInterrupt):
+            raise
+        return str(ending.code)
+    return ""
 
 
 def _record(name: str, able: Mapping[str, Resolved]) -> None:
     experiment, target = able[name], Path.cwd() / RECORDED / name
     document = identity(name, able)
-    if _document(target) == document:
+    if _document(target) == document and _num_runs(target) >= len(experiment.seeds):
         print(f"{name}: is recorded already; delete {RECORDED / name} to do it again")
         return
     root = Path.cwd()
@@ -101,6 +122,8 @@ def _run(name: str, experiment: Resolved, able: Mapping[str, Resolved], root: Pa
         _check_members(name, experiment.spec, able)
         save_resolved(experiment.spec.members, able[experiment.spec.members])
         ensemble.run(name, experiment)
+    elif isinstance(experiment.spec, Baseline):
+        baseline.run(name, experiment)
     else:
         train.run(name, experiment)
     return None if goes_on else round(time.monotonic() - begin, 1)
@@ -114,6 +137,12 @@ def _check_members(name: str, spec: Ensemble, able: Mapping[str, Resolved]) -> N
     if not are_there or _document(RUNS / spec.members) != identity(spec.members, able):
         said = f"delete {RECORDED / spec.members}, if it is there, and record both"
         sys.exit(f"{name}: the networks of {spec.members} are not kept here; {said}")
+
+
+def _num_runs(folder: Path) -> int:
+    """Runs of each variant that were recorded."""
+    history = read_history(folder)
+    return 0 if history is None else len({run.seed for run in history.runs})
 
 
 def _document(folder: Path) -> object:

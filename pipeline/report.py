@@ -4,10 +4,13 @@
 """
 
 import json
+import os
 import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -18,10 +21,12 @@ from pipeline.figures import draw
 from pipeline.figures.data import draw_data
 from pipeline.figures.frame import save
 from pipeline.paths import DATASET, FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
+from pipeline.process import die_with_parent
 from pipeline.resolve import resolve_all
 from pipeline.runs import read_about
+from pipeline.settings import Settings
 from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
-from pipeline.tables import Entry, claims_table, count_verdicts, overview_table
+from pipeline.tables import Entry, claims_table, count_verdicts, overview_table, settle
 from pipeline.wording import data_name
 
 _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
@@ -54,19 +59,21 @@ def main() -> None:
     """Write the report, or with `--readme` copy its table into the README."""
     content = json.loads(JUDGEMENTS.read_text(encoding="utf-8"))
     entries: list[Entry] = content["judgements"]
+    settled = settle(entries, content["recorded"])
     if sys.argv[1:] == ["--readme"]:
-        update_readme(README, content["profile"], entries)
+        update_readme(README, content["profile"], settled)
         return
+    _load.cache_clear()
     try:
-        settings, resolved = resolve_all()
+        settings, experiments, recorded = _load()
     except SpecError as error:
         sys.exit(str(error))
-    experiments = {name: Experiment.load(name, resolved, settings) for name in resolved}
     shutil.rmtree(FIGURES, ignore_errors=True)
     FIGURES.mkdir(parents=True)
-    ordered, recorded = sorted(experiments.values(), key=_place), load_recorded()
-    figures = {_name(each): _draw(each, experiments, settings.profile) for each in ordered}
-    parts = [_head(content["profile"], entries)]
+    ordered = sorted(experiments.values(), key=_place)
+    with ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
+        figures = dict(zip(experiments, pool.map(_draw, experiments), strict=True))
+    parts = [_head(content["profile"], settled)]
     for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
         members = list(group)
@@ -77,9 +84,11 @@ def main() -> None:
         )
         for experiment in members:
             name = _name(experiment)
-            parts.append(_section(experiment, _of(name, entries), figures[name]))
+            own = [] if _only(experiment, recorded) else _of(name, entries)
+            parts.append(_section(experiment, own))
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, content["recorded"]))
+            parts += [f"![{experiment.document.title}](figures/{f.name})\n" for f in figures[name]]
     parts += _pictures(load_dataset(DATASET))
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     RESULTS.write_text("\n".join(parts), encoding="utf-8")
@@ -120,12 +129,27 @@ def _details(experiment: Experiment) -> Sequence[str]:
     return [errors_line(experiment), best_and_last_table(experiment)]
 
 
-def _draw(
-    experiment: Experiment, experiments: Mapping[str, Experiment], profile: str
-) -> Sequence[Path]:
+@cache
+def _load() -> tuple[Settings, Mapping[str, Experiment], Mapping[str, Experiment]]:
+    """The settings, and documents with what is run and what was recorded; once in each process."""
+    settings, resolved = resolve_all()
+    experiments = {name: Experiment.load(name, resolved, settings) for name in resolved}
+    return settings, experiments, load_recorded()
+
+
+def _draw(name: str) -> Sequence[Path]:
+    """Pictures of what is run of a document today, or else of what was recorded of it."""
+    settings, experiments, recorded = _load()
+    experiment, made = experiments[name], f"profile {settings.profile}"
+    if _only(experiment, recorded):
+        experiment, made = recorded[name], "recorded at the book's settings"
     data = data_name(experiment.history.data) if experiment.history else ""
-    footnote = f"{_name(experiment)}, profile {profile}, {data}"
-    return draw(experiment, experiments, FIGURES, footnote=footnote)
+    return draw(experiment, experiments, FIGURES, footnote=f"{name}, {made}, {data}")
+
+
+def _only(experiment: Experiment, recorded: Mapping[str, Experiment]) -> bool:
+    """Whether a document was recorded, and is not run today."""
+    return experiment.history is None and _name(experiment) in recorded
 
 
 def _name(experiment: Experiment) -> str:
@@ -161,10 +185,13 @@ def _head(profile: str, entries: Sequence[Entry]) -> str:
 
 
 def _summary(profile: str, entries: Sequence[Entry]) -> str:
-    return f"Profile `{profile}`. Of {len(entries)} claims of the book: {count_verdicts(entries)}."
+    num_recorded = sum(entry.get("is_recorded", False) for entry in entries)
+    by = f", {num_recorded} of them by runs recorded at the book's settings" if num_recorded else ""
+    counts = count_verdicts(entries)
+    return f"Profile `{profile}`. Of {len(entries)} claims of the book: {counts}{by}."
 
 
-def _section(experiment: Experiment, entries: Sequence[Entry], figures: Sequence[Path]) -> str:
+def _section(experiment: Experiment, entries: Sequence[Entry]) -> str:
     document = experiment.document
     lines = [f"### {document.title}\n"]
     where = f"*{document.source.section}*"
@@ -176,9 +203,11 @@ def _section(experiment: Experiment, entries: Sequence[Entry], figures: Sequence
     lines += [f"- Deviation: {' '.join(text.split())}" for text in document.deviations]
     if document.deviations:
         lines.append("")
-    lines.append(f"{claims_table(entries)}\n" if entries else "The book gives no number.\n")
+    if not document.claims:
+        lines.append("The book gives no number.\n")
+    elif entries:
+        lines.append(f"{claims_table(entries)}\n")
     lines += [f"{part}\n" for part in _details(experiment) if part]
-    lines += [f"![{document.title}](figures/{figure.name})\n" for figure in figures]
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from tabulate import tabulate
 
@@ -11,6 +11,7 @@ from pipeline.wording import show, show_gain, show_mean, show_range
 
 # Differences that come from writing fractions as floats are not shown.
 _ROUNDING = 1e-12
+_OPEN = ("not run", "not judged")
 
 
 class Entry(TypedDict):
@@ -34,6 +35,29 @@ class Entry(TypedDict):
     num_equal: int | None
     deviation: float | None
     foreign: str | None
+    is_recorded: NotRequired[bool]
+    """Whether it is judged by recorded runs; only in tables over all experiments."""
+
+
+def settle(judgements: Sequence[Entry], recorded: Sequence[Entry]) -> Sequence[Entry]:
+    """Each claim as judged today, or by recorded runs where today's tell nothing of it.
+
+    Args:
+        judgements: of all documents by what is run today, in the order of their claims.
+        recorded: of some of the documents by what was recorded of them, in the same order.
+    """
+    others = {name: list(group) for name, group in groupby(recorded, key=_document)}
+    settled: list[Entry] = []
+    for name, group in groupby(judgements, key=_document):
+        own = list(group)
+        for today, other in zip(own, others.get(name, own), strict=True):
+            is_open = today["verdict"] in _OPEN and other["verdict"] not in _OPEN
+            settled.append({**other, "is_recorded": True} if is_open else today)
+    return settled
+
+
+def _document(entry: Entry) -> str:
+    return entry["document"]
 
 
 def claims_table(entries: Sequence[Entry]) -> str:
@@ -87,6 +111,8 @@ def markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
 
 def _verdict(entry: Entry) -> str:
     verdict = str(entry["verdict"])
+    if entry.get("is_recorded"):
+        return f"{verdict} (recorded)"
     return f"{verdict} ({entry['foreign']})" if verdict == "not judged" else verdict
 
 

@@ -1,6 +1,7 @@
 """`dvc.yaml` names every document, and for each stage the code that it really imports."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +12,20 @@ from ruamel.yaml import YAML
 
 from nndl_jax.schema import ID_PATTERN, Ensemble
 from nndl_jax.specs import list_specs, load_spec
+from pipeline import code
+from pipeline.code import PACKAGES, STAGES, list_code
 
 DVC = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
 # They turn texts into documents: what they let through stands in resolved/, which is a dependency.
 READING = {
-    "nndl_jax/__init__.py",
     "nndl_jax/faults.py",
-    "nndl_jax/formula.py",
     "nndl_jax/located_yaml.py",
     "nndl_jax/memory.py",
     "nndl_jax/specs.py",
     "nndl_jax/validation.py",
-    "pipeline/__init__.py",
-    "pipeline/paths.py",
 }
+NO_RESULT = {"nndl_jax/__init__.py", "pipeline/__init__.py", "pipeline/paths.py"}
+DATA = ("download", "prepare")
 
 
 @pytest.mark.parametrize(("stage", "kind"), [("train", "network"), ("baseline", "baseline")])
@@ -75,23 +76,52 @@ def test_ids_are_harmless_in_a_shell() -> None:
     assert all(re.fullmatch(ID_PATTERN, name) for name in list_specs())
 
 
-@pytest.mark.parametrize("stage", DVC["stages"])
-def test_a_stage_depends_on_the_code_that_it_imports(stage: str) -> None:
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_list_of_a_stage_is_the_code_that_it_imports(stage: str, monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    listed = {str(path) for path in list_code(stage)}
+    # Schemas only check formulas; bumps are built from them.
+    optional = {"nndl_jax/formula.py"} - ({"nndl_jax/formula.py"} & listed)
+    assert listed == _imported(stage) - READING - NO_RESULT - optional
+    assert ("nndl_jax/formula.py" in listed) == (stage in ("calculate", "report"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_list_of_its_code(stage: str) -> None:
     entry = DVC["stages"][stage]
-    listed = {
-        name
-        for dependency in entry.get("do", entry)["deps"]
-        if dependency.startswith(("nndl_jax", "pipeline"))
-        for name in _files(dependency)
-    }
-    own = READING - {"nndl_jax/__init__.py", "pipeline/__init__.py", "pipeline/paths.py"}
-    exempt = READING - own if stage == "resolve" else READING
-    expected = _imported(stage) - exempt
-    if stage in ("download", "prepare"):  # Data do not depend on documents.
-        expected = {name for name in expected if "schema" not in name and "variants" not in name}
-    assert expected <= listed, f"add to the deps of {stage}: {sorted(expected - listed)}"
-    unused = listed - _imported(stage)
-    assert not unused, f"take from the deps of {stage}: {sorted(unused)}"
+    deps = entry.get("do", entry)["deps"]
+    assert [each for each in deps if each.startswith(("code", *PACKAGES))] == [f"code/{stage}.txt"]
+    assert f"code/{stage}.txt" in DVC["stages"]["code"]["outs"]
+    assert DVC["stages"]["code"]["deps"] == list(PACKAGES)
+
+
+@pytest.mark.parametrize("stage", ["resolve", *DATA])
+def test_a_stage_without_a_list_names_the_code_that_it_imports(stage: str) -> None:
+    deps = DVC["stages"][stage]["deps"]
+    listed = {name for each in deps if each.startswith(PACKAGES) for name in _files(each)}
+    expected = _imported(stage) - NO_RESULT
+    if stage in DATA:  # Data do not depend on documents.
+        exempt = {name for name in expected if "schema" in name or "variants" in name}
+        expected -= READING | {"nndl_jax/formula.py"} | exempt
+    assert listed == expected
+
+
+def test_an_edit_changes_the_lists_of_the_stages_that_import_it(tmp_path, monkeypatch) -> None:
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package)
+    monkeypatch.chdir(tmp_path)
+    code.main()
+    before = {stage: Path(f"code/{stage}.txt").read_text() for stage in STAGES}
+    edited = tmp_path / "nndl_jax/bumps.py"
+    edited.write_text(edited.read_text() + "# An edit.\n")
+    code.main()
+    changed = {stage for stage in STAGES if Path(f"code/{stage}.txt").read_text() != before[stage]}
+    assert changed == {"calculate", "report"}
+    assert before["train"].splitlines() == sorted(before["train"].splitlines(), key=_path_of)
+
+
+def _path_of(line: str) -> str:
+    return line.split("  ")[1]
 
 
 def _files(dependency: str) -> list[str]:

@@ -70,7 +70,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, cache: str) -> Path:
     """A project in which all that can be was recorded; tests do not change it."""
     folder = new_project(tmp_path_factory.mktemp("recorded"))
     done = run(*COMMAND, cwd=folder, NNDL_CACHE=cache)
-    said = r"tiny: recorded in \d+ s\ncrowd: recorded in \d+ s\n"
+    said = "".join(rf"{name}: recorded in \d+ s\n" for name in ("machine", "tiny", "crowd"))
     assert re.fullmatch(said, done.stdout)
     return folder
 
@@ -136,10 +136,10 @@ def test_what_is_recorded_is_passed_over(
 
 
 def test_a_changed_document_is_recorded_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
     path = copy / "spec/tiny.yaml"
     path.write_text(f"# A remark.\n{TINY.replace('A tiny network', 'A small network')}")
-    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
     path.write_text(TINY.replace("epochs: 300", "epochs: 2"))
     assert "tiny" not in load_recorded()
     record_again(monkeypatch, "tiny")
@@ -149,11 +149,45 @@ def test_a_changed_document_is_recorded_anew(copy: Path, monkeypatch: pytest.Mon
     assert Path.cwd() == copy
 
 
+def test_more_runs_than_are_recorded_are_recorded_anew(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy / "spec/tiny.yaml").write_text(TINY.replace("epochs: 300", "epochs: 2"))
+    for runs in (1, 2, 1):
+        record_again(monkeypatch, "--runs", str(runs), "tiny")
+    history = load_recorded()["tiny"].history
+    assert history is not None
+    assert history.metrics["test_accuracy"].shape == (2, 2)
+
+
+def test_a_failure_does_not_keep_others_from_being_recorded(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy / "spec/tiny.yaml").write_text(TINY.replace("epochs: 300", "epochs: 3"))
+    other = TINY.replace("id: tiny", "id: zebra").replace("epochs: 300", "epochs: 2")
+    (copy / "spec/zebra.yaml").write_text(other)
+    (copy / "spec/crowd.yaml").unlink()
+    monkeypatch.setattr(record.train, "run", _diverging(record.train.run))
+    with pytest.raises(SystemExit) as ending:
+        record_again(monkeypatch)
+    assert ending.value.code == "tiny: diverged"
+    assert set(load_recorded()) == {"machine", "zebra"}
+
+
+def _diverging(original):
+    def run(name, experiment):
+        if name == "tiny":
+            sys.exit("tiny: diverged")
+        original(name, experiment)
+
+    return run
+
+
 def test_the_number_of_runs_is_no_part_of_a_document(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_params(copy, runs="17", seed="5")
-    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
     before = contents(copy / "recorded")
     record_again(monkeypatch, "--runs", "2", "tiny")
     assert contents(copy / "recorded") == before
@@ -195,9 +229,9 @@ def test_what_a_kill_left_unfinished_is_no_record(
     unfinished = copy / "recorded/.crowd.writing"
     (copy / "recorded/crowd").rename(unfinished)
     (unfinished / "history.csv").write_text("variant,se")
-    assert set(load_recorded()) == {"tiny"}
+    assert set(load_recorded()) == {"tiny", "machine"}
     record_again(monkeypatch, "crowd")
-    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
     assert not unfinished.exists()
 
 
@@ -206,10 +240,9 @@ def test_what_a_kill_left_unfinished_is_no_record(
     ("name", "hint"),
     [
         ("crwd", "did you mean 'crowd'?"),
-        ("machine", "known are 'crowd', 'tiny'"),
-        ("double", "known are 'crowd', 'tiny'"),
+        ("double", "known are 'crowd', 'machine', 'tiny'"),
     ],
-    ids=["unknown", "baseline", "double precision"],
+    ids=["unknown", "double precision"],
 )
 def test_what_cannot_be_recorded_is_refused_before_anything_is_run(
     monkeypatch: pytest.MonkeyPatch, name: str, hint: str

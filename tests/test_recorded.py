@@ -204,6 +204,47 @@ def test_best_and_last_epochs_are_shown_of_today_and_as_recorded() -> None:
     assert shown == best
 
 
+def overview() -> str:
+    """The README's table."""
+    report.update_readme(Path("README.md"), "smoke", report.settle(*judged_and_recorded()))
+    return Path("README.md").read_text()
+
+
+def judged_and_recorded() -> tuple[list[dict], list[dict]]:
+    content = judged()
+    return content["judgements"], content["recorded"]
+
+
+@pytest.mark.usefixtures("project")
+def test_overview_takes_records_where_today_tells_nothing() -> None:
+    Path("README.md").write_text("<!-- results -->\n<!-- /results -->\n")
+    text = overview()
+    assert "1 of them by runs recorded at the book's settings." in text
+    (row,) = [line for line in text.splitlines() if "| A network" in line]
+    cells = [cell.strip() for cell in row.split("|")[1:-1]]
+    assert cells[4:] == ["75.00 % ± 0.00", "2", "equal (recorded)", "1 equal, 1 not judged"]
+
+
+@pytest.mark.usefixtures("project")
+def test_overview_takes_todays_runs_if_they_tell_something() -> None:
+    # One claim of today's is judged, and the record's second is not run.
+    today, recorded = judged_and_recorded()
+    own = [entry | {"verdict": "differs"} for entry in today if entry["document"] == "net"]
+    assert report.settle(own, recorded) == own
+
+
+@pytest.mark.usefixtures("project")
+def test_a_document_that_is_recorded_only_is_shown_by_its_record(project: Path) -> None:
+    write_history("net", [], [], data="mnist")
+    text = reported()
+    section = text.split("\n### A network\n")[1].split("\n### ")[0]
+    assert section.count("| the best network") == 1
+    assert "Not run: left out by `params.yaml`." in section
+    assert "![A network](figures/net.png)" in section.split("recorded on")[1]
+    assert (project / "report/figures/net.png").exists()
+    assert (project / "report/curves/net.csv").exists()
+
+
 @pytest.mark.usefixtures("project")
 def test_without_records_nothing_is_said_of_them() -> None:
     for name in ("history.csv", "about.json"):

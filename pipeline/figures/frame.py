@@ -13,7 +13,7 @@ from PIL import Image
 # Colours that remain apart for colour-blind readers and in print (Okabe and Ito, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "0.6"
-PRINTED, BEST = "given by the book", "the book's best epoch"
+PRINTED, BEST = "given by the document", "the book's best epoch"
 _HALO = withStroke(linewidth=3.5, foreground="white")
 _FOOTNOTE_INCHES = 0.22
 

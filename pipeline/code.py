@@ -1,0 +1,105 @@
+"""Stage `code`: a list for each later stage with the files of ours that it runs, and their hashes.
+
+A stage depends on its list in `code/`, so that an edit re-runs the stages that import what was
+edited, and no import can be forgotten. Lists also keep `dvc.lock` short, which DVC reads and writes
+as a whole for every stage.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.paths import CODE
+
+STAGES = ("train", "baseline", "calculate", "ensemble", "evaluate", "report")
+PACKAGES = ("nndl_jax", "pipeline")
+
+_EXEMPT = frozenset(
+    {
+        # They turn texts into documents: what they let through stands in resolved/.
+        *(Path(f"nndl_jax/{n}.py") for n in ("faults", "located_yaml", "memory", "specs")),
+        Path("nndl_jax/validation.py"),
+        # Where files are decides no result.
+        Path("pipeline/paths.py"),
+    }
+)
+_SCHEMA = Path("nndl_jax/schema")
+_FORMULA = Path("nndl_jax/formula.py")
+
+
+def main() -> None:
+    """Write `code/<stage>.txt` for every stage."""
+    CODE.mkdir(exist_ok=True)
+    for stage in STAGES:
+        lines = [
+            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}" for path in list_code(stage)
+        ]
+        (CODE / f"{stage}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def list_code(stage: str) -> Sequence[Path]:
+    """Files of ours that a stage imports, when it starts or later, in order of their names."""
+    homes = _homes()
+    found, waiting = set(), [Path(f"pipeline/{stage}.py")]
+    while waiting:
+        path = waiting.pop()
+        if path in found or path in _EXEMPT:
+            continue
+        found.add(path)
+        imported = [file for name in _imports(path, homes) for file in _files(name)]
+        # Documents only check their formulas.
+        waiting += [file for file in imported if file != _FORMULA or path.parent != _SCHEMA]
+    return sorted(found)
+
+
+def _imports(path: Path, homes: dict[str, str]) -> Iterator[str]:
+    """Names of the modules that a file imports, or takes from the package by attribute."""
+    for node in _run_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.ImportFrom(module=str(module)) if module.split(".")[0] in PACKAGES:
+                for alias in node.names:
+                    is_lazy = module == "nndl_jax" and alias.name in homes
+                    yield homes[alias.name] if is_lazy else module
+                    yield f"{module}.{alias.name}"
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.Attribute(value=ast.Name(id="nndl_jax"), attr=attribute):
+                yield homes.get(attribute, "")
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only type checkers read."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        match child:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                for other in child.orelse:
+                    yield from _run_nodes(other)
+            case _:
+                yield from _run_nodes(child)
+
+
+def _homes() -> dict[str, str]:
+    """The module of each name that the package itself has, which it imports when it is used."""
+    tree = ast.parse(Path("nndl_jax/__init__.py").read_text(encoding="utf-8"))
+    return {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def _files(module: str) -> list[Path]:
+    """The file of a module of ours, with those of the packages around it; nothing for others."""
+    parts = module.split(".")
+    if parts[0] not in PACKAGES or len(parts) == 1:
+        return []
+    file, package = Path(*parts).with_suffix(".py"), Path(*parts) / "__init__.py"
+    found = [path for path in (file, package) if path.exists()]
+    return found + (_files(".".join(parts[:-1])) if len(parts) > 2 else [])
+
+
+if __name__ == "__main__":
+    main()
