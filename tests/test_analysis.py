@@ -31,7 +31,10 @@ def measure(name, changes=None, seed=0):
     return run_calculation(override(load_spec(name).bare(), changes or {}), seed=seed)
 
 
-@pytest.mark.parametrize("name", ["ch1-gradient-descent", "ch1-small-change", "ch6-relu-scaling"])
+@pytest.mark.parametrize(
+    "name",
+    ["ch1-gradient-descent", "ch1-small-change", "ch2-learning-speed", "ch6-relu-scaling"],
+)
 def test_what_is_said_to_be_better_is_so_in_every_run(name):
     claims = [each for each in load_spec(name).claims if isinstance(each, ComparisonClaim)]
     assert claims

@@ -27,7 +27,8 @@ from pipeline.resolved import Resolved, save_resolved
 from pipeline.runs import read_history
 
 DOCUMENTS = (
-    *("ch1-gradient-descent", "ch1-small-change", "ch1-steepest-descent", "ch3-activations"),
+    *("ch1-gradient-cost", "ch1-gradient-descent", "ch1-small-change", "ch1-steepest-descent"),
+    *("ch2-learning-speed", "ch3-activations"),
     *("ch3-softmax", "ch3-polynomial", "ch3-weighted-input"),
     *("ch5-identity-neuron", "ch5-width", "ch6-relu-scaling"),
 )

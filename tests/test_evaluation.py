@@ -45,6 +45,18 @@ def test_count_and_cost_are_the_oracles(small_network, small_dataset, loss, pena
     assert float(found.cost) == pytest.approx(cost, rel=1e-5)
 
 
+def test_penalties_per_mini_batch_are_divided_by_mini_batches(small_network, small_dataset):
+    # As many mini-batches as images by their size: the penalty is that many times larger.
+    changes = {"regularizer.l2": 5.0, "training.batch_size": 4, "regularizer.per": "batch"}
+    spec = small_network(changes)
+    model = build_model(spec, key=KEY)
+    by_image = small_network({"regularizer.l2": 20.0})
+    found = evaluate(model, small_dataset.test, spec)
+    assert float(found.cost) == pytest.approx(
+        expected(model, small_dataset.test, by_image)[1], rel=1e-5
+    )
+
+
 @pytest.mark.parametrize("num_images", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK])
 def test_splits_of_any_size_are_evaluated_whole(small_network, num_images):
     rng = np.random.default_rng(0)

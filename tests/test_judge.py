@@ -43,6 +43,12 @@ def test_exact_claim_fails_where_one_run_is_one_image_off():
     assert judge_number(number(0.2225, exact=True), values).verdict == "differs"
 
 
+@pytest.mark.parametrize(("found", "verdict"), [(9.4e-14, "equal"), (0.0, "differs")])
+def test_a_tolerance_may_be_smaller_than_any_rounding(found, verdict):
+    claim = number(9e-14, exact=True, tolerance=5e-15, metric="outside")
+    assert judge_number(claim, np.array([found])).verdict == verdict
+
+
 def test_exact_claim_holds_within_its_tolerance():
     claim = number(0.2225, exact=True, tolerance=0.0002)
     assert judge_number(claim, np.array([0.2225, 0.2227])).verdict == "equal"

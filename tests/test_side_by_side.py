@@ -101,6 +101,12 @@ def test_one_form_alone_has_no_row(form: str) -> None:
     assert pairs_table([experiment(KEEPING + FORMS, {f"weights={form}": TEST})]) == ""
 
 
+def test_initializations_alone_are_no_two_forms() -> None:
+    axis = "vary:\n  - model.initializer.weights: [normal-fan-out, normal-fan-in, normal]\n"
+    names = [f"weights={each}" for each in ("normal-fan-out", "normal-fan-in", "normal")]
+    assert pairs_table([experiment(KEEPING + axis, dict.fromkeys(names, TEST))]) == ""
+
+
 def test_documents_of_one_form_and_those_not_run_have_no_row() -> None:
     one = experiment(KEEPING, {"base": TEST})
     both = experiment(
