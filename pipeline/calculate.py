@@ -3,15 +3,13 @@
 They take moments each, so one stage does all of them, in float64.
 """
 
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-
 from tqdm import tqdm
 
 import nndl_jax
 from nndl_jax.calculations import run_calculation
 from nndl_jax.schema import Calculation, Construction
 from nndl_jax.variants import list_runs
+from pipeline.cores import map_on_cores
 from pipeline.jax_setup import set_up_jax
 from pipeline.measured_once import list_points, rows_of
 from pipeline.paths import RESOLVED
@@ -26,16 +24,14 @@ def main() -> None:
     set_up_jax(1, float64=True)
     experiments = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
     chosen = [name for name, each in experiments.items() if is_calculated(each)]
-    # Each process imports JAX itself, which must not be there before processes part.
-    pool = ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent)
-    with exclusive("calculate"), pool:
-        futures = [pool.submit(_run, name, experiments[name]) for name in chosen]
-        done = as_completed(futures)
-        for future in tqdm(done, total=len(chosen), desc="calculate", unit="doc", disable=None):
-            future.result()
+    with exclusive("calculate"):
+        done = map_on_cores(_run, chosen)
+        for _ in tqdm(done, total=len(chosen), desc="calculate", unit="doc", disable=None):
+            pass
 
 
-def _run(name: str, experiment: Resolved) -> None:
+def _run(name: str) -> None:
+    experiment = load_resolved(name)
     calculations = list_points(experiment, Calculation)
     constructions = list_points(experiment, Construction)
     rows = rows_of(

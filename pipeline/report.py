@@ -4,24 +4,22 @@
 """
 
 import json
-import os
 import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 
 from nndl_jax.datasets import Dataset, load_dataset
 from nndl_jax.faults import SpecError
+from pipeline.cores import map_on_cores
 from pipeline.experiments import Experiment, load_recorded
 from pipeline.figures import draw
 from pipeline.figures.data import draw_data
 from pipeline.figures.frame import save
 from pipeline.paths import DATASET, FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
-from pipeline.process import die_with_parent
 from pipeline.resolve import resolve_all
 from pipeline.runs import read_about
 from pipeline.settings import Settings
@@ -71,8 +69,8 @@ def main() -> None:
     shutil.rmtree(FIGURES, ignore_errors=True)
     FIGURES.mkdir(parents=True)
     ordered = sorted(experiments.values(), key=_place)
-    with ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
-        figures = dict(zip(experiments, pool.map(_draw, experiments), strict=True))
+    names = list(experiments)
+    figures = dict(zip(names, map_on_cores(_draw, names), strict=True))
     parts = [_head(content["profile"], settled)]
     for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
