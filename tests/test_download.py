@@ -197,7 +197,7 @@ def _interrupted(place: Place, mirrors: Mirrors, stop: signal.Signals) -> int:
         assert time.monotonic() < give_up
         time.sleep(0.02)
     stage.send_signal(stop)
-    return stage.wait(timeout=5)
+    return stage.wait(timeout=60)
 
 
 @pytest.mark.parametrize(

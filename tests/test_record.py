@@ -88,9 +88,10 @@ def record_again(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     record.main()
 
 
-def test_networks_in_single_precision_and_votes_are_recorded(recorded: Path) -> None:
+def test_all_but_networks_in_double_precision_are_recorded(recorded: Path) -> None:
     files = {"tiny/about.json", "tiny/history.csv"}
     files |= {"crowd/about.json", "crowd/history.csv", "crowd/errors.csv"}
+    files |= {"machine/about.json", "machine/history.csv"}
     assert set(contents(recorded / "recorded")) == files
 
 
