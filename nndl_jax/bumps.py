@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from nndl_jax.batches import map_batches
 from nndl_jax.formula import inverse_sigmoid, parse_formula, sigmoid
 from nndl_jax.schema import Bumps
 from nndl_jax.schema.bumps import NUM_PLACES
@@ -24,7 +25,6 @@ else:
 
 NUM_SAMPLES = 20
 """Places of a bump that its median and its mean are taken over, and its part of the score."""
-_BATCH = 1000
 
 Values = Float[np.ndarray, " places"]
 
@@ -120,10 +120,7 @@ def weighted_output(spec: Bumps, x: Values) -> Values:
     """The weighted input of the output neuron."""
     weights, biases, heights = neurons(spec)
     activation = _ACTIVATIONS[spec.activation]
-    parts = np.split(x, range(_BATCH, len(x), _BATCH))
-    return np.concatenate(
-        [activation(np.outer(part, weights) + biases) @ heights for part in parts]
-    )
+    return map_batches(lambda part: activation(np.outer(part, weights) + biases) @ heights, x)
 
 
 def evaluate(spec: Bumps, x: Values) -> Values:

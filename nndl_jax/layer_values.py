@@ -9,14 +9,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, DTypeLike, Float
 
+from nndl_jax.batches import BATCH, Outputs, Points
 from nndl_jax.layers import DenseLayer
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Activation, Dense, Initializer
-
-_BATCH = 1000
-
-Points = Float[np.ndarray, "points inputs"]
-Outputs = Float[np.ndarray, "points outputs"]
 
 
 class DenseValues(NamedTuple):
@@ -46,7 +42,7 @@ def run_network(model: FeedforwardNetwork, points: Points) -> tuple[Outputs, Out
     """A network's weighted outputs and outputs at some points."""
     (dtype,) = {each.weight[...].dtype for each in model.layers if isinstance(each, DenseLayer)}
     # Batches of one size, the last filled up, are compiled but once.
-    parts = np.resize(points, (-(-len(points) // _BATCH), _BATCH, points.shape[1]))
+    parts = np.resize(points, (-(-len(points) // BATCH), BATCH, points.shape[1]))
     weighted = [model.logits(jnp.asarray(part, dtype)) for part in parts]
     outputs = [model.activate(each) for each in weighted]
     return _join(weighted, len(points)), _join(outputs, len(points))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from nndl_jax.batches import Outputs, Points, map_batches
 from nndl_jax.formula import sigmoid
 from nndl_jax.schema import Ridges
 from nndl_jax.schema.ridges import Circle
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 else:
     # JAX takes seconds to import, and pictures do without it.
     DenseValues, FeedforwardNetwork = tuple, object
-
-_BATCH = 1000
-
-Points = Float[np.ndarray, "points inputs"]
-Outputs = Float[np.ndarray, "points outputs"]
 
 
 class Bands(NamedTuple):
@@ -96,9 +92,8 @@ def _around(circle: Circle) -> Bands:
 def evaluate(spec: Ridges, points: Points) -> Outputs:
     """The outputs, by the same formulas as the network's and in float64."""
     weights, biases, heights = neurons(spec)
-    parts = np.split(points, range(_BATCH, len(points), _BATCH))
-    hidden = (sigmoid(part @ weights.T + biases) for part in parts)
-    return _activate(spec, np.concatenate([each @ heights for each in hidden]))
+    weighted = map_batches(lambda part: sigmoid(part @ weights.T + biases) @ heights, points)
+    return _activate(spec, weighted)
 
 
 def ideal(spec: Ridges, points: Points) -> Outputs:

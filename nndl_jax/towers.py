@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from nndl_jax.batches import Outputs, Points, map_batches
 from nndl_jax.formula import inverse_sigmoid, parse_formula, sigmoid
 from nndl_jax.schema import Towers
 from nndl_jax.schema.bumps import RESOLUTION
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 else:
     # JAX takes seconds to import, and pictures do without it.
     DenseValues, FeedforwardNetwork = tuple, object
-
-_BATCH = 1000
-
-Points = Float[np.ndarray, "points inputs"]
-Outputs = Float[np.ndarray, "points outputs"]
 
 
 class Boxes(NamedTuple):
@@ -98,18 +94,23 @@ def functions(spec: Towers, points: Points) -> Outputs:
 def evaluate(spec: Towers, points: Points) -> Outputs:
     """The outputs, by the same formulas as the network's and in float64."""
     steps, step_biases, towers, tower_biases, weights = layers(spec)
-    parts = np.split(points, range(_BATCH, len(points), _BATCH))
-    hidden = (sigmoid(part @ steps.T + step_biases) for part in parts)
-    raised = np.concatenate([sigmoid(part @ towers.T + tower_biases) for part in hidden])
-    return _activate(spec, raised @ weights.T)
+
+    def raise_towers(part: Points) -> Outputs:
+        hidden = sigmoid(part @ steps.T + step_biases)
+        return sigmoid(hidden @ towers.T + tower_biases)
+
+    return _activate(spec, map_batches(raise_towers, points) @ weights.T)
 
 
 def ideal(spec: Towers, points: Points) -> Outputs:
     """The outputs if towers were ideal: 1 from their low corners on, 0 elsewhere."""
     lows, highs, weights = boxes(spec)
-    parts = np.split(points, range(_BATCH, len(points), _BATCH))
-    inside = [((lows <= part[:, None]) & (part[:, None] < highs)).all(axis=2) for part in parts]
-    return _activate(spec, np.concatenate(inside) @ weights.T)
+
+    def is_inside(part: Points) -> Bool[np.ndarray, "points towers"]:
+        inside = (lows <= part[:, None]) & (part[:, None] < highs)
+        return np.logical_and.reduce(inside, axis=2)
+
+    return _activate(spec, map_batches(is_inside, points) @ weights.T)
 
 
 def cells(spec: Towers) -> Points:

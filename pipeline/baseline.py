@@ -1,17 +1,14 @@
 """Stage `baseline@<id>`: run a method without a network, once for each variant and seed."""
 
-import os
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
-
-from tqdm import tqdm
 
 from nndl_jax.baselines import run_baseline
 from nndl_jax.datasets import Dataset, load_dataset
 from nndl_jax.schema import Baseline
 from nndl_jax.variants import list_runs
+from pipeline.cores import map_on_cores
 from pipeline.measured_once import list_points, rows_of
 from pipeline.paths import DATASET
 from pipeline.process import die_with_parent, exclusive
@@ -30,17 +27,14 @@ def main() -> None:
 def run(name: str, experiment: Resolved) -> None:
     """Run a method on every core."""
     points = list_points(experiment, Baseline)
-    with ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
-        # The last variants have the most images: whoever begins with them ends sooner.
-        futures = [pool.submit(_measure, *point) for point in reversed(points)]
-        done = as_completed(futures)
-        for future in tqdm(done, total=len(points), desc=name, unit="run", disable=None):
-            future.result()
-    rows = rows_of(future.result() for future in reversed(futures))
+    # The last variants have the most images.
+    measured = map_on_cores(_measure, points[::-1], desc=name, unit="run")
+    rows = rows_of(reversed(measured))
     write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=_dataset().name)
 
 
-def _measure(spec: Baseline, seed: int) -> Mapping[str, float]:
+def _measure(point: tuple[Baseline, int]) -> Mapping[str, float]:
+    spec, seed = point
     return run_baseline(spec, _dataset(), seed=seed)
 
 

@@ -3,8 +3,6 @@
 They take moments each, so one stage does all of them, in float64.
 """
 
-from tqdm import tqdm
-
 import nndl_jax
 from nndl_jax.calculations import run_calculation
 from nndl_jax.schema import Calculation, Construction
@@ -23,15 +21,13 @@ def main() -> None:
     die_with_parent()
     set_up_jax(1, float64=True)
     experiments = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
-    chosen = [name for name, each in experiments.items() if is_calculated(each)]
+    chosen = [(name, each) for name, each in experiments.items() if is_calculated(each)]
     with exclusive("calculate"):
-        done = map_on_cores(_run, chosen)
-        for _ in tqdm(done, total=len(chosen), desc="calculate", unit="doc", disable=None):
-            pass
+        map_on_cores(_run, chosen, desc="calculate", unit="document")
 
 
-def _run(name: str) -> None:
-    experiment = load_resolved(name)
+def _run(item: tuple[str, Resolved]) -> None:
+    name, experiment = item
     calculations = list_points(experiment, Calculation)
     constructions = list_points(experiment, Construction)
     rows = rows_of(

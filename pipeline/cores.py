@@ -3,8 +3,10 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
+
+from tqdm import tqdm
 
 from pipeline.process import die_with_parent
 
@@ -12,13 +14,30 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_on_cores(fn: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def map_on_cores(
+    fn: Callable[[Item], Result], items: Sequence[Item], *, desc: str, unit: str
+) -> Sequence[Result]:
     """Apply a function to each item, with a process for each core; gives results in order.
 
     Where JAX is loaded already this process does all: it has threads, and cannot be copied.
+
+    Args:
+        fn: a function of a module, which other processes find by its name.
+        items: whoever begins with the longest ends sooner.
+        desc: what is done, for the progress bar.
+        unit: of the progress bar, an item.
     """
-    if "jax" in sys.modules:
-        yield from map(fn, items)
-        return
-    with ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
-        yield from pool.map(fn, items)
+    with tqdm(total=len(items), desc=desc, unit=unit, disable=None) as progress:
+        if "jax" in sys.modules:
+            return list(_watched(map(fn, items), progress))
+        with ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
+            futures = [pool.submit(fn, item) for item in items]
+            for future in _watched(as_completed(futures), progress):
+                future.result()
+            return [future.result() for future in futures]
+
+
+def _watched(done: Iterator[Item], progress: tqdm) -> Iterator[Item]:
+    for each in done:
+        progress.update()
+        yield each

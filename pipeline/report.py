@@ -70,7 +70,8 @@ def main() -> None:
     FIGURES.mkdir(parents=True)
     ordered = sorted(experiments.values(), key=_place)
     names = list(experiments)
-    figures = dict(zip(names, map_on_cores(_draw, names), strict=True))
+    drawn = map_on_cores(_draw, names, desc="report", unit="document")
+    figures = dict(zip(names, drawn, strict=True))
     parts = [_head(content["profile"], settled)]
     for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")

@@ -20,6 +20,8 @@ def test_results_are_in_order_wherever_they_come_from(
         monkeypatch.setitem(sys.modules, "jax", os)
     elif "jax" in sys.modules:
         pytest.skip("JAX is loaded here already, and processes cannot part")
-    values, processes = zip(*map_on_cores(square, range(20)), strict=True)
+    values, processes = zip(
+        *map_on_cores(square, range(20), desc="squares", unit="number"), strict=True
+    )
     assert list(values) == [number**2 for number in range(20)]
     assert (set(processes) == {os.getpid()}) is is_loaded

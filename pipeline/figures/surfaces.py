@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nndl_jax import ridges, towers
+from nndl_jax.batches import Points
 from nndl_jax.schema import Construction, Ridges, Towers
 from pipeline.experiments import Experiment
 from pipeline.figures.frame import COLOURS, GREY, new_figure
@@ -17,7 +18,6 @@ from pipeline.wording import variant_labels
 _MAX_PANELS = 4
 _MAX_SECTIONS = 4
 
-Points = Float[np.ndarray, "points inputs"]
 Values = Float[np.ndarray, " points"]
 
 
