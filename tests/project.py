@@ -28,6 +28,25 @@ optimizer: {learning_rate: 1.0, momentum: 0.5}
 training: {epochs: 300, batch_size: 10}
 monitors: [test_accuracy]
 """
+KEEPING = TINY.replace("batch_size: 10", "batch_size: 10, keep_best: true").replace(
+    "[test_accuracy]", "[validation_accuracy, test_accuracy]"
+)
+CROWD = """\
+kind: ensemble
+id: crowd
+title: A vote
+source: {chapter: 6, section: Tests}
+members: tiny
+size: 3
+"""
+MACHINE = """\
+kind: baseline
+id: machine
+title: A machine
+source: {chapter: 1, section: Tests}
+method: {kind: svm}
+monitors: [test_accuracy]
+"""
 
 
 def environment(**extra: str) -> dict[str, str]:

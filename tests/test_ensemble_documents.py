@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from project import TINY, write_params
+from project import CROWD, KEEPING, MACHINE, TINY, write_params
 
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import Ensemble
@@ -14,26 +14,7 @@ from pipeline.experiments import Experiment
 from pipeline.resolve import resolve_all
 from pipeline.runs import write_history
 
-CROWD = """\
-kind: ensemble
-id: crowd
-title: A vote
-source: {chapter: 6, section: Tests}
-members: tiny
-size: 3
-"""
-KEEPING = TINY.replace("batch_size: 10", "batch_size: 10, keep_best: true").replace(
-    "[test_accuracy]", "[validation_accuracy, test_accuracy]"
-)
 RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
-MACHINE = """\
-kind: baseline
-id: machine
-title: A machine
-source: {chapter: 1, section: Tests}
-method: {kind: svm}
-monitors: [test_accuracy]
-"""
 
 
 @pytest.fixture

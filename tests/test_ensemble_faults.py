@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from project import TINY, tiny_project, write_params
+from project import CROWD, TINY, tiny_project, write_params
 from safetensors.numpy import save_file
 
 from nndl_jax.faults import SpecError
@@ -20,14 +20,6 @@ from pipeline.runs import History, read_history
 
 SHORT = TINY.replace("epochs: 300", "epochs: 2")
 AXES = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n  - training.batch_size: [5, 10]\n"
-CROWD = """\
-kind: ensemble
-id: crowd
-title: A vote
-source: {chapter: 6, section: Tests}
-members: tiny
-size: 3
-"""
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from project import TINY, environment, run, tiny_project, write_params
+from project import CROWD, MACHINE, TINY, environment, run, tiny_project, write_params
 
 from pipeline import ensemble, record, train
 from pipeline.experiments import load_recorded
@@ -20,22 +20,6 @@ from pipeline.resolved import save_resolved
 from pipeline.runs import read_about, read_history
 
 COMMAND = (sys.executable, "-m", "pipeline.record", "--runs", "3")
-CROWD = """\
-kind: ensemble
-id: crowd
-title: A vote
-source: {chapter: 6, section: Tests}
-members: tiny
-size: 3
-"""
-MACHINE = """\
-kind: baseline
-id: machine
-title: A machine
-source: {chapter: 1, section: Tests}
-method: {kind: svm}
-monitors: [test_accuracy]
-"""
 DOUBLE = TINY.replace("id: tiny", "id: double").replace("epochs: 300", "dtype: float64, epochs: 2")
 # Whatever is run today, what is recorded is the book's.
 TODAY = {

@@ -3,25 +3,14 @@
 from pathlib import Path
 
 import pytest
-from project import TINY, write_params
+from project import CROWD, KEEPING, TINY, write_params
 
 from nndl_jax.faults import SpecError
 from pipeline.resolve import resolve_all
 
 OTHER = TINY.replace("id: tiny", "id: other")
 AXIS = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
-CROWD = """\
-kind: ensemble
-id: crowd
-title: A vote
-source: {chapter: 6, section: Tests}
-members: tiny
-size: 3
-network: best
-"""
-KEEPING = TINY.replace("batch_size: 10", "batch_size: 10, keep_best: true").replace(
-    "[test_accuracy]", "[validation_accuracy, test_accuracy]"
-)
+VOTE = f"{CROWD}network: best\n"
 
 
 @pytest.fixture
@@ -130,7 +119,7 @@ def test_overrides_that_part_a_vote_from_its_members_are_refused(
     project: Path, overrides: str, expected: str
 ) -> None:
     (project / "spec/tiny.yaml").write_text(KEEPING)
-    (project / "spec/crowd.yaml").write_text(CROWD)
+    (project / "spec/crowd.yaml").write_text(VOTE)
     assert set(resolve_all()[1]) == {"tiny", "other", "crowd"}
     write_params(project, overrides=overrides)
     assert refusal() == f"params.yaml:5: {expected}"
@@ -138,6 +127,6 @@ def test_overrides_that_part_a_vote_from_its_members_are_refused(
 
 def test_overrides_may_choose_other_members(project: Path) -> None:
     (project / "spec/tiny.yaml").write_text(KEEPING)
-    (project / "spec/crowd.yaml").write_text(CROWD)
+    (project / "spec/crowd.yaml").write_text(VOTE)
     write_params(project, overrides="{crowd: {members: other, network: last}}")
     assert resolve_all()[1]["crowd"].spec.members == "other"

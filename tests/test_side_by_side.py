@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from project import TINY
+from project import CROWD, KEEPING
 
 from nndl_jax.specs import parse_spec
 from nndl_jax.variants import list_runs, variants
@@ -12,9 +12,6 @@ from pipeline.experiments import Experiment
 from pipeline.runs import History
 from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
 
-KEEPING = TINY.replace("batch_size: 10", "batch_size: 10, keep_best: true").replace(
-    "[test_accuracy]", "[validation_accuracy, test_accuracy]"
-)
 FORMS = """\
 vary:
   - model.initializer.weights: [normal-fan-out, normal-fan-in]
@@ -29,15 +26,7 @@ claims:
     value: 0.9878
     variant: {{model.initializer.weights: normal-fan-out{more}}}
 """
-CROWD = """\
-kind: ensemble
-id: crowd
-title: A vote
-source: {chapter: 6, section: Tests}
-members: tiny
-size: 3
-known_errors: [{image: 4, output: 9}, {image: 6, output: 0}]
-"""
+VOTE = f"{CROWD}known_errors: [{{image: 4, output: 9}}, {{image: 6, output: 0}}]\n"
 # Three epochs of two runs. By validation the first run is best at epoch 2, the later one of two
 # equals, and the second at epoch 1; their test accuracies there are 0.95 and 0.97.
 VALIDATION = [[0.5, 0.9, 0.9], [0.5, 0.9, 0.8]]
@@ -168,7 +157,7 @@ def test_only_documents_that_keep_the_best_network_have_that_table() -> None:
 
 
 def test_errors_of_a_vote_are_counted_beside_the_books() -> None:
-    document = parse_spec(CROWD, Path("crowd.yaml"))
+    document = parse_spec(VOTE, Path("crowd.yaml"))
     metrics = {"num_errors": np.array([[35.0]]), "num_common_errors": np.array([[1.0]])}
     history = History(list_runs(document, [0]), metrics, "mnist")
     vote = Experiment(document, variants(document), history, None)
