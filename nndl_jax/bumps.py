@@ -119,13 +119,13 @@ def target(spec: Bumps, x: Values) -> Values:
 def weighted_output(spec: Bumps, x: Values) -> Values:
     """The weighted input of the output neuron."""
     weights, biases, heights = neurons(spec)
-    activation = _ACTIVATIONS[spec.activation]
+    activation = ACTIVATIONS[spec.activation]
     return map_batches(lambda part: activation(np.outer(part, weights) + biases) @ heights, x)
 
 
 def evaluate(spec: Bumps, x: Values) -> Values:
     """The output, by the same formulas as the network's and in float64."""
-    return _ACTIVATIONS[spec.output](weighted_output(spec, x))
+    return ACTIVATIONS[spec.output](weighted_output(spec, x))
 
 
 def ideal(spec: Bumps, x: Values) -> Values:
@@ -186,10 +186,11 @@ def _wavy(z: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     return sigmoid(z) + 0.2 * np.sin(10 * z) * np.exp(-np.abs(z))
 
 
-_ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "sigmoid": sigmoid,
     "wavy": _wavy,
     "relu": lambda z: np.maximum(z, 0),
     "linear": lambda z: z,
     "step": lambda z: (z > 0).astype(np.float64),
 }
+"""Of hidden neurons and outputs, by name."""

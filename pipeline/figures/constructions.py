@@ -1,6 +1,7 @@
 """Pictures of networks that are built by hand: bumps and their errors (ch. 4)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from pipeline.wording import quantity_name, variant_labels
 
 _MAX_PANELS = 6
 _MAX_OUTLINED = 50
+_SHADE: Mapping[str, Any] = {"color": GREY, "alpha": 0.35, "linewidth": 0}
 _COUNTS = {"network.count": "bumps", "network.overlaps": "overlapping approximations"}
 """Fields that errors are drawn against."""
 _ERRORS = ("mean_error", "largest_error")
@@ -35,6 +37,7 @@ def draw_construction(
             if network.function is not None and network.output == "sigmoid":
                 yield "-output", _draw_outputs(experiment)
             yield "-error", _draw_errors(experiment)
+            yield "-neurons", _draw_neurons(experiment)
         case Towers() | Ridges():
             yield "", draw_surfaces(experiment)
         case _:
@@ -65,14 +68,31 @@ def _draw_weighted(experiment: Experiment) -> Figure:
 
 
 def _draw_outputs(experiment: Experiment) -> Figure:
-    """The function and the network's output."""
+    """The function, the network's output, and where it fails to be near."""
     x = np.linspace(0, 1, 1001)
+    limits = (-0.05, 1.05)
     figure, panels, shown = _panels_of_bumps(experiment)
     for axes, (_, network) in zip(panels, shown, strict=True):
-        axes.plot(x, bumps.function(network, x), color=COLOURS[0], label="f")
-        output = bumps.evaluate(network, x)
+        wanted, output = bumps.function(network, x), bumps.evaluate(network, x)
+        fails = np.abs(output - wanted) >= network.epsilon
+        label = f"further than {network.epsilon:g} from f"
+        axes.fill_between(x, *limits, where=fails, label=label, **_SHADE)
+        axes.plot(x, wanted, color=COLOURS[0], label="f")
         axes.plot(x, output, color=COLOURS[1], linewidth=1.2, label="output of the network")
-        axes.set(xlabel="x", ylabel="output", ylim=(-0.05, 1.05))
+        axes.set(xlabel="x", ylabel="output", ylim=limits)
+    return figure
+
+
+def _draw_neurons(experiment: Experiment) -> Figure | None:
+    """The hidden neurons that a document compares, near 0; None if it has but one kind."""
+    kinds = {point.values.get("network.activation") for point in experiment.points}
+    if len(kinds) < 2:
+        return None
+    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
+    z = np.linspace(-3, 3, 1001)
+    for colour, kind in zip(COLOURS, sorted(map(str, kinds)), strict=False):
+        axes.plot(z, bumps.ACTIVATIONS[kind](z), color=colour, label=kind)
+    axes.set(xlabel="weighted input z", ylabel="output of a hidden neuron")
     return figure
 
 
@@ -93,10 +113,27 @@ def _panels_of_bumps(
 
 
 def _outline_bumps(axes: Axes, network: Bumps) -> None:
-    """The ideal bumps, each as a grey area."""
-    for start, end, height in zip(*bumps.intervals(network), strict=True):
-        axes.fill_between([start, end], [height, height], color=GREY, alpha=0.35, linewidth=0)
-    axes.fill_between([], [], color=GREY, alpha=0.35, linewidth=0, label="bumps")
+    """The ideal bumps, each as a grey area; where they overlap, each approximation's heights."""
+    approximations = _approximations(network)
+    for number, (starts, ends, heights) in enumerate(approximations, start=1):
+        for start, end, height in zip(starts, ends, heights, strict=True):
+            axes.fill_between([start, end], [height, height], **_SHADE)
+        if len(approximations) > 1:
+            colour = COLOURS[(1 + number) % len(COLOURS)]
+            axes.hlines(heights, starts, ends, color=colour, label=f"approximation {number}")
+    axes.fill_between([], [], label="bumps", **_SHADE)
+
+
+def _approximations(network: Bumps) -> Sequence[bumps.Intervals]:
+    """The bumps in rows: one that overlaps a bump of its row begins a new one."""
+    all_bumps = bumps.intervals(network)
+    rows: list[list[int]] = [[]]
+    for index, (start, end, _) in enumerate(zip(*all_bumps, strict=True)):
+        row = rows[-1]
+        if ((start < all_bumps.ends[row]) & (all_bumps.starts[row] < end)).any():
+            rows.append(row := [])
+        row.append(index)
+    return [bumps.Intervals(*(values[row] for values in all_bumps)) for row in rows]
 
 
 def _draw_errors(experiment: Experiment) -> Figure | None:
