@@ -99,7 +99,7 @@ def synthetic_dataset(num_train: int) -> Dataset:
 
 def engine_work(spec: Network, dataset: Dataset) -> Work:
     """An epoch of the engine as `train` drives it: shuffling, costs and monitors included."""
-    mesh = Mesh(np.asarray(jax.devices()), ("runs",))
+    mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
     engine = Engine(groups(spec, [0])[0], select(dataset, spec.data), mesh)
     state = engine.init()
     numbers = itertools.count()

@@ -29,6 +29,23 @@ _RUNS = PartitionSpec("runs")
 _EVERYWHERE = PartitionSpec()
 
 
+def spread(num_runs: Sequence[int], mesh: Mesh) -> list[Mesh]:
+    """Devices for each group: those with the fewest runs so far, and not more than it has runs.
+
+    Args:
+        num_runs: of each group.
+        mesh: of any shape; those returned have one axis, `runs`.
+    """
+    devices = mesh.devices.reshape(-1)
+    loads = np.zeros(len(devices), int)
+    meshes = []
+    for count in num_runs:
+        chosen = np.argsort(loads, kind="stable")[:count]
+        loads[chosen] += -(-count // len(chosen))
+        meshes.append(Mesh(devices[chosen], ("runs",)))
+    return meshes
+
+
 class Engine:
     """Trains the runs of one group, from one measurement to the next at a call.
 
@@ -39,8 +56,7 @@ class Engine:
     def __init__(self, group: Group, splits: Mapping[str, Split], mesh: Mesh) -> None:
         self.group = group
         self._spec = spec = group.template
-        # With fewer runs than devices, only as many work as there are runs.
-        self._mesh = Mesh(mesh.devices.reshape(-1)[: len(group.runs)], ("runs",))
+        self._mesh = mesh
         names = sorted({"train", *monitored_splits(spec)})
         everywhere = NamedSharding(self._mesh, _EVERYWHERE)
         self._splits = jax.device_put({name: splits[name] for name in names}, everywhere)
@@ -62,9 +78,9 @@ class Engine:
         return self.to_devices(jax.tree.map(lambda *leaves: np.stack(leaves), *states))
 
     def run(self, state: TrainState, number: int) -> tuple[TrainState, Measurements]:
-        """The state after the next measurement, and what was measured.
+        """The state after the next measurement, and what was measured, which takes its time.
 
-        The state that is given is used up.
+        Both are on the devices and need not be there yet. The state that is given is used up.
 
         Args:
             state: the state before.
@@ -82,7 +98,7 @@ class Engine:
             state, measurements = train_fn(
                 state, self._inputs, placed, jnp.uint32(first), self._splits
             )
-        return state, self.to_host(measurements)
+        return state, measurements
 
     def epoch(self, number: int) -> int:
         """The epoch after which a measurement is made."""

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from nndl_jax.checkpoint import Snapshot
 from nndl_jax.datasets import Dataset
-from nndl_jax.engine import Engine
+from nndl_jax.engine import Engine, spread
 from nndl_jax.memory import check_memory
 from nndl_jax.model import FeedforwardNetwork, check_supported
 from nndl_jax.schema import Network
@@ -104,7 +104,11 @@ def train(
         check_memory(group.specs[0], len(group.runs))
     runs = list_runs(spec, seeds)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
-    engines = [Engine(group, select(dataset, group.specs[0].data), mesh) for group in members]
+    meshes = spread([len(group.runs) for group in members], mesh)
+    engines = [
+        Engine(group, select(dataset, group.specs[0].data), own)
+        for group, own in zip(members, meshes, strict=True)
+    ]
     states = [
         engine.init() if resume is None else engine.to_devices(resume.states[index])
         for index, engine in enumerate(engines)
@@ -114,10 +118,14 @@ def train(
     while any(going):
         metrics: dict[str, Float[np.ndarray, " runs"]] = {}
         epochs = np.full(len(runs), -1)
+        begun: dict[int, Measurements] = {}
         for at, engine in enumerate(engines):
-            if not going[at]:
-                continue
-            states[at], measured = engine.run(states[at], number)
+            if going[at]:
+                states[at], begun[at] = engine.run(states[at], number)
+        # Waited for when all have begun: groups on different devices work side by side.
+        for at, on_devices in begun.items():
+            engine = engines[at]
+            measured = engine.to_host(on_devices)
             going[at] = engine.goes_on(states[at], number + 1)
             if not engine.group.template.training.allow_divergence:
                 _check_finite(spec, runs, engine, number, measured)

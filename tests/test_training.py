@@ -96,6 +96,21 @@ def test_runs_of_two_structures_have_the_bits_of_the_runs_alone(small_network, s
     assert together == [alone]
 
 
+@pytest.mark.parametrize(
+    ("num_runs", "expected"),
+    [
+        ([1, 1], [[0], [1]]),
+        ([1, 1, 1], [[0], [1], [0]]),
+        ([3, 1], [[0, 1], [0]]),
+        ([1, 2, 1], [[0], [1, 0], [1]]),
+    ],
+)
+def test_groups_go_to_the_devices_with_the_fewest_runs(num_runs, expected):
+    devices = jax.devices()
+    meshes = engine.spread(num_runs, mesh_of(2))
+    assert [[devices.index(each) for each in mesh.devices] for mesh in meshes] == expected
+
+
 @pytest.mark.parametrize("axis", SHARED.values(), ids=SHARED)
 def test_runs_that_share_a_program_have_the_bits_of_the_runs_alone(
     small_network, small_dataset, axis
