@@ -70,7 +70,7 @@ def train_epochs(
         def train_once(
             state: TrainState, each: tuple[UInt32[Array, ""], Int[Array, " images"] | None]
         ) -> tuple[TrainState, Float[Array, " steps"]]:
-            train_fn = partial(train_epoch, spec, step_fn, run.seed, *each, splits["train"])
+            train_fn = partial(train_epoch, spec, step_fn, run, *each, splits["train"])
             return _if_active(train_fn, state)
 
         epochs = epoch + jnp.arange(num_epochs, dtype=jnp.uint32)

@@ -123,8 +123,7 @@ def measure(
         sums = jax.tree.map(jnp.add, sums, measure_chunk((images[whole:], labels[whole:])))
     count, cost, output = sums
     penalty = _penalty(model, numbers)
-    if spec.regularizer.per == "batch":
-        penalty *= spec.training.batch_size
+    penalty *= jnp.where(numbers.per_batch, spec.training.batch_size, 1)
     return Evaluation(count, num_images, (cost + penalty) / num_images, output / num_images)
 
 

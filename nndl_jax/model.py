@@ -22,33 +22,33 @@ class FeedforwardNetwork(nnx.Module):
     Attributes:
         layers: the layers in order of evaluation, the last a `DenseLayer`.
         inputs: shape of one input.
-        separate_streams: whether each layer draws for itself what it drops, see
-            `Training.dropout_streams`.
     """
 
     def __init__(
         self,
         layers: Iterable[DenseLayer | ConvLayer | MaxPoolLayer],
         inputs: tuple[int, ...],
-        *,
-        separate_streams: bool = True,
     ) -> None:
         self.layers = nnx.List(list(layers))
         self.inputs = inputs
-        self.separate_streams = separate_streams
         output = self.layers[-1]
         if not isinstance(output, DenseLayer):
             raise TypeError(f"the last layer must be a DenseLayer, got {type(output).__name__}")
         self.output_activation: Activation = output.activation
 
     def logits(
-        self, images: Float[Array, "*batch pixels"], *, dropout_key: Key[Array, ""] | None = None
+        self,
+        images: Float[Array, "*batch pixels"],
+        *,
+        dropout_keys: Key[Array, " layers"] | None = None,
     ) -> Float[Array, "*batch out"]:
         """Weighted inputs of the output layer, from which losses are computed stably.
 
         Args:
             images: pixels in 0 .. 1.
-            dropout_key: drops neurons as in training; None to let all work, as in evaluation.
+            dropout_keys: drop neurons as in training, one for each layer, such as
+                `jax.random.split(key, len(model.layers))`; layers that have equal ones, and equally
+                many inputs, drop the same of them. None to let all work, as in evaluation.
         """
         batch = images.shape[:-1]
         activations = images.reshape(*batch, *self.inputs)
@@ -58,9 +58,7 @@ class FeedforwardNetwork(nnx.Module):
                 activations = layer(activations)
                 continue
             activations = activations.reshape(*batch, -1)
-            key = dropout_key
-            if dropout_key is not None and self.separate_streams:
-                key = jax.random.fold_in(dropout_key, index)
+            key = None if dropout_keys is None else dropout_keys[index]
             if index == last:
                 return layer.weighted_input(activations, dropout_key=key)
             activations = layer(activations, dropout_key=key)
@@ -95,11 +93,7 @@ def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
 
 def draw_network(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
     """The same without asking whether it can be built: for programs that are compiled."""
-    return FeedforwardNetwork(
-        _build_layers(spec, key),
-        spec.model.inputs,
-        separate_streams=spec.training.dropout_streams == "separate",
-    )
+    return FeedforwardNetwork(_build_layers(spec, key), spec.model.inputs)
 
 
 def drops(spec: Network) -> bool:

@@ -7,37 +7,42 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from nndl_jax.schema import Network
 
 
 class Hyperparameters(NamedTuple):
-    """Numbers in which runs of one compiled program may differ: arguments, not constants."""
+    """What runs of one compiled program may differ in: arguments of it, not constants."""
 
     learning_rate: Float[Array | np.ndarray, "*runs"]
     momentum: Float[Array | np.ndarray, "*runs"]
     l1: Float[Array | np.ndarray, "*runs"]
     l2: Float[Array | np.ndarray, "*runs"]
+    per_batch: Bool[Array | np.ndarray, "*runs"]
+    """Whether penalties are divided by the number of mini-batches, not of images."""
+    shuffle: Bool[Array | np.ndarray, "*runs"]
+    """Whether every epoch has an order of its own."""
+    separate_streams: Bool[Array | np.ndarray, "*runs"]
+    """Whether every run and layer draws for itself what dropout drops."""
 
 
 def hyperparameters(specs: Sequence[Network]) -> Hyperparameters:
-    """The numbers of several documents, each as an array with an entry per document."""
+    """Those of several documents, each as an array with an entry per document."""
     dtype = specs[0].training.dtype
-    rows = [
-        (
-            spec.optimizer.learning_rate,
-            spec.optimizer.momentum,
-            spec.regularizer.l1,
-            spec.regularizer.l2,
-        )
-        for spec in specs
-    ]
-    return Hyperparameters(*(np.asarray(column, dtype) for column in zip(*rows, strict=True)))
+    return Hyperparameters(
+        learning_rate=np.array([spec.optimizer.learning_rate for spec in specs], dtype),
+        momentum=np.array([spec.optimizer.momentum for spec in specs], dtype),
+        l1=np.array([spec.regularizer.l1 for spec in specs], dtype),
+        l2=np.array([spec.regularizer.l2 for spec in specs], dtype),
+        per_batch=np.array([spec.regularizer.per == "batch" for spec in specs]),
+        shuffle=np.array([spec.training.shuffle for spec in specs]),
+        separate_streams=np.array([spec.training.dropout_streams == "separate" for spec in specs]),
+    )
 
 
 def build_optimizer(
-    spec: Network, numbers: Hyperparameters, *, divisor: int
+    spec: Network, numbers: Hyperparameters, *, divisor: Int[Array, ""] | int
 ) -> optax.GradientTransformation:
     """Gradient descent with the penalties and the momentum that the document asks for.
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from nndl_jax.model import FeedforwardNetwork, drops
 from nndl_jax.optimizer import Hyperparameters, build_optimizer
 from nndl_jax.schema import Distortions, Network, Shifts
 from nndl_jax.shuffle import permutation
-from nndl_jax.state import RunKeys, TrainState
+from nndl_jax.state import RunInputs, RunKeys, TrainState
 
 _BATCHES_AHEAD = 20
 """Mini-batches read at once: enough to hide the latency of memory, few enough for a core's cache.
@@ -43,7 +44,7 @@ StepFn = Callable[
 def train_epoch(
     spec: Network,
     step_fn: StepFn,
-    seed: UInt32[Array, ""],
+    run: RunInputs,
     epoch: UInt32[Array, ""],
     order: Int[Array, " examples"] | None,
     train: Split,
@@ -54,17 +55,17 @@ def train_epoch(
     Args:
         spec: the document.
         step_fn: what `build_step` gives.
-        seed: of the run.
+        run: seed and numbers of the run.
         epoch: its number.
         order: of the training examples; None to draw it from the seed.
         train: images and labels.
         state: the state before the epoch.
     """
-    keys = RunKeys.from_seed(seed)
+    keys = RunKeys.from_seed(run.seed)
     count = num_examples(spec.data.augmentation, len(train.labels))
     if order is None:
-        order = _draw_order(spec, keys.shuffle, epoch, count)
-    epoch_keys = _streams(spec, keys).fold_in(epoch)
+        order = _draw_order(spec, run.numbers, keys.shuffle, epoch, count)
+    epoch_keys = _streams(spec, run.numbers, keys).fold_in(epoch)
     size = min(spec.training.batch_size, count)
     whole = count - count % size
     num_ahead = math.gcd(whole // size, _BATCHES_AHEAD)
@@ -112,7 +113,7 @@ def build_step(
     num_batches = math.ceil(count / spec.training.batch_size)
     if spec.training.drop_short_batch:
         num_batches = max(1, count // spec.training.batch_size)
-    divisor = count if spec.regularizer.per == "image" else num_batches
+    divisor = jnp.where(numbers.per_batch, num_batches, count)
     optimizer = build_optimizer(spec, numbers, divisor=divisor)
 
     def step_fn(
@@ -124,8 +125,11 @@ def build_step(
         targets = encode(batch[1], spec.data, images.dtype)
 
         def mean_cost(params: nnx.State) -> Float[Array, ""]:
-            logits = nnx.merge(graph, params).logits(images, dropout_key=keys.dropout)
-            return jnp.mean(loss_fn(logits, targets))
+            model = nnx.merge(graph, params)
+            dropout_keys = None
+            if keys.dropout is not None:
+                dropout_keys = _layer_keys(keys.dropout, numbers, len(model.layers))
+            return jnp.mean(loss_fn(model.logits(images, dropout_keys=dropout_keys), targets))
 
         cost, grads = jax.value_and_grad(mean_cost)(state.params)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -136,19 +140,29 @@ def build_step(
 
 
 def _draw_order(
-    spec: Network, key: Key[Array, ""], epoch: UInt32[Array, ""], count: int
+    spec: Network,
+    numbers: Hyperparameters,
+    key: Key[Array, ""],
+    epoch: UInt32[Array, ""],
+    count: int,
 ) -> Int[Array, " examples"]:
-    if spec.training.shuffle:
-        return permutation(jax.random.fold_in(key, epoch), count)
     # The book's program shuffles images and copies once, and then keeps their order.
     is_mixed = isinstance(spec.data.augmentation, Shifts)
-    return permutation(key, count) if is_mixed else jnp.arange(count)
+    kept = permutation(key, count) if is_mixed else jnp.arange(count, dtype=jnp.int32)
+    shuffled = permutation(jax.random.fold_in(key, epoch), count)
+    return jnp.where(numbers.shuffle, shuffled, kept)
 
 
-def _streams(spec: Network, keys: RunKeys) -> StepKeys:
-    """What a document draws at each step."""
-    dropout = keys.dropout
-    if spec.training.dropout_streams == "common":
-        dropout = jax.random.key(0)
+def _streams(spec: Network, numbers: Hyperparameters, keys: RunKeys) -> StepKeys:
+    """What a run draws at each step."""
+    dropout = jnp.where(numbers.separate_streams, keys.dropout, jax.random.key(0))
     is_distorted = isinstance(spec.data.augmentation, Distortions)
     return StepKeys(dropout if drops(spec) else None, keys.distortion if is_distorted else None)
+
+
+def _layer_keys(
+    key: Key[Array, ""], numbers: Hyperparameters, num_layers: int
+) -> Key[Array, " layers"]:
+    """What each layer draws from in a step: a stream of its own, or one that all have in common."""
+    own = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(num_layers))
+    return jnp.where(numbers.separate_streams, own, key)

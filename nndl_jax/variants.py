@@ -45,7 +45,7 @@ class Run(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Runs whose documents differ in numbers only, so that one compiled program serves all."""
+    """Runs whose documents differ in what is an argument of one compiled program."""
 
     template: Network
     """The document of all, with arguments of the program put to one."""
@@ -121,12 +121,17 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
         "schedule": schedule,
     }
     replay = spec.training.replay and Replay()
-    training = {"early_stopping": stopping, "replay": replay}
+    training = {
+        "early_stopping": stopping,
+        "replay": replay,
+        "shuffle": True,
+        "dropout_streams": "separate",
+    }
     return spec.model_copy(
         update={
             "model": _without_initializers(spec.model),
             "optimizer": spec.optimizer.model_copy(update=optimizer),
-            "regularizer": spec.regularizer.model_copy(update=penalties),
+            "regularizer": spec.regularizer.model_copy(update={**penalties, "per": "image"}),
             "training": spec.training.model_copy(update=training),
         }
     )

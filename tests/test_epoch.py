@@ -90,7 +90,7 @@ def mutant_optimizer(change_fn, divided_by=1):
     build = optimizer.build_optimizer
 
     def build_optimizer(spec, numbers, *, divisor):
-        return change_fn(build(spec, numbers, divisor=max(1, divisor // divided_by)))
+        return change_fn(build(spec, numbers, divisor=jnp.maximum(1, divisor // divided_by)))
 
     return build_optimizer
 

@@ -57,7 +57,7 @@ def worst_deviation(spec):
     """The largest difference from the oracle in any parameter after three steps."""
     params = params_of(spec)
     gradients = [drawn_like(params, seed) for seed in range(3)]
-    rate, momentum, l1, l2 = (float(number) for number in numbers_of(spec))
+    rate, momentum, l1, l2 = (float(number) for number in numbers_of(spec)[:4])
     rule = oracle.Rule(rate, momentum, l1, l2, NUM_IMAGES)
     layers = as_oracle(params)
     velocities = [oracle.Layer(0 * layer.weight, 0 * layer.bias) for layer in layers]
@@ -140,4 +140,17 @@ def test_numbers_of_several_documents_are_columns(small_network):
     specs = [small_network({"optimizer.learning_rate": rate}) for rate in rates]
     numbers = hyperparameters(specs)
     assert numbers.learning_rate.tolist() == rates
-    assert {column.dtype.name for column in numbers} == {"float32"}
+    assert {column.dtype.name for column in numbers[:4]} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "name"),
+    [
+        ("regularizer.per", ["image", "batch"], "per_batch"),
+        ("training.shuffle", [False, True], "shuffle"),
+        ("training.dropout_streams", ["common", "separate"], "separate_streams"),
+    ],
+)
+def test_choices_of_several_documents_are_columns(small_network, field, values, name):
+    numbers = hyperparameters([small_network({field: value}) for value in values])
+    assert getattr(numbers, name).tolist() == [False, True]

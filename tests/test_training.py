@@ -29,6 +29,12 @@ SHARED = {
     "L1": {"regularizer.l1": [0.0, 1.0]},
     "L2": {"regularizer.l2": [0.0, 5.0]},
     "momentum": {"optimizer.momentum": [0.0, 0.5]},
+    "penalties": {"regularizer.per": ["image", "batch"], "regularizer.l2": [5.0, 0.5]},
+    "orders": {"training.shuffle": [True, False]},
+    "streams": {
+        "training.dropout_streams": ["common", "separate"],
+        "model.layers[1].dropout": [0.5, 0.5],
+    },
     "first weights": {"model.initializer.weights": ["normal", 0.1]},
     "first weights of a layer": {
         "model.layers[0].initializer.weights": ["zeros", "normal"],
