@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nndl_jax.datasets import Dataset, load_dataset
 from nndl_jax.faults import SpecError
+from nndl_jax.schema import Baseline
 from pipeline.cores import map_on_cores
 from pipeline.experiments import Experiment, load_recorded
 from pipeline.figures import draw
@@ -137,13 +138,36 @@ def _load() -> tuple[Settings, Mapping[str, Experiment], Mapping[str, Experiment
 
 
 def _draw(name: str) -> Sequence[Path]:
-    """Pictures of what is run of a document today, or else of what was recorded of it."""
+    """Pictures of what is run of a document today, and of what was recorded if that says more."""
     settings, experiments, recorded = _load()
-    experiment, made = experiments[name], f"profile {settings.profile}"
-    if _only(experiment, recorded):
-        experiment, made = recorded[name], "recorded at the book's settings"
+    fuller = {
+        name: each for name, each in recorded.items() if _says_more(each, than=experiments[name])
+    }
+    experiment, others = experiments[name], {**experiments, **_baselines(fuller)}
+    paths = _draw_into(experiment, others, f"profile {settings.profile}", ending="")
+    if name in fuller:
+        ending = "" if _only(experiment, recorded) else "-recorded"
+        paths += _draw_into(fuller[name], others, "recorded at the book's settings", ending=ending)
+    return paths
+
+
+def _draw_into(
+    experiment: Experiment, others: Mapping[str, Experiment], made: str, *, ending: str
+) -> list[Path]:
     data = data_name(experiment.history.data) if experiment.history else ""
-    return draw(experiment, experiments, FIGURES, footnote=f"{name}, {made}, {data}")
+    footnote = f"{_name(experiment)}, {made}, {data}"
+    return draw(experiment, others, FIGURES, footnote=footnote, ending=ending)
+
+
+def _says_more(recorded: Experiment, *, than: Experiment) -> bool:
+    """Whether today's runs are none, or of fewer variants, or say nothing about the book's."""
+    is_fewer = len(than.points) < len(recorded.points)
+    return than.history is None or is_fewer or than.foreign is not None
+
+
+def _baselines(experiments: Mapping[str, Experiment]) -> Mapping[str, Experiment]:
+    """Those that networks are drawn beside."""
+    return {name: e for name, e in experiments.items() if isinstance(e.document, Baseline)}
 
 
 def _only(experiment: Experiment, recorded: Mapping[str, Experiment]) -> bool:

@@ -30,7 +30,7 @@ PICTURES = {
     "ch4-design": ["", "-output"],
     "ch4-more-bumps": ["", "-output", "-error"],
     "ch4-overlap": ["", "-output", "-error"],
-    "ch4-wavy": ["", "-output", "-error"],
+    "ch4-wavy": ["", "-output", "-error", "-neurons"],
     "ch4-tower": [""],
     "ch4-towers-m": [""],
     "ch4-two-inputs": [""],

@@ -184,6 +184,18 @@ def test_a_record_stands_in_the_section_of_its_document_with_its_claims() -> Non
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("profile", "expected"), [("smoke", {"net.png", "net-recorded.png"}), ("book", {"net.png"})]
+)
+def test_a_record_is_drawn_beside_runs_that_were_cut_short(
+    project: Path, profile: str, expected: set[str]
+) -> None:
+    write_params(project, profile=profile)
+    reported()
+    assert {path.name for path in Path("report/figures").glob("net*")} == expected
+
+
+@pytest.mark.usefixtures("project")
 def test_both_forms_are_shown_of_today_and_as_recorded() -> None:
     text = reported()
     chapter = text[: text.index("\n### ")]

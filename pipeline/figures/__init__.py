@@ -1,6 +1,6 @@
 """Figures of the report: what was measured, with the book's numbers on it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -24,7 +24,8 @@ def draw(
     folder: Path,
     *,
     footnote: str,
-) -> Sequence[Path]:
+    ending: str = "",
+) -> list[Path]:
     """Draw what was measured of an experiment into `<id>.png` and, if it has more, `<id>-*.png`.
 
     Args:
@@ -32,11 +33,12 @@ def draw(
         experiments: all of them, for pictures of two.
         folder: where the pictures go.
         footnote: what the numbers come from.
+        ending: of the names, to tell pictures of other runs of a document apart.
     """
     paths = []
     for suffix, figure in _figures(experiment, experiments):
         if figure is not None:
-            paths.append(folder / f"{experiment.document.id}{suffix}.png")
+            paths.append(folder / f"{experiment.document.id}{suffix}{ending}.png")
             save(figure, paths[-1], footnote)
     return paths
 
