@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from project import TINY, synthetic
+from project import CROWD, TINY, synthetic
 from safetensors.numpy import save_file
 
 from nndl_jax.datasets import save_dataset
@@ -21,15 +21,9 @@ from pipeline.figures.frame import COLOURS
 from pipeline.runs import History
 
 RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
-CROWD = """\
-kind: ensemble
-id: crowd
-title: A vote
-source: {chapter: 6, section: Tests}
-members: tiny
-variant: {optimizer.learning_rate: 1.0}
-size: 2
-known_errors: [{image: 4, output: 9}, {image: 6, output: 0}]
+VOTE = f"""\
+{CROWD.replace("size: 3", "size: 2")}variant: {{optimizer.learning_rate: 1.0}}
+known_errors: [{{image: 4, output: 9}}, {{image: 6, output: 0}}]
 """
 KERNELS = np.random.default_rng(0).normal(size=(3, 1, 5, 5)).astype(np.float32)
 
@@ -69,7 +63,7 @@ def members() -> Experiment:
 
 
 def crowd() -> tuple[Experiment, Ensemble]:
-    spec = parse_spec(CROWD, Path("crowd.yaml"))
+    spec = parse_spec(VOTE, Path("crowd.yaml"))
     assert isinstance(spec, Ensemble)
     return experiment(spec), spec
 

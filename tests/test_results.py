@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from project import write_dataset, write_params
+from project import MACHINE, write_dataset, write_params
 
 from nndl_jax.variants import list_runs
 from pipeline import evaluate, report, resolve
@@ -69,16 +69,7 @@ claims:
     value: 1.0
     variant: {optimizer.learning_rate: 1.0}
 """
-MACHINE = """\
-kind: baseline
-id: machine
-title: A machine
-source: {chapter: 1, section: Tests}
-method: {kind: svm}
-monitors: [test_accuracy]
-vary:
-  - data.train_images: [100, 200]
-"""
+SIZES = f"{MACHINE}vary:\n  - data.train_images: [100, 200]\n"
 CALCULATION = """\
 kind: calculation
 id: sums
@@ -92,7 +83,7 @@ quantity: {kind: softmax, weighted_inputs: [0.0, 1.0]}
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a network, a baseline and a calculation that were run."""
     (tmp_path / "spec").mkdir()
-    for name, text in {"net": NETWORK, "machine": MACHINE, "sums": CALCULATION}.items():
+    for name, text in {"net": NETWORK, "machine": SIZES, "sums": CALCULATION}.items():
         (tmp_path / f"spec/{name}.yaml").write_text(text)
     write_params(tmp_path)
     write_dataset(tmp_path, num_images=10)
