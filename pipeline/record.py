@@ -1,31 +1,32 @@
 """`python -m pipeline.record`: documents at the book's own settings, in one process without DVC.
 
 It is for a machine with an accelerator, or with time. What is measured goes to `recorded/<id>/`, to
-be committed: `make` judges it beside what it runs itself. A document of which as many runs are
-recorded already is passed over, and one that was interrupted goes on from its last saved epoch.
+be committed: `make` judges it beside what it runs itself. Runs that are recorded already are passed
+over, and others added to them; one that was interrupted goes on from its last saved epoch.
 """
 
 import argparse
-import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import nndl_jax
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import Baseline, Document, Ensemble, Network
+from nndl_jax.schema.claims import Choice
 from nndl_jax.validation import closest
-from nndl_jax.variants import list_runs
+from nndl_jax.variants import find_variant, list_runs, variants
 from pipeline import baseline, download, ensemble, prepare, train
 from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
+from pipeline.recordings import bring_back, keep, recorded_runs, set_aside
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import Resolved, save_resolved
-from pipeline.runs import ERRORS, read_about, read_history
 from pipeline.settings import MAX_RUNS
 
 _WORK = STATE / "record"
@@ -51,12 +52,12 @@ def main() -> None:
         download.main()
         prepare.main()
     wanted = arguments.ids or list(able)
-    set_up_jax(max(len(list_runs(able[name].spec, able[name].seeds)) for name in wanted))
-    failures = [
-        failure for name in sorted(wanted, key=_turn(able)) if (failure := _try(name, able))
-    ]
-    if failures:
-        sys.exit("\n".join(failures))
+    set_up_jax(max(_num_runs(able[name]) for name in wanted))
+    with _work_folder(Path.cwd()) as root:
+        recorder = _Recorder(able, root)
+        failures = [recorder.attempt(name) for name in sorted(wanted, key=_turn(able))]
+    if any(failures):
+        sys.exit("\n".join(filter(None, failures)))
 
 
 def _is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
@@ -72,98 +73,109 @@ def _is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
             return False
 
 
+def _num_runs(experiment: Resolved) -> int:
+    """Most runs that are trained at a time for a document."""
+    spec = experiment.spec
+    return spec.size if isinstance(spec, Ensemble) else len(list_runs(spec, experiment.seeds))
+
+
 def _turn(able: Mapping[str, Resolved]) -> Callable[[str], int]:
     """Baselines first, whose processes part before JAX is there; those that vote last."""
     kinds = (Baseline, Network, Ensemble)
     return lambda name: kinds.index(type(able[name].spec))
 
 
-def _try(name: str, able: Mapping[str, Resolved]) -> str:
-    """Record a document; gives why that failed, so that the others are recorded all the same."""
-    try:
-        _record(name, able)
-    except SystemExit as ending:
-        if isinstance(ending.__context__, KeyboardInterrupt):
-            raise
-        return str(ending.code)
-    return ""
-
-
-def _record(name: str, able: Mapping[str, Resolved]) -> None:
-    experiment, target = able[name], Path.cwd() / RECORDED / name
-    document = identity(name, able)
-    if _document(target) == document and _num_runs(target) >= len(experiment.seeds):
-        print(f"{name}: is recorded already; delete {RECORDED / name} to do it again")
-        return
-    root = Path.cwd()
-    (root / _WORK).mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _work_folder(root: Path) -> Iterator[Path]:
+    """Be in a folder with the data in which stages can be run; gives the folder one was in."""
+    (root / _WORK / DATASET.parent).mkdir(parents=True, exist_ok=True)
     os.chdir(root / _WORK)
     try:
-        seconds = _run(name, experiment, able, root)
-        print(f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else ""), flush=True)
-        _keep(
-            name,
-            target,
-            {"document": document, "device": nndl_jax.describe_devices(), "seconds": seconds},
-        )
+        DATASET.unlink(missing_ok=True)
+        DATASET.symlink_to(root / DATASET)
+        yield root
     finally:
         os.chdir(root)
 
 
-def _run(name: str, experiment: Resolved, able: Mapping[str, Resolved], root: Path) -> float | None:
-    """Run a document in a folder of its own; gives the seconds it took, or None if it went on."""
-    DATASET.parent.mkdir(exist_ok=True)
-    DATASET.unlink(missing_ok=True)
-    DATASET.symlink_to(root / DATASET)
-    save_resolved(name, experiment)
-    goes_on = (STATE / name / "snapshot.safetensors").exists()
-    begin = time.monotonic()
-    if isinstance(experiment.spec, Ensemble):
-        _check_members(name, experiment.spec, able)
-        save_resolved(experiment.spec.members, able[experiment.spec.members])
-        ensemble.run(name, experiment)
-    elif isinstance(experiment.spec, Baseline):
-        baseline.run(name, experiment)
-    else:
-        train.run(name, experiment)
-    return None if goes_on else round(time.monotonic() - begin, 1)
+class _Recorder(NamedTuple):
+    """Runs documents in the folder that it is called in, and keeps what they measure."""
+
+    able: Mapping[str, Resolved]
+    """All documents that can be recorded, by name."""
+    root: Path
+    """Of the repository."""
+
+    def attempt(self, name: str) -> str:
+        """Record a document; gives why that failed, so that others are recorded all the same."""
+        try:
+            self._record(name)
+        except SystemExit as ending:
+            if isinstance(ending.__context__, KeyboardInterrupt):
+                raise
+            return str(ending.code)
+        return ""
+
+    def _record(self, name: str) -> None:
+        experiment = self.able[name]
+        known = recorded_runs(self.root / RECORDED / name, identity(name, self.able))
+        wanted = list_runs(experiment.spec, experiment.seeds)
+        seeds = sorted({run.seed for run in wanted if run not in known})
+        if not seeds:
+            print(f"{name}: is recorded already; delete {RECORDED / name} to do it again")
+            return
+        if isinstance(experiment.spec, Ensemble):
+            self._record_members(name, experiment.spec)
+        self._run(name, experiment.spec, seeds)
+
+    def _record_members(self, name: str, spec: Ensemble) -> None:
+        """Train the networks that are to vote, and are not kept here."""
+        members = self.able[spec.members]
+        if len(members.seeds) < spec.size:
+            sys.exit(f"{name}: needs {spec.size} runs of {spec.members}, got {len(members.seeds)}")
+        bring_back(spec.members)
+        known = recorded_runs(RUNS / spec.members, identity(spec.members, self.able))
+        voters = zip(members.seeds, ensemble.list_networks(spec, members), strict=False)
+        seeds = [seed for seed, path in voters if not (known and path.exists())]
+        if seeds:
+            self._run(spec.members, _only(members.spec, spec.variant), seeds)
+        save_resolved(spec.members, members)
+
+    def _run(self, name: str, spec: Document, seeds: Sequence[int]) -> None:
+        """Run a document with some seeds, and keep what it measures."""
+        document, own = identity(name, self.able), self.able[name]
+        experiment = own.model_copy(update={"spec": spec, "seeds": tuple(seeds)})
+        save_resolved(name, experiment)
+        set_aside(name, document)
+        goes_on = (STATE / name / "snapshot.safetensors").exists()
+        begin = time.monotonic()
+        match spec:
+            case Ensemble():
+                ensemble.run(name, experiment)
+            case Baseline():
+                baseline.run(name, experiment)
+            case _:
+                train.run(name, experiment)
+        seconds = None if goes_on else round(time.monotonic() - begin, 1)
+        keep(
+            name,
+            self.root / RECORDED / name,
+            [point.name for point in variants(own.spec)],
+            document=document,
+            device=nndl_jax.describe_devices(),
+            seconds=seconds,
+        )
+        print(f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else ""), flush=True)
 
 
-def _check_members(name: str, spec: Ensemble, able: Mapping[str, Resolved]) -> None:
-    members = able[spec.members]
-    if len(members.seeds) < spec.size:
-        sys.exit(f"{name}: needs {spec.size} runs of {spec.members}, got {len(members.seeds)}")
-    are_there = all(path.exists() for path in ensemble.list_networks(spec, members))
-    if not are_there or _document(RUNS / spec.members) != identity(spec.members, able):
-        said = f"delete {RECORDED / spec.members}, if it is there, and record both"
-        sys.exit(f"{name}: the networks of {spec.members} are not kept here; {said}")
-
-
-def _num_runs(folder: Path) -> int:
-    """Runs of each variant that were recorded."""
-    history = read_history(folder)
-    return 0 if history is None else len({run.seed for run in history.runs})
-
-
-def _document(folder: Path) -> object:
-    """The identity of the document that the numbers in a folder are of."""
-    return read_about(folder).get("document")
-
-
-def _keep(name: str, target: Path, about: Mapping[str, object]) -> None:
-    """Put what was measured where it is kept, all of it or nothing."""
-    fresh = target.with_name(f".{name}.writing")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for file in ("history.csv", ERRORS):
-        if (RUNS / name / file).exists():
-            shutil.copyfile(RUNS / name / file, fresh / file)
-    content = json.dumps(dict(read_about(RUNS / name)) | dict(about), indent=1) + "\n"
-    # The weights stay in the folder of the runs, and a vote asks what they are of.
-    for folder in (RUNS / name, fresh):
-        (folder / "about.json").write_text(content, encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.replace(target)
+def _only(spec: Document, choice: Choice | None) -> Document:
+    """The document with no other variant, or as it is if the variant would have another name."""
+    point = find_variant(variants(spec), choice)
+    if point is None:
+        return spec
+    kept = [{field: (point.values[field],) for field in axis} for axis in spec.vary]
+    alone = spec.model_copy(update={"vary": tuple(kept)})
+    return alone if [each.name for each in variants(alone)] == [point.name] else spec
 
 
 if __name__ == "__main__":

@@ -85,25 +85,6 @@ def test_a_vote_of_fewer_networks_is_not_recorded(
     assert Path.cwd() == project
 
 
-@pytest.mark.usefixtures("project")
-def test_a_vote_of_networks_that_are_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "delete recorded/tiny, if it is there, and record both"
-    expected = f"crowd: the networks of tiny are not kept here; {said}"
-    assert refused_record(monkeypatch, "--runs", "3", "crowd") == expected
-    assert load_recorded() == {}
-
-
-def test_networks_of_a_document_that_has_changed_do_not_vote(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_record(monkeypatch, "--runs", "3", "tiny")
-    (project / "spec/tiny.yaml").write_text(SHORT.replace("epochs: 2", "epochs: 3"))
-    said = refused_record(monkeypatch, "--runs", "3", "crowd")
-    assert str(said).startswith("crowd: the networks of tiny are not kept here; ")
-    run_record(monkeypatch, "--runs", "3")
-    assert set(load_recorded()) == {"tiny", "crowd"}
-
-
 def test_a_vote_is_recorded_anew_with_its_members(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
