@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
 from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.optimizer import Hyperparameters, hyperparameters, is_weight
+from nndl_jax.optimizer import Hyperparameters, hyperparameters_of, is_weight
 from nndl_jax.schema import Conv, Network
 
 Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
@@ -65,7 +65,7 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
         spec: the document that the network was built from, for its targets, loss and penalties.
     """
     graph, params = nnx.split(model)
-    numbers = jax.tree.map(lambda column: column[0], hyperparameters([spec]))
+    numbers = hyperparameters_of(spec)
     return _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
 
 

@@ -18,7 +18,8 @@ def num_bytes(spec: Network, num_runs: int) -> int:
 
 
 def _num_kept(spec: Network) -> int:
-    copies = 3 + (spec.optimizer.momentum != 0)  # weights, gradient, update, velocity
+    # weights, gradient, update; velocity; the best so far
+    copies = 3 + (spec.optimizer.momentum != 0) + spec.training.keep_best
     return copies * spec.model.num_params()
 
 

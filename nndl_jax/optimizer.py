@@ -41,6 +41,11 @@ def hyperparameters(specs: Sequence[Network]) -> Hyperparameters:
     )
 
 
+def hyperparameters_of(spec: Network) -> Hyperparameters:
+    """Those of one document, each as a number."""
+    return jax.tree.map(lambda column: column[0], hyperparameters([spec]))
+
+
 def build_optimizer(
     spec: Network, numbers: Hyperparameters, *, divisor: Int[Array, ""] | int
 ) -> optax.GradientTransformation:
@@ -66,7 +71,7 @@ def build_optimizer(
             optax.add_decayed_weights(jnp.asarray(numbers.l2) / divisor, mask=weights_only)
         )
     if spec.regularizer.l1 > 0:
-        steps.append(optax.masked(_add_sign(numbers.l1 / divisor), weights_only))
+        steps.append(optax.masked(_add_sign(jnp.asarray(numbers.l1) / divisor), weights_only))
     steps.append(optax.scale(-jnp.asarray(numbers.learning_rate)))
     if spec.optimizer.momentum != 0:
         steps.append(optax.trace(numbers.momentum))

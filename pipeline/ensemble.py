@@ -1,4 +1,8 @@
-"""Stage `ensemble@<id>`: let the networks of another document vote, and note their errors."""
+"""Stage `ensemble@<id>`: let the networks of another document vote, and note their errors.
+
+The first kernels of the first network are noted as well: networks are not kept beside what is
+recorded.
+"""
 
 import csv
 import sys
@@ -6,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 import nndl_jax
+from nndl_jax.layers import ConvLayer
 from nndl_jax.schema import Ensemble
 from nndl_jax.variants import Run, find_variant, variants
 from pipeline.jax_setup import set_up_jax
@@ -16,7 +21,7 @@ from pipeline.measured_once import rows_of
 from pipeline.paths import DATASET, RUNS
 from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
-from pipeline.runs import ERRORS, network_path, write_history
+from pipeline.runs import ERRORS, FILTERS, network_path, write_history
 
 
 def main() -> None:
@@ -53,6 +58,10 @@ def run(name: str, experiment: Resolved) -> None:
     }
     write_history(name, runs, rows_of([measured]), data=dataset.name)
     _write_errors(RUNS / name / ERRORS, is_wrong, labels, result.digits)
+    first = models[0].layers[0]
+    if isinstance(first, ConvLayer):
+        # Images have one channel.
+        _write_filters(RUNS / name / FILTERS, np.asarray(first.weight[...])[:, 0])
 
 
 def list_networks(spec: Ensemble, members: Resolved) -> Sequence[Path]:
@@ -75,6 +84,14 @@ def _write_errors(
         writer.writerow(["image", "label", "output"])
         for image in np.flatnonzero(is_wrong):
             writer.writerow([image, labels[image], digits[image]])
+
+
+def _write_filters(path: Path, kernels: Float[np.ndarray, "filters height width"]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["filter", "row", "column", "weight"])
+        for place, weight in np.ndenumerate(kernels):
+            writer.writerow([*place, weight])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ class Experiment(NamedTuple):
     """What was measured; None if the document was not selected."""
     foreign: str | None
     """Why its numbers say nothing about the book's; None if they do."""
+    folder: Path
+    """What else was written beside the measurements."""
 
     @classmethod
     def load(cls, name: str, resolved: Mapping[str, Resolved], settings: Settings) -> "Experiment":
@@ -43,7 +45,7 @@ class Experiment(NamedTuple):
             foreign = "other settings"
         if history is not None and history.data not in BOOKS_DATA:
             foreign = "not MNIST"
-        return cls(document, points, history, foreign)
+        return cls(document, points, history, foreign, RUNS / name)
 
     @classmethod
     def recorded(cls, name: str, resolved: Mapping[str, Resolved]) -> "Experiment | None":
@@ -52,7 +54,7 @@ class Experiment(NamedTuple):
         if read_about(folder).get("document") != identity(name, resolved):
             return None
         document = load_spec(SPEC / f"{name}.yaml")
-        return cls(document, variants(resolved[name].spec), read_history(folder), None)
+        return cls(document, variants(resolved[name].spec), read_history(folder), None, folder)
 
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""

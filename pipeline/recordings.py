@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nndl_jax.variants import Run
 from pipeline.paths import RUNS
-from pipeline.runs import ERRORS, read_about, read_history
+from pipeline.runs import ERRORS, FILTERS, read_about, read_history
 
 
 def recorded_runs(folder: Path, document: str) -> Sequence[Run]:
@@ -57,8 +57,9 @@ def keep(
     about = {**read_about(own), "document": document, "device": device, "seconds": seconds}
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    if (own / ERRORS).exists():
-        shutil.copyfile(own / ERRORS, fresh / ERRORS)
+    for file in (ERRORS, FILTERS):
+        if (own / file).exists():
+            shutil.copyfile(own / file, fresh / file)
     rows, earlier = _read_rows(own), read_about(target)
     if all(earlier.get(field) == about[field] for field in ("data", "document")):
         rows = _read_rows(target) | rows

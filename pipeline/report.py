@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from nndl_jax.datasets import Dataset, load_dataset
 from nndl_jax.faults import SpecError
@@ -27,6 +28,17 @@ from pipeline.settings import Settings
 from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
 from pipeline.tables import Entry, claims_table, count_verdicts, overview_table, settle
 from pipeline.wording import data_name
+
+
+class _Loaded(NamedTuple):
+    """Documents with what is run and what was recorded, by name."""
+
+    settings: Settings
+    today: Mapping[str, Experiment]
+    recorded: Mapping[str, Experiment]
+    fuller: Mapping[str, Experiment]
+    """Those of the recorded that say more than what is run today."""
+
 
 _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
 
@@ -64,7 +76,7 @@ def main() -> None:
         return
     _load.cache_clear()
     try:
-        settings, experiments, recorded = _load()
+        settings, experiments, recorded, _ = _load()
     except SpecError as error:
         sys.exit(str(error))
     shutil.rmtree(FIGURES, ignore_errors=True)
@@ -84,7 +96,8 @@ def main() -> None:
         )
         for experiment in members:
             name = _name(experiment)
-            own = [] if _only(experiment, recorded) else _of(name, entries)
+            is_recorded_only = experiment.history is None and name in recorded
+            own = [] if is_recorded_only else _of(name, entries)
             parts.append(_section(experiment, own))
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, content["recorded"]))
@@ -130,23 +143,22 @@ def _details(experiment: Experiment) -> Sequence[str]:
 
 
 @cache
-def _load() -> tuple[Settings, Mapping[str, Experiment], Mapping[str, Experiment]]:
-    """The settings, and documents with what is run and what was recorded; once in each process."""
+def _load() -> _Loaded:
+    """All that is drawn; once in each process."""
     settings, resolved = resolve_all()
-    experiments = {name: Experiment.load(name, resolved, settings) for name in resolved}
-    return settings, experiments, load_recorded()
+    today = {name: Experiment.load(name, resolved, settings) for name in resolved}
+    recorded = load_recorded()
+    fuller = {name: each for name, each in recorded.items() if _says_more(each, than=today[name])}
+    return _Loaded(settings, today, recorded, fuller)
 
 
 def _draw(name: str) -> Sequence[Path]:
     """Pictures of what is run of a document today, and of what was recorded if that says more."""
-    settings, experiments, recorded = _load()
-    fuller = {
-        name: each for name, each in recorded.items() if _says_more(each, than=experiments[name])
-    }
-    experiment, others = experiments[name], {**experiments, **_baselines(fuller)}
+    settings, today, _, fuller = _load()
+    experiment, others = today[name], {**today, **_baselines(fuller)}
     paths = _draw_into(experiment, others, f"profile {settings.profile}", ending="")
     if name in fuller:
-        ending = "" if _only(experiment, recorded) else "-recorded"
+        ending = "" if experiment.history is None else "-recorded"
         paths += _draw_into(fuller[name], others, "recorded at the book's settings", ending=ending)
     return paths
 
@@ -168,11 +180,6 @@ def _says_more(recorded: Experiment, *, than: Experiment) -> bool:
 def _baselines(experiments: Mapping[str, Experiment]) -> Mapping[str, Experiment]:
     """Those that networks are drawn beside."""
     return {name: e for name, e in experiments.items() if isinstance(e.document, Baseline)}
-
-
-def _only(experiment: Experiment, recorded: Mapping[str, Experiment]) -> bool:
-    """Whether a document was recorded, and is not run today."""
-    return experiment.history is None and _name(experiment) in recorded
 
 
 def _name(experiment: Experiment) -> str:

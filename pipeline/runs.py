@@ -1,7 +1,8 @@
 """What the stages that run an experiment leave in `runs/<id>/`, written and read in one place.
 
 `history.csv` has a row for each run and measured epoch, `about.json` says what the numbers come
-from, `weights/` holds a network for each run, `errors.csv` what an ensemble got wrong.
+from, `weights/` holds a network for each run. Of an ensemble, `errors.csv` says what it got wrong
+and `filters.csv` holds the kernels of its first network.
 """
 
 import csv
@@ -25,6 +26,7 @@ or was not measured now. Runs of one row may be at different epochs.
 """
 
 ERRORS = "errors.csv"
+FILTERS = "filters.csv"
 
 BOOKS_DATA = frozenset({"mnist", "examples", "none"})
 """Names of data on which results can be held against the book's: MNIST, a document's own examples,

@@ -41,7 +41,7 @@ def pairs_table(experiments: Iterable[Experiment]) -> str:
             _mean(pair.printed),
             _mean(pair.corrected),
             show_gain(_METRIC, float(pair.corrected.mean() - pair.printed.mean()), None),
-            len(pair.printed),
+            ", ".join(dict.fromkeys((f"{len(pair.printed)}", f"{len(pair.corrected)}"))),
         ]
         for pair in sorted(pairs, key=lambda pair: pair.book or 1.0)
     ]

@@ -11,7 +11,8 @@ from pipeline.wording import show, show_gain, show_mean, show_range
 
 # Differences that come from writing fractions as floats are not shown.
 _ROUNDING = 1e-12
-_OPEN = ("not run", "not judged")
+_TOLD = {"not run": 0, "not judged": 0, "undecided": 1}
+"""How much a verdict says; all others say more."""
 
 
 class Entry(TypedDict):
@@ -40,7 +41,7 @@ class Entry(TypedDict):
 
 
 def settle(judgements: Sequence[Entry], recorded: Sequence[Entry]) -> Sequence[Entry]:
-    """Each claim as judged today, or by recorded runs where today's tell nothing of it.
+    """Each claim as judged today, or by recorded runs where only they decide it.
 
     Args:
         judgements: of all documents by what is run today, in the order of their claims.
@@ -51,9 +52,13 @@ def settle(judgements: Sequence[Entry], recorded: Sequence[Entry]) -> Sequence[E
     for name, group in groupby(judgements, key=_document):
         own = list(group)
         for today, other in zip(own, others.get(name, own), strict=True):
-            is_open = today["verdict"] in _OPEN and other["verdict"] not in _OPEN
-            settled.append({**other, "is_recorded": True} if is_open else today)
+            is_better = _told(other) > _told(today)
+            settled.append({**other, "is_recorded": True} if is_better else today)
     return settled
+
+
+def _told(entry: Entry) -> int:
+    return _TOLD.get(entry["verdict"], len(_TOLD))
 
 
 def _document(entry: Entry) -> str:

@@ -216,7 +216,9 @@ def experiment(name: str) -> Experiment:
     columns = {
         metric: np.array([[v] for v in numbers(name, metric)]) for metric in spec.quantities()
     }
-    return Experiment(spec, variants(spec), History(list_runs(spec, [0]), columns, "none"), None)
+    return Experiment(
+        spec, variants(spec), History(list_runs(spec, [0]), columns, "none"), None, Path()
+    )
 
 
 @pytest.mark.parametrize("name", PICTURES)

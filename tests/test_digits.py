@@ -2,41 +2,55 @@
 
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from project import CROWD, TINY, synthetic
-from safetensors.numpy import save_file
 
+from nndl_jax import build_model, load, save
 from nndl_jax.datasets import save_dataset
-from nndl_jax.schema import Document, Ensemble
+from nndl_jax.schema import Document, Ensemble, Network
 from nndl_jax.specs import parse_spec
-from nndl_jax.variants import list_runs, variants
+from nndl_jax.variants import Run, list_runs, variants
+from pipeline import ensemble
 from pipeline.experiments import Experiment
 from pipeline.figures import draw
 from pipeline.figures.digits import draw_errors, draw_filters
 from pipeline.figures.frame import COLOURS
-from pipeline.runs import History
+from pipeline.resolved import Resolved, save_resolved
+from pipeline.runs import History, network_path
 
 RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
 VOTE = f"""\
 {CROWD.replace("size: 3", "size: 2")}variant: {{optimizer.learning_rate: 1.0}}
 known_errors: [{{image: 4, output: 9}}, {{image: 6, output: 0}}]
 """
-KERNELS = np.random.default_rng(0).normal(size=(3, 1, 5, 5)).astype(np.float32)
+CONVOLUTION = """\
+  inputs: [1, 28, 28]
+  layers:
+    - {kind: conv, filters: 3, kernel: [5, 4], activation: sigmoid}
+"""
+CONVOLUTIONAL = RATES.replace(
+    """\
+  inputs: [784]
+  layers:
+    - {kind: dense, units: 8, activation: sigmoid}
+""",
+    CONVOLUTION,
+)
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project in which a vote got three of ten images wrong."""
     monkeypatch.chdir(tmp_path)
-    for name in ("data", "runs/crowd", "runs/tiny/weights", "pictures"):
+    for name in ("data", "runs/crowd", "pictures"):
         (tmp_path / name).mkdir(parents=True)
     save_dataset(synthetic(10), Path("data/dataset.safetensors"))
     write_errors([(1, 1, 7), (4, 4, 9), (8, 8, 3)])
-    write_kernels(KERNELS)
     return tmp_path
 
 
@@ -45,21 +59,26 @@ def write_errors(errors: list[tuple[int, int, int]]) -> None:
     Path("runs/crowd/errors.csv").write_text("\n".join(lines) + "\n")
 
 
-def write_kernels(kernels: np.ndarray) -> None:
-    """The first layer of the first network that votes; that of the other variant is all zero."""
-    for rate, factor in ((0.5, 0), (1.0, 1)):
-        path = f"runs/tiny/weights/learning_rate={rate},seed=0.safetensors"
-        save_file({"layers.0.weight": factor * kernels}, path)
+def hold_vote(network: str, text: str = CONVOLUTIONAL) -> Experiment:
+    """Let untrained networks vote, each with weights of its own."""
+    members = parse_spec(text, Path("tiny.yaml"))
+    save_resolved("tiny", Resolved(selected=True, seeds=(0, 1), spec=members))
+    own = variants(members)[0].spec
+    assert isinstance(own, Network)
+    for index, run in enumerate(list_runs(members, range(2))):
+        for is_best in (False, True):
+            path = network_path("tiny", run, is_best=is_best)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(build_model(own, key=jax.random.key(2 * index + is_best)), own, path)
+    spec = parse_spec(f"{VOTE}network: {network}\n", Path("crowd.yaml"))
+    ensemble.run("crowd", Resolved(selected=True, seeds=(0,), spec=spec))
+    return experiment(spec)
 
 
 def experiment(document: Document) -> Experiment:
     runs = list_runs(document, range(2))
     history = History(runs, {"test_accuracy": np.full((len(runs), 1), 0.7)}, "mnist")
-    return Experiment(document, variants(document), history, None)
-
-
-def members() -> Experiment:
-    return experiment(parse_spec(RATES, Path("tiny.yaml")))
+    return Experiment(document, variants(document), history, None, Path("runs/crowd"))
 
 
 def crowd() -> tuple[Experiment, Ensemble]:
@@ -72,10 +91,6 @@ def errors() -> Figure:
     figure = draw_errors(*crowd())
     assert figure is not None
     return figure
-
-
-def filters() -> Figure | None:
-    return draw_filters(members(), crowd()[1])
 
 
 def test_each_error_is_shown_with_its_digit_and_its_vote() -> None:
@@ -119,27 +134,23 @@ def test_without_errors_there_is_no_picture_of_them() -> None:
     assert draw_errors(*crowd()) is None
 
 
-def test_filters_are_those_of_the_first_network_that_votes() -> None:
-    figure = filters()
+@pytest.mark.parametrize("network", ["last", "best"])
+def test_filters_are_those_of_the_first_network_that_votes(network: str) -> None:
+    figure = draw_filters(hold_vote(network))
     assert figure is not None
-    shown = [axes.images[0].get_array() for axes in figure.axes]
-    np.testing.assert_array_equal(shown, -KERNELS[:, 0])
+    first = Run("learning_rate=1.0", 0)
+    model, _ = load(network_path("tiny", first, is_best=network == "best"))
+    shown = np.array([axes.images[0].get_array() for axes in figure.axes], np.float32)
+    np.testing.assert_array_equal(shown, -np.asarray(model.layers[0].weight[...])[:, 0])
 
 
 def test_a_first_layer_without_filters_has_no_picture() -> None:
-    write_kernels(np.zeros((8, 784), np.float32))
-    assert filters() is None
-
-
-def test_members_that_were_not_run_have_no_picture() -> None:
-    spec = crowd()[1]
-    assert draw_filters(members()._replace(history=None), spec) is None
-    assert draw_filters(members()._replace(points=members().points[:1]), spec) is None
+    assert draw_filters(hold_vote("last", RATES)) is None
 
 
 def test_a_vote_has_its_two_pictures(folder: Path) -> None:
-    vote, _ = crowd()
-    paths = draw(vote, {"crowd": vote, "tiny": members()}, folder / "pictures", footnote="a test")
+    vote = hold_vote("last")
+    paths = draw(vote, {"crowd": vote}, folder / "pictures", footnote="a test")
     assert [path.name for path in paths] == ["crowd.png", "crowd-filters.png"]
     assert sorted((folder / "pictures").iterdir()) == sorted(paths)
     assert all(path.stat().st_size < 100_000 for path in paths)

@@ -14,7 +14,7 @@ from nndl_jax import build_model, evaluate, train
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.engine import Engine
 from nndl_jax.layers import DenseLayer
-from nndl_jax.optimizer import hyperparameters
+from nndl_jax.optimizer import hyperparameters_of
 from nndl_jax.schema import Dense, Initializer
 from nndl_jax.selection import select
 from nndl_jax.shuffle import permutation
@@ -243,7 +243,7 @@ def test_two_layers_have_different_masks_unless_common(small_network, streams, c
     net.layers[2].weight[...] = jnp.ones((10, 784)) / 784
     net.layers[2].bias[...] = jnp.zeros(10)
     graph, params = nnx.split(net)
-    numbers = jax.tree.map(lambda column: column[0], hyperparameters([spec]))
+    numbers = hyperparameters_of(spec)
     state = init_state(spec, jnp.uint32(0))._replace(params=params)
     images = jnp.full((100, 784), 255, jnp.uint8), jnp.zeros(100, jnp.int32)
     _, found = build_step(spec, graph, numbers, 100)(state, images, StepKeys(KEY, None))

@@ -3,20 +3,14 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from project import CROWD, TINY, tiny_project, write_params
-from safetensors.numpy import save_file
 
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Ensemble
-from nndl_jax.specs import parse_spec
-from nndl_jax.variants import list_runs, variants
 from pipeline import record
-from pipeline.experiments import Experiment, load_recorded
-from pipeline.figures.digits import draw_filters
+from pipeline.experiments import load_recorded
 from pipeline.resolve import resolve_all
-from pipeline.runs import History, read_history
+from pipeline.runs import read_history
 
 SHORT = TINY.replace("epochs: 300", "epochs: 2")
 AXES = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n  - training.batch_size: [5, 10]\n"
@@ -110,21 +104,3 @@ def test_accuracy_of_a_vote_is_an_exact_fraction(monkeypatch: pytest.MonkeyPatch
     assert history is not None
     num_right = 20 - int(history.metrics["num_errors"][0, 0])
     assert history.metrics["test_accuracy"][0, 0] == num_right / 20
-
-
-@pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("network", ["last", "best"])
-def test_filters_are_those_of_the_network_that_votes(network: str) -> None:
-    members = parse_spec(SHORT, Path("tiny.yaml"))
-    spec = parse_spec(f"{CROWD}network: {network}\n", Path("crowd.yaml"))
-    assert isinstance(spec, Ensemble)
-    Path("runs/tiny/weights/best").mkdir(parents=True)
-    for folder, value in (("", 1.0), ("best/", 2.0)):
-        kernels = np.full((2, 1, 5, 5), value, np.float32)
-        path = f"runs/tiny/weights/{folder}base,seed=0.safetensors"
-        save_file({"layers.0.weight": kernels}, path)
-    history = History(list_runs(members, [0]), {}, "mnist")
-    figure = draw_filters(Experiment(members, variants(members), history, None), spec)
-    assert figure is not None
-    shown = {float(axes.images[0].get_array().min()) for axes in figure.axes}
-    assert shown == {-1.0 if network == "last" else -2.0}

@@ -48,7 +48,7 @@ def synthetic(document: Document, *, num_epochs: int = 400) -> Experiment:
     if "gradient_norm.1" in names:
         names += [f"gradient.{layer}.{neuron}" for layer in (1, 2) for neuron in range(1, 7)]
     return Experiment(
-        document, variants(document), History(runs, dict.fromkeys(names, values), ""), None
+        document, variants(document), History(runs, dict.fromkeys(names, values), ""), None, Path()
     )
 
 
@@ -128,6 +128,13 @@ def test_curves_join_the_epochs_that_were_measured() -> None:
     experiment = with_metrics(experiment, test_accuracy=[[0.5, NAN, 1.0], [0.5, NAN, 0.5]])
     (axes,) = draw_curves(experiment, [Panel(["test_accuracy"])], columns=1).axes
     assert lines(axes, COLOURS[0])[-1].get_xydata().tolist() == [[0, 50], [2, 75]]
+
+
+def test_one_epoch_alone_has_one_tick() -> None:
+    experiment = with_metrics(synthetic(load_spec("ch6-conv")), test_accuracy=[[0.5]] * 4)
+    figure = draw_curves(experiment, [Panel(["test_accuracy"])], columns=1)
+    assert figure is not None
+    assert figure.axes[0].get_xticks().tolist() == [0]
 
 
 def test_the_books_numbers_are_marked_at_their_epochs() -> None:

@@ -18,6 +18,10 @@ EXPECTED = 4 * (3 * 23_860 + 3 * 10 * 40)
         ({}, EXPECTED),
         ({"training.dtype": "float64"}, 2 * EXPECTED),
         ({"optimizer.momentum": 0.5}, EXPECTED + 4 * 23_860),
+        (
+            {"training.keep_best": True, "monitors": ["validation_accuracy"]},
+            EXPECTED + 4 * 23_860,
+        ),
         ({"training.batch_size": 20}, EXPECTED + 4 * 3 * 10 * 40),
     ],
 )

@@ -8,7 +8,12 @@ import pytest
 from flax import nnx
 
 from nndl_jax import build_model
-from nndl_jax.optimizer import build_optimizer, hyperparameters, weights_only
+from nndl_jax.optimizer import (
+    build_optimizer,
+    hyperparameters,
+    hyperparameters_of,
+    weights_only,
+)
 
 NUM_IMAGES = 120
 
@@ -22,13 +27,9 @@ RULES = {
 }
 
 
-def numbers_of(spec):
-    return jax.tree.map(lambda column: jnp.asarray(column)[0], hyperparameters([spec]))
-
-
 def steps(spec, params, gradients, *, divisor=NUM_IMAGES):
     """Parameters after a step by each of the gradients."""
-    optimizer = build_optimizer(spec, numbers_of(spec), divisor=divisor)
+    optimizer = build_optimizer(spec, hyperparameters_of(spec), divisor=divisor)
     opt_state = optimizer.init(params)
     for grads in gradients:
         updates, opt_state = optimizer.update(grads, opt_state, params)
@@ -57,7 +58,7 @@ def worst_deviation(spec):
     """The largest difference from the oracle in any parameter after three steps."""
     params = params_of(spec)
     gradients = [drawn_like(params, seed) for seed in range(3)]
-    rate, momentum, l1, l2 = (float(number) for number in numbers_of(spec)[:4])
+    rate, momentum, l1, l2 = (float(number) for number in hyperparameters_of(spec)[:4])
     rule = oracle.Rule(rate, momentum, l1, l2, NUM_IMAGES)
     layers = as_oracle(params)
     velocities = [oracle.Layer(0 * layer.weight, 0 * layer.bias) for layer in layers]

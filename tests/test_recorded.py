@@ -246,6 +246,27 @@ def test_overview_takes_todays_runs_if_they_tell_something() -> None:
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("today", "recorded", "expected"),
+    [
+        ("undecided", "not supported", "not supported"),
+        ("not run", "undecided", "undecided"),
+        ("undecided", "undecided", None),
+        ("supported", "not supported", None),
+        ("undecided", "not run", None),
+    ],
+)
+def test_a_record_counts_where_it_says_more_than_today(
+    today: str, recorded: str, expected: str | None
+) -> None:
+    own, others = judged_and_recorded()
+    entry = own[0] | {"verdict": today}
+    other = others[0] | {"document": entry["document"], "verdict": recorded}
+    (settled,) = report.settle([entry], [other])
+    assert settled == (entry if expected is None else {**other, "is_recorded": True})
+
+
+@pytest.mark.usefixtures("project")
 def test_a_document_that_is_recorded_only_is_shown_by_its_record(project: Path) -> None:
     write_history("net", [], [], data="mnist")
     text = reported()

@@ -45,7 +45,7 @@ def experiment(text: str, values: dict[str, list]) -> Experiment:
         "validation_accuracy": np.tile(VALIDATION, (len(values), 1)),
     }
     history = History(runs, metrics, "mnist")
-    return Experiment(document, variants(document), history, None)
+    return Experiment(document, variants(document), history, None, Path())
 
 
 def cells(table: str) -> list[list[str]]:
@@ -63,6 +63,15 @@ def test_both_forms_stand_beside_the_books_number() -> None:
     (row,) = cells(pairs_table([experiment(text, values)]))
     expected = ["A tiny network", "98.78 %", AT_BEST, "97.00 % ± 1.41", "+1.00 %", "2"]
     assert row == expected
+
+
+def test_runs_of_both_forms_are_told_where_they_differ() -> None:
+    values = {"weights=normal-fan-out": TEST, "weights=normal-fan-in": TEST}
+    both = experiment(KEEPING + FORMS, values)
+    metrics = {name: curves[:3] for name, curves in both.history.metrics.items()}
+    fewer = both._replace(history=History(both.history.runs[:3], metrics, "mnist"))
+    (row,) = cells(pairs_table([fewer]))
+    assert row[2:] == [AT_BEST, "95.00 %", "-1.00 %", "2, 1"]
 
 
 def test_a_loss_by_the_correction_is_negative() -> None:
@@ -160,7 +169,7 @@ def test_errors_of_a_vote_are_counted_beside_the_books() -> None:
     document = parse_spec(VOTE, Path("crowd.yaml"))
     metrics = {"num_errors": np.array([[35.0]]), "num_common_errors": np.array([[1.0]])}
     history = History(list_runs(document, [0]), metrics, "mnist")
-    vote = Experiment(document, variants(document), history, None)
+    vote = Experiment(document, variants(document), history, None, Path())
     said = "The vote gets 35 test images wrong. The book's gets 2 wrong, of which ours gets 1 wrong"
     assert errors_line(vote) == f"{said}, too."
     assert errors_line(vote._replace(history=None)) == ""

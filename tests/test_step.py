@@ -13,7 +13,7 @@ from nndl_jax import build_model, engine, train
 from nndl_jax.augmentation import SHIFTS, distort
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.losses import build_loss, encode
-from nndl_jax.optimizer import hyperparameters
+from nndl_jax.optimizer import hyperparameters_of
 from nndl_jax.shuffle import permutation
 from nndl_jax.state import RunInputs, RunKeys, init_state
 from nndl_jax.step import StepKeys, build_step, train_epoch
@@ -47,13 +47,9 @@ def first_uniform(stream):
     return step_fn
 
 
-def numbers_of(spec):
-    return jax.tree.map(lambda column: column[0], hyperparameters([spec]))
-
-
 def costs_of(spec, step_fn, seed=0, epoch=0):
     """What each step of an epoch costs."""
-    run = RunInputs(jnp.uint32(seed), numbers_of(spec), None)
+    run = RunInputs(jnp.uint32(seed), hyperparameters_of(spec), None)
     state = init_state(spec, run.seed)
     _, costs = train_epoch(spec, step_fn, run, jnp.uint32(epoch), None, DOTS, state)
     return costs.tolist()
@@ -148,7 +144,7 @@ def test_a_step_learns_from_distorted_images(small_network, small_dataset):
     graph = nnx.split(build_model(spec, key=jax.random.key(0)))[0]
     state, key = init_state(spec, jnp.uint32(0)), jax.random.key(5)
     images, labels = (jnp.asarray(each[:10]) for each in small_dataset.train)
-    step_fn = build_step(spec, graph, numbers_of(spec), 120)
+    step_fn = build_step(spec, graph, hyperparameters_of(spec), 120)
     _, cost = step_fn(state, (images, labels), StepKeys(None, key))
     seen = distort(images.astype(jnp.float32) / 256, spec.data.augmentation, key=key)
     logits = nnx.merge(graph, state.params).logits(seen)

@@ -56,7 +56,7 @@ def _figures(
             yield from draw_construction(experiment, construction)
         case Ensemble() as ensemble:
             yield "", draw_errors(experiment, ensemble)
-            yield "-filters", draw_filters(experiments[ensemble.members], ensemble)
+            yield "-filters", draw_filters(experiment)
         case Baseline():
             yield "", draw_baseline_sizes(experiment) if varies_size(experiment) else None
         case Network() if varies_size(experiment):

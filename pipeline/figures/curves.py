@@ -186,6 +186,9 @@ def _set_axes(axes: Axes, panel: Panel, lines: Sequence[Line]) -> None:
     axes.set_ylabel(axis_label(metrics, lines[0].point.spec))
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    first, last = axes.dataLim.intervalx
+    if first == last:  # Else there would be epochs of -0.04 and 0.04.
+        axes.set_xticks([first])
     if panel.is_log:
         axes.set_yscale("log")
     highest = max(percent(line.metric) * np.nanmax(line.curves) for line in lines)

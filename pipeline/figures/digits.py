@@ -5,14 +5,13 @@ import csv
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from safetensors.numpy import load_file
 
 from nndl_jax.datasets import load_dataset
 from nndl_jax.schema import Ensemble
 from pipeline.experiments import Experiment
 from pipeline.figures.frame import COLOURS, bare, new_figure
-from pipeline.paths import DATASET, RUNS
-from pipeline.runs import ERRORS, network_path
+from pipeline.paths import DATASET
+from pipeline.runs import ERRORS, FILTERS
 
 _COLUMNS = 8
 _MOST = 40
@@ -25,7 +24,7 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
 
     Those that the book's ensemble gets wrong as well have a frame.
     """
-    path = RUNS / spec.id / ERRORS
+    path = experiment.folder / ERRORS
     if not path.exists():
         return None
     with path.open(newline="", encoding="utf-8") as file:
@@ -53,20 +52,19 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
     return figure
 
 
-def draw_filters(members: Experiment, spec: Ensemble) -> Figure | None:
+def draw_filters(experiment: Experiment) -> Figure | None:
     """The kernels of the first layer of the first network that votes; darker weights are larger."""
-    point = members.find(spec.variant)
-    if members.history is None or point is None:
+    path = experiment.folder / FILTERS
+    if not path.exists():
         return None
-    run = next(run for run in members.history.runs if run.variant == point.name)
-    path = network_path(spec.members, run, is_best=spec.network == "best")
-    kernels = load_file(path)["layers.0.weight"]
-    if kernels.ndim != 4:
-        return None
-    title = f"{members.document.title}: filters of the first layer"
+    table = np.genfromtxt(path, delimiter=",", names=True, dtype=None)
+    places = table["filter"], table["row"], table["column"]
+    kernels = np.empty([places.max() + 1 for places in places])
+    kernels[places] = table["weight"]
+    title = f"{experiment.document.title}: filters of the first layer of its first network"
     figure, panels = new_figure(len(kernels), columns=_FILTER_COLUMNS, title=title, panel=_PANEL)
     for axes, kernel in zip(panels, kernels, strict=True):
-        _draw_image(axes, -kernel[0], is_framed=False)
+        _draw_image(axes, -kernel, is_framed=False)
     return figure
 
 

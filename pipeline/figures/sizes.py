@@ -11,6 +11,7 @@ from nndl_jax.judge import last_epoch
 from nndl_jax.schema import NumberClaim
 from pipeline.experiments import Experiment
 from pipeline.figures.frame import COLOURS, mark, new_figure, percent
+from pipeline.paths import RECORDED
 from pipeline.wording import axis_label, quantity_name
 
 SIZE = "data.train_images"
@@ -33,7 +34,8 @@ def draw_sizes(experiment: Experiment, experiments: Mapping[str, Experiment]) ->
         _set_axes(axes, axis_label([metric], experiment.document), is_log=axes is not linear)
     machine = experiments.get("ch1-svm")
     if machine is not None:
-        _draw_line(both, machine, metric, COLOURS[1], "support vector machine")
+        said = ", recorded" if machine.folder.parent == RECORDED else ""
+        _draw_line(both, machine, metric, COLOURS[1], f"support vector machine{said}")
     both.set_ylim(24, 100)
     return figure
 
