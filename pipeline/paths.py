@@ -30,6 +30,8 @@ README = Path("README.md")
 
 def cache_folder() -> Path:
     """Where downloads and compiled programs are kept: `NNDL_CACHE`, or the user's cache."""
+    if own := os.environ.get("NNDL_CACHE"):
+        return Path(own).expanduser()
     import pooch  # It takes a third of a second, and few stages need it.
 
-    return Path(os.environ.get("NNDL_CACHE") or pooch.os_cache("nndl_jax")).expanduser()
+    return Path(pooch.os_cache("nndl_jax"))

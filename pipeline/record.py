@@ -20,7 +20,7 @@ from nndl_jax.schema import Baseline, Document, Ensemble, Network
 from nndl_jax.schema.claims import Choice
 from nndl_jax.validation import closest
 from nndl_jax.variants import find_variant, list_runs, variants
-from pipeline import baseline, download, ensemble, prepare, train
+from pipeline import ensemble, train
 from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
@@ -49,6 +49,8 @@ def main() -> None:
         if name not in able:
             sys.exit(f"{name}: is no document that can be recorded; {closest(name, list(able))}")
     if not DATASET.exists():
+        from pipeline import download, prepare  # They need packages that a trainer does not.
+
         download.main()
         prepare.main()
     wanted = arguments.ids or list(able)
@@ -153,6 +155,8 @@ class _Recorder(NamedTuple):
             case Ensemble():
                 ensemble.run(name, experiment)
             case Baseline():
+                from pipeline import baseline  # It needs scikit-learn.
+
                 baseline.run(name, experiment)
             case _:
                 train.run(name, experiment)

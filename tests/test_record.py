@@ -84,6 +84,16 @@ def test_nothing_but_the_record_and_its_state_is_written(recorded: Path) -> None
     assert names == {"spec", "params.yaml", "data", "recorded", ".nndl"}
 
 
+def test_networks_are_recorded_without_packages_of_other_stages(tmp_path: Path, cache: str) -> None:
+    folder = new_project(tmp_path / "project")
+    (folder / "spec/tiny.yaml").write_text(TINY.replace("epochs: 300", "epochs: 2"))
+    absent = "sys.modules |= dict.fromkeys(('dvc', 'matplotlib', 'pooch', 'requests', 'sklearn'))"
+    code = f"import sys; {absent}; from pipeline import record; record.main()"
+    arguments = ("--runs", "3", "tiny", "crowd")
+    done = run(sys.executable, "-c", code, *arguments, cwd=folder, NNDL_CACHE=cache)
+    assert re.fullmatch(r"tiny: recorded in \d+ s\ncrowd: recorded in \d+ s\n", done.stdout)
+
+
 @pytest.mark.usefixtures("copy")
 def test_a_record_says_what_of_on_what_and_how_long() -> None:
     _, resolved = resolve_all(changes=BOOK)
