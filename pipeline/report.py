@@ -29,17 +29,6 @@ from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
 from pipeline.tables import Entry, claims_table, count_verdicts, overview_table, settle
 from pipeline.wording import data_name
 
-
-class _Loaded(NamedTuple):
-    """Documents with what is run and what was recorded, by name."""
-
-    settings: Settings
-    today: Mapping[str, Experiment]
-    recorded: Mapping[str, Experiment]
-    fuller: Mapping[str, Experiment]
-    """Those of the recorded that say more than what is run today."""
-
-
 _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
 
 _CHAPTERS = {
@@ -64,6 +53,16 @@ _VERDICTS = """\
 - **not judged**: run on other data or with other settings than the book's.
 - **not run**: left out by the profile or by `params.yaml`.
 """
+
+
+class _Loaded(NamedTuple):
+    """Documents with what is run and what was recorded, by name."""
+
+    settings: Settings
+    today: Mapping[str, Experiment]
+    recorded: Mapping[str, Experiment]
+    fuller: Mapping[str, Experiment]
+    """Those of the recorded that say more than what is run today."""
 
 
 def main() -> None:
