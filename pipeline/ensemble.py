@@ -13,8 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 import nndl_jax
-from nndl_jax.layers import ConvLayer
-from nndl_jax.schema import Ensemble
+from nndl_jax.schema import Conv, Ensemble
 from nndl_jax.variants import Run, find_variant, variants
 from pipeline.jax_setup import set_up_jax
 from pipeline.measured_once import rows_of
@@ -58,10 +57,10 @@ def run(name: str, experiment: Resolved) -> None:
     }
     write_history(name, runs, rows_of([measured]), data=dataset.name)
     _write_errors(RUNS / name / ERRORS, is_wrong, labels, result.digits)
-    first = models[0].layers[0]
-    if isinstance(first, ConvLayer):
+    if isinstance(documents[0].model.layers[0], Conv):
         # Images have one channel.
-        _write_filters(RUNS / name / FILTERS, np.asarray(first.weight[...])[:, 0])
+        kernels = np.asarray(models[0].layers[0].weight[...])[:, 0]
+        _write_filters(RUNS / name / FILTERS, kernels)
 
 
 def list_networks(spec: Ensemble, members: Resolved) -> Sequence[Path]:

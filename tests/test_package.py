@@ -59,7 +59,9 @@ def test_reading_documents_does_not_import_jax(tmp_path: Path) -> None:
     assert in_python(code, tmp_path, ROOT) == "False"
 
 
-@pytest.mark.parametrize("stage", ["resolve", "train", "evaluate", "report"])
+@pytest.mark.parametrize(
+    "stage", ["resolve", "train", "ensemble", "record", "calculate", "evaluate", "report"]
+)
 def test_jax_is_not_imported_before_a_stage_has_set_it_up(tmp_path: Path, stage: str) -> None:
     code = f"import sys, pipeline.{stage}\nprint('jax' in sys.modules)"
     assert in_python(code, tmp_path, ROOT) == "False"
