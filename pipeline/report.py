@@ -111,7 +111,8 @@ def _pairs(said: str, experiments: Sequence[Experiment]) -> Sequence[str]:
     table = pairs_table(experiments)
     if not table:
         return []
-    return [f"{said}: test accuracy at the best validation epoch, mean of the runs.\n\n{table}\n"]
+    means = "test accuracy at the best validation epoch, and of votes; mean of the runs"
+    return [f"{said}: {means}.\n\n{table}\n"]
 
 
 def _of(name: str, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -4,7 +4,7 @@ Both are variants of one document: the first weights of the program have a stand
 1/sqrt(n_out), the corrected ones of 1/sqrt(n_in), and other fields change along with them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,26 +25,28 @@ class _Pair(NamedTuple):
     title: str
     book: float | None
     printed: Float[np.ndarray, " runs"]
-    corrected: Float[np.ndarray, " runs"]
+    corrected: Float[np.ndarray, " runs"] | None
+    """Votes may have been held in one form only."""
+
+    def cells(self) -> list[str]:
+        """Its row of the table."""
+        book = "" if self.book is None else show(_METRIC, self.book)
+        named = [self.title, book, _mean(self.printed)]
+        if self.corrected is None:
+            return [*named, "not run", "", f"{len(self.printed)}"]
+        gain = float(self.corrected.mean() - self.printed.mean())
+        runs = dict.fromkeys((f"{len(self.printed)}", f"{len(self.corrected)}"))
+        return [*named, _mean(self.corrected), show_gain(_METRIC, gain, None), ", ".join(runs)]
 
 
-def pairs_table(experiments: Iterable[Experiment]) -> str:
+def pairs_table(experiments: Sequence[Experiment]) -> str:
     """Test accuracies at the best validation epoch, in both forms; empty if nothing was run.
 
-    Networks stand in the order of the book's numbers.
+    Networks and votes stand in the order of the book's numbers.
     """
     pairs = [pair for experiment in experiments for pair in _pairs(experiment)]
-    rows = [
-        [
-            pair.title,
-            "" if pair.book is None else show(_METRIC, pair.book),
-            _mean(pair.printed),
-            _mean(pair.corrected),
-            show_gain(_METRIC, float(pair.corrected.mean() - pair.printed.mean()), None),
-            ", ".join(dict.fromkeys((f"{len(pair.printed)}", f"{len(pair.corrected)}"))),
-        ]
-        for pair in sorted(pairs, key=lambda pair: pair.book or 1.0)
-    ]
+    pairs += _votes(experiments)
+    rows = [pair.cells() for pair in sorted(pairs, key=lambda pair: pair.book or 1.0)]
     headers = ["network", "book", "as the program did", "corrected", "difference", "runs"]
     return markdown(rows, headers) if rows else ""
 
@@ -97,6 +99,20 @@ def _pairs(experiment: Experiment) -> Iterable[_Pair]:
         others = ",".join(part for part in name.split(",") if _PRINTED not in part)
         title = ", ".join(filter(None, [experiment.document.title, *variant_labels([others])]))
         yield _Pair(title, _book(experiment, values), printed, corrected)
+
+
+def _votes(experiments: Iterable[Experiment]) -> Iterable[_Pair]:
+    """Votes of networks of either form, which are documents of their own."""
+    held = {}
+    for vote in experiments:
+        accuracy = vote.at_epoch("last", _METRIC, None)
+        if isinstance(vote.document, Ensemble) and accuracy is not None:
+            for form in (vote.document.variant or {}).values():
+                held[vote.document.members, form] = vote, accuracy
+    for (members, form), (vote, printed) in held.items():
+        if form == _PRINTED:
+            _, corrected = held.get((members, _CORRECTED), (None, None))
+            yield _Pair(vote.document.title, _book(vote, {}), printed, corrected)
 
 
 def _book(experiment: Experiment, values: Mapping[str, FieldValue]) -> float | None:

@@ -35,6 +35,14 @@ TEST = [[0.1, 0.99, 0.95], [0.2, 0.97, 0.90]]
 AT_BEST, AT_LAST = "96.00 % ± 1.41", "92.50 % ± 3.54"
 
 
+def vote(name: str, form: str, accuracy: float) -> Experiment:
+    """A vote of networks of one form, held once."""
+    more = f"variant: {{model.initializer.weights: {form}}}\n"
+    document = parse_spec(VOTE.replace("A vote", name) + more, Path("crowd.yaml"))
+    history = History(list_runs(document, [0]), {"test_accuracy": np.array([[accuracy]])}, "mnist")
+    return Experiment(document, variants(document), history, None, Path())
+
+
 def experiment(text: str, values: dict[str, list]) -> Experiment:
     """A document of two runs, with test accuracies of some variants by name."""
     document = parse_spec(text, Path("tiny.yaml"))
@@ -120,6 +128,23 @@ def test_networks_stand_in_the_order_of_the_books_numbers() -> None:
     texts = [KEEPING + FORMS, claimed, claimed.replace("0.9878", "0.978")]
     rows = cells(pairs_table([experiment(text, values) for text in texts]))
     assert [row[1] for row in rows] == ["97.80 %", "98.78 %", ""]
+
+
+def test_votes_of_either_form_are_two_documents_and_one_row() -> None:
+    printed = vote("A vote", "normal-fan-out", 0.9963)
+    mended = vote("A vote, corrected", "normal-fan-in", 0.9965)
+    (row,) = cells(pairs_table([mended, printed]))
+    assert row == ["A vote", "", "99.63 %", "99.65 %", "+0.02 %", "1"]
+
+
+def test_a_vote_that_was_held_as_the_program_did_stands_alone() -> None:
+    printed = vote("A vote", "normal-fan-out", 0.9963)
+    others = vote("Others", "normal-fan-in", 0.9965)
+    others = others._replace(document=others.document.model_copy(update={"members": "others"}))
+    (row,) = cells(pairs_table([printed, others]))
+    assert row == ["A vote", "", "99.63 %", "not run", "", "1"]
+    assert pairs_table([others]) == ""
+    assert pairs_table([printed._replace(history=None)]) == ""
 
 
 def test_without_validation_there_is_no_best_epoch() -> None:
