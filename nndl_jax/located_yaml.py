@@ -6,13 +6,13 @@ than be refused.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+from ruamel.yaml.events import CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -64,6 +64,11 @@ def read_yaml(path: Path) -> LocatedYaml:
     Raises:
         SpecError: the file cannot be read or is not the plain YAML described above.
     """
+    return parse_yaml(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; a SpecError if it cannot be read, is too long or is no text."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -73,7 +78,7 @@ def read_yaml(path: Path) -> LocatedYaml:
             path, 1, "", f"the file has {len(raw):,} bytes; at most {MAX_BYTES:,} are read"
         )
     try:
-        return parse_yaml(raw.decode("utf-8"), path)
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         said = "the file is not UTF-8 text; save it as UTF-8"
@@ -83,10 +88,14 @@ def read_yaml(path: Path) -> LocatedYaml:
 def parse_yaml(text: str, path: Path) -> LocatedYaml:
     """The values of a YAML text; `path` is named in messages."""
     # A fresh reader each time: ruamel's objects keep state from one text to the next.
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _PlainComposer
     try:
-        for problem, line in _forbidden(text):
-            raise SpecError.at(path, line, "", problem)
-        root = YAML(typ="safe", pure=True).compose(text)
+        _check_text(text)
+        root = yaml.compose(text)
+    except _ForbiddenError as error:
+        said, line = error.args
+        raise SpecError.at(path, line, "", said) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
@@ -126,28 +135,43 @@ def _problem(error: MarkedYAMLError) -> str:
 _NO_CHARACTER = re.compile(r"\\(U(?!000|0010)[0-9a-fA-F]{8}|(u|U0000)[dD][89a-fA-F][0-9a-fA-F]{2})")
 
 
-def _forbidden(text: str) -> Iterator[tuple[str, int]]:
+class _ForbiddenError(Exception):
+    """What a text must not have, and its line."""
+
+
+def _check_text(text: str) -> None:
+    """Refuse what does not show in the events of a text."""
     if escape := _NO_CHARACTER.search(text):
-        line = text[: escape.start()].count("\n") + 1
         code = escape[0][2:].upper()
-        yield f"not valid YAML: the escape of U+{code} stands for no character", line
+        said = f"not valid YAML: the escape of U+{code} stands for no character"
+        raise _ForbiddenError(said, text.count("\n", 0, escape.start()) + 1)
     if directive := re.search("^%", text, re.MULTILINE):
-        line = text[: directive.start()].count("\n") + 1
-        yield "directives are not read here; leave it out", line
-    depth = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
-        line = event.start_mark.line + 1
-        if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
-            yield "anchors and aliases are not read here; write the value out", line
-        if isinstance(event, NodeEvent) and getattr(event, "tag", None) is not None:
-            tag = str(getattr(event, "tag", ""))
-            yield f"tags are not read here, got {tag!r}; leave it out", line
-        if isinstance(event, CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            yield f"nested more than {MAX_DEPTH} deep", line
+        said = "directives are not read here; leave it out"
+        raise _ForbiddenError(said, text.count("\n", 0, directive.start()) + 1)
+
+
+class _PlainComposer(Composer):
+    """Makes nodes of events, and refuses the forbidden ones on the way."""
+
+    _num_open = 0
+    """Collections that the next event stands in."""
+
+    def compose_node(self, parent: Node | None, index: object) -> Node:
+        event = self.parser.peek_event()
+        is_collection = isinstance(event, CollectionStartEvent)
+        self._num_open += is_collection
+        said = ""
+        if event.anchor:
+            said = "anchors and aliases are not read here; write the value out"
+        elif event.tag is not None:
+            said = f"tags are not read here, got {str(event.tag)!r}; leave it out"
+        elif self._num_open > MAX_DEPTH:
+            said = f"nested more than {MAX_DEPTH} deep"
+        if said:
+            raise _ForbiddenError(said, event.start_mark.line + 1)
+        node = super().compose_node(parent, index)
+        self._num_open -= is_collection
+        return node
 
 
 class _Values:

@@ -7,6 +7,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import lru_cache
 from io import StringIO
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from nndl_jax.faults import Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import LocatedYaml, parse_yaml, read_yaml
+from nndl_jax.located_yaml import LocatedYaml, parse_yaml, read_text
 from nndl_jax.memory import check_memory
 from nndl_jax.schema import DOCUMENTS, Document, FieldValue, Network
 from nndl_jax.validation import closest, parse_field_path, validate
@@ -52,12 +53,7 @@ def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = N
         SpecError: there is no such document or it is faulty; names file, line and field.
     """
     path = _find(id_or_path)
-    text = read_yaml(path)
-    spec = _parse(text)
-    if spec.id != path.stem:
-        _, line = text.follow(("id",))
-        said = f"must be the file's name, {path.stem!r}, got {spec.id!r}"
-        raise SpecError.at(path, line, "id", said)
+    spec = _parse_file(read_text(path), path)
     return override(spec, overrides) if overrides else spec
 
 
@@ -132,6 +128,17 @@ _Quoting.add_representer(
         "tag:yaml.org,2002:str", text, style=None if _USUAL.fullmatch(text) else '"'
     ),
 )
+
+
+@lru_cache(maxsize=256)  # A stage asks for each document several times.
+def _parse_file(text: str, path: Path) -> Document:
+    located = parse_yaml(text, path)
+    spec = _parse(located)
+    if spec.id != path.stem:
+        _, line = located.follow(("id",))
+        said = f"must be the file's name, {path.stem!r}, got {spec.id!r}"
+        raise SpecError.at(path, line, "id", said)
+    return spec
 
 
 def _parse(text: LocatedYaml) -> Document:

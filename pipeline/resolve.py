@@ -1,8 +1,7 @@
 """Stage `resolve`: one small file per experiment with all that decides its results, and only that.
 
 Validates `params.yaml` and every document together, applies profile and overrides, and fills in
-every default, in well under a second. Training depends on its own file alone, so an edit re-runs
-just what it changes.
+every default. Training depends on its own file alone, so an edit re-runs just what it changes.
 """
 
 import sys
