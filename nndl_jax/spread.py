@@ -7,7 +7,7 @@ Norms of gradients span decades: everything here sees their logarithms.
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 Values = Float[np.ndarray, " runs"]
 """A measurement for each run."""
@@ -102,7 +102,7 @@ def one_sample(gains: Values, *, prior: float) -> tuple[float | None, float]:
     variance, degrees = moderate(spread**2, num_runs - 1, prior=prior)
     if variance <= ROUNDING**2:
         return spread, _certain(float(gains[0]))
-    return spread, float(stats.t.sf(gains.mean() / np.sqrt(variance / num_runs), degrees))
+    return spread, _tail(gains.mean() / np.sqrt(variance / num_runs), float(degrees))
 
 
 def two_samples(
@@ -135,7 +135,7 @@ def two_samples(
         return spread, _certain(float(better[0] - worse[0]))
     t = (better.mean() - worse.mean()) / np.sqrt(error.sum())
     degrees = error.sum() ** 2 / (error**2 / [each for _, each in moderate_sides]).sum()
-    return spread, float(stats.t.sf(t, degrees))
+    return spread, _tail(t, degrees)
 
 
 def protocol_draws(
@@ -193,6 +193,11 @@ def _correlation(metric: str, known: Values, validation: Values) -> float:
 
 def _is_norm(metric: str) -> bool:
     return metric.startswith("gradient_norm")
+
+
+def _tail(t: float, degrees: float) -> float:
+    """Probability above t under Student's law; `scipy.stats` takes a second to load."""
+    return float(special.stdtr(degrees, -t))
 
 
 def _certain(gain: float) -> float:
