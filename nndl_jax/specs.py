@@ -53,7 +53,8 @@ def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = N
         SpecError: there is no such document or it is faulty; names file, line and field.
     """
     path = _find(id_or_path)
-    spec = _parse_file(read_text(path), path)
+    # The mappings in a document can be changed; what is kept is not handed out.
+    spec = _parse_file(read_text(path), path).model_copy(deep=True)
     return override(spec, overrides) if overrides else spec
 
 

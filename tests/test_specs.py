@@ -215,3 +215,9 @@ def test_override_leaves_the_values_that_it_is_given_as_they_are():
     training = {"epochs": 2, "batch_size": 10}
     override(load_spec("ch1-30-hidden"), {"training": training, "training.epochs": 3})
     assert training == {"epochs": 2, "batch_size": 10}
+
+
+def test_a_document_that_was_changed_in_place_is_read_anew():
+    first = load_spec("ch6-dropout")
+    first.vary[0].clear()
+    assert load_spec("ch6-dropout").vary[0]
