@@ -48,6 +48,7 @@ _CHECKED = (
     "losses",
     "model",
     "optimizer",
+    "program",
     "selection",
     "shuffle",
     "spread",
