@@ -37,7 +37,7 @@ class RunKeys(NamedTuple):
     distortion: Key[Array, ""]
 
     @classmethod
-    def from_seed(cls, seed: UInt32[Array, ""]) -> "RunKeys":
+    def from_seed(cls, seed: UInt32[Array | np.ndarray, ""]) -> "RunKeys":
         """The streams of a seed."""
         return cls(*jax.random.split(jax.random.key(seed), len(cls._fields)))
 
@@ -45,7 +45,7 @@ class RunKeys(NamedTuple):
 class RunInputs(NamedTuple):
     """What tells a run from the others that share its program."""
 
-    seed: UInt32[Array, "*runs"]
+    seed: UInt32[Array | np.ndarray, "*runs"]
     numbers: Hyperparameters
     rules: Rules
 
