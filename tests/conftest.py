@@ -1,7 +1,8 @@
 """Fixtures that several test files share, and how JAX works while they run."""
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,22 @@ def pytest_configure(config: pytest.Config) -> None:
     # Flax's nnx.State names typing.Hashable.
     category = "beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
     config.addinivalue_line("filterwarnings", f"ignore::{category}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_are_heard() -> Iterator[None]:
+    """Have processes that tests start end by these signals, whatever ours was told to ignore.
+
+    A shell without job control has what it starts with `&` ignore an interrupt, and what is ignored
+    stays so in every process below; a handler gives way to the default there.
+    """
+    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ignored = [number for number in defaults if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, defaults[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")
