@@ -7,18 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jax_settings import CACHE, JAX_SETTINGS
 from jaxtyping import install_import_hook
 
-# JAX reads these when it is imported, which no test of documents does: eight devices of one thread
-# each, on CPUs, where equal runs have equal bits.
-os.environ |= {
-    "PJRT_NPROC": "1",
-    "JAX_NUM_CPU_DEVICES": "8",
-    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
-    "JAX_NUMPY_RANK_PROMOTION": "raise",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
+# JAX reads these when it is imported, which no test of documents does.
+os.environ |= JAX_SETTINGS
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # Modules whose annotations are held against the arrays that pass.
@@ -82,7 +75,7 @@ monitors: [test_accuracy, test_cost]
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs from one session to the next, each worker its own."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(config.cache.mkdir(f"xla-{worker}"))
+    os.environ[CACHE] = str(config.cache.mkdir(f"xla-{worker}"))
     # An entry cut short by a kill is compiled anew.
     config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
     # Flax's nnx.State names typing.Hashable.
