@@ -65,7 +65,7 @@ def feedforward(layers: Sequence[Layer], image: np.ndarray) -> list[tuple[np.nda
 
     One product is added after another: no order of a sum rounds more often.
     """
-    passed, a = [], image
+    passed, a = [], np.asarray(image)
     for layer in layers:
         z = np.add.accumulate(layer.weight * a, axis=1)[:, -1] + layer.bias
         a = activate(layer.activation, z)
