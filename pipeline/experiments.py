@@ -13,11 +13,12 @@ from nndl_jax.schema import Document, Ensemble, FieldValue
 from nndl_jax.schema.claims import Epoch
 from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, find_variant, variants
+from pipeline.dataset import why_foreign
 from pipeline.paths import RECORDED, RUNS, SPEC
 from pipeline.references import VALIDATION
 from pipeline.resolve import BOOK, resolve_all, without_words
 from pipeline.resolved import Resolved
-from pipeline.runs import BOOKS_DATA, History, read_about, read_history
+from pipeline.runs import History, read_about, read_history
 from pipeline.settings import Settings
 
 
@@ -43,8 +44,8 @@ class Experiment(NamedTuple):
         foreign = None
         if _is_changed(name, resolved, settings):
             foreign = "other settings"
-        if history is not None and history.data not in BOOKS_DATA:
-            foreign = "not MNIST"
+        if history is not None:
+            foreign = why_foreign(history.data) or foreign
         return cls(document, points, history, foreign, RUNS / name)
 
     @classmethod
@@ -53,8 +54,9 @@ class Experiment(NamedTuple):
         folder = RECORDED / name
         if read_about(folder).get("document") != identity(name, resolved):
             return None
-        document = load_spec(SPEC / f"{name}.yaml")
-        return cls(document, variants(resolved[name].spec), read_history(folder), None, folder)
+        document, history = load_spec(SPEC / f"{name}.yaml"), read_history(folder)
+        foreign = None if history is None else why_foreign(history.data)
+        return cls(document, variants(resolved[name].spec), history, foreign, folder)
 
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""

@@ -13,15 +13,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from nndl_jax.datasets import Dataset, load_dataset
+from nndl_jax.datasets import Dataset
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import Baseline
 from pipeline.cores import map_on_cores
+from pipeline.dataset import load_data
 from pipeline.experiments import Experiment, load_recorded
 from pipeline.figures import draw
 from pipeline.figures.data import draw_data
 from pipeline.figures.frame import save
-from pipeline.paths import DATASET, FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
+from pipeline.paths import FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
 from pipeline.resolve import resolve_all
 from pipeline.runs import read_about
 from pipeline.settings import Settings
@@ -101,7 +102,7 @@ def main() -> None:
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, content["recorded"]))
             parts += [f"![{experiment.document.title}](figures/{f.name})\n" for f in figures[name]]
-    parts += _pictures(load_dataset(DATASET))
+    parts += _pictures(load_data())
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     RESULTS.write_text("\n".join(parts), encoding="utf-8")
 

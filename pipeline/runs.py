@@ -28,10 +28,6 @@ or was not measured now. Runs of one row may be at different epochs.
 ERRORS = "errors.csv"
 FILTERS = "filters.csv"
 
-BOOKS_DATA = frozenset({"mnist", "examples", "none"})
-"""Names of data on which results can be held against the book's: MNIST, a document's own examples,
-and none at all, of calculations."""
-
 
 class History(NamedTuple):
     """Measurements of a batch of runs."""

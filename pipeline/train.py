@@ -20,6 +20,7 @@ from tqdm import tqdm
 import nndl_jax
 from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
+from pipeline.dataset import data_of, load_data
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RESOLVED, RUNS
 from pipeline.process import die_with_parent, exclusive
@@ -54,15 +55,14 @@ def run(name: str, experiment: Resolved) -> None:
 
 def _run(name: str, experiment: Resolved, folder: Path) -> None:
     """Train, then write everything that the stage gives."""
-    spec, seeds, dataset = experiment.spec, experiment.seeds, nndl_jax.load_dataset(DATASET)
+    spec, seeds, dataset = experiment.spec, experiment.seeds, load_data()
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
     shutil.rmtree(RUNS / name, ignore_errors=True)
     rows: list[Row] = []
     if experiment.selected:
         rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors")
-    data = "examples" if spec.data.examples else dataset.name
-    write_history(name, list_runs(spec, seeds), rows, data=data)
+    write_history(name, list_runs(spec, seeds), rows, data=data_of(spec, dataset.name))
     for snapshot in folder.glob("snapshot.*"):
         snapshot.unlink()
 

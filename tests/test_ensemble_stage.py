@@ -163,6 +163,7 @@ def test_a_vote_is_judged_only_if_all_its_networks_were_trained(
     monkeypatch.chdir(folder)
     write_history("tiny", [], [], data="mnist")
     monkeypatch.setattr(ensemble, "die_with_parent", lambda: None)
+    monkeypatch.setattr("pipeline.dataset.is_mnist", lambda _: True)
     monkeypatch.setattr(sys, "argv", ["ensemble", "last"])
     (folder / "report").mkdir()
     for stage in (resolve, ensemble, evaluate):
