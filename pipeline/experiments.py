@@ -15,6 +15,7 @@ from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, find_variant, variants
 from pipeline.dataset import why_foreign
 from pipeline.paths import RECORDED, RUNS, SPEC
+from pipeline.recordings import held
 from pipeline.references import VALIDATION
 from pipeline.resolve import BOOK, resolve_all, without_words
 from pipeline.resolved import Resolved
@@ -112,7 +113,8 @@ def identity(name: str, resolved: Mapping[str, Resolved]) -> str:
 def load_recorded(folder: Path = SPEC) -> dict[str, Experiment]:
     """All that was recorded of documents that have not changed since."""
     _, resolved = resolve_all(folder, BOOK)
-    found = {name: Experiment.recorded(name, resolved) for name in resolved}
+    with held():
+        found = {name: Experiment.recorded(name, resolved) for name in resolved}
     return {name: experiment for name, experiment in found.items() if experiment is not None}
 
 

@@ -12,7 +12,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,13 +22,17 @@ from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
 from pipeline.dataset import data_of, load_data
 from pipeline.jax_setup import set_up_jax
-from pipeline.paths import DATASET, RESOLVED, RUNS
+from pipeline.paths import DATASET, RESOLVED, RUNS, STATE
 from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
+
+
+class Stopped(Exception):  # noqa: N818 -- nothing is wrong.
+    """Training ended before its end because it was asked to; its state is saved."""
 
 
 def main() -> None:
@@ -39,29 +43,42 @@ def main() -> None:
     spec = experiment.spec
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
     set_up_jax(len(list_runs(spec, experiment.seeds)), float64=is_float64)
-    run(name, experiment)
+    with exclusive(name):
+        run(name, experiment)
 
 
-def run(name: str, experiment: Resolved) -> None:
-    """Train a document, or go on with it."""
-    with exclusive(name) as folder:
-        try:
-            _run(name, experiment, folder)
-        except (nndl_jax.SpecError, nndl_jax.DivergenceError) as error:
-            sys.exit(str(error))
-        except KeyboardInterrupt:
-            sys.exit(f"{name}: stopped; the same command goes on from the last saved epoch")
+def run(
+    name: str, experiment: Resolved, *, should_stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Train a document, or go on with it.
+
+    Args:
+        name: its id.
+        experiment: the document and its seeds.
+        should_stop: is asked after each measurement whether to end with its state saved.
+
+    Raises:
+        Stopped: `should_stop` said so.
+    """
+    try:
+        _run(name, experiment, should_stop)
+    except (nndl_jax.SpecError, nndl_jax.DivergenceError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: stopped; the same command goes on from the last saved epoch")
 
 
-def _run(name: str, experiment: Resolved, folder: Path) -> None:
+def _run(name: str, experiment: Resolved, should_stop: Callable[[], bool]) -> None:
     """Train, then write everything that the stage gives."""
+    folder = STATE / name
+    folder.mkdir(parents=True, exist_ok=True)
     spec, seeds, dataset = experiment.spec, experiment.seeds, load_data()
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
     shutil.rmtree(RUNS / name, ignore_errors=True)
     rows: list[Row] = []
     if experiment.selected:
-        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors")
+        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", should_stop)
     write_history(name, list_runs(spec, seeds), rows, data=data_of(spec, dataset.name))
     for snapshot in folder.glob("snapshot.*"):
         snapshot.unlink()
@@ -72,6 +89,7 @@ def _train(
     seeds: Sequence[int],
     dataset: nndl_jax.Dataset,
     path: Path,
+    should_stop: Callable[[], bool],
 ) -> list[Row]:
     """Measurements of every epoch; snapshots go to a file on the way, networks to their folder."""
     identity = _identity(spec.id)
@@ -92,10 +110,13 @@ def _train(
             progress.update()
             if result.is_last:
                 _save_networks(spec, result)
-            elif (begin := time.monotonic()) >= save_at:
+            elif (is_over := should_stop()) or time.monotonic() >= save_at:
+                begin = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
                 nndl_jax.save_snapshot(current, path, identity=identity)
                 save_at = begin + (time.monotonic() - begin) / _SAVE_SHARE
+                if is_over:
+                    raise Stopped
     return rows
 
 

@@ -1,0 +1,122 @@
+"""Recordings as they travel: a `.zip` file with `<id>/about.json` and so on, or such folders.
+
+What comes from elsewhere is read into memory, in bounds, and nothing of it is believed: names that
+lead out of their folder, links and files of other names are refused before anything is written.
+"""
+
+import io
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from nndl_jax.schema.base import ID_PATTERN
+from pipeline.paths import RECORDED
+from pipeline.recordings import FILES, held, put_file
+
+Files = Mapping[str, bytes]
+"""Contents of the files of a recording by name."""
+
+_MAX_BYTES = 2**26
+"""Of one file."""
+_MAX_FILES = 2000
+_MEMBER = re.compile(rf"(?:recorded/)?({ID_PATTERN[1:-1]})/({'|'.join(map(re.escape, FILES))})")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def pack(path: Path, folder: Path = RECORDED) -> None:
+    """Write all that is recorded to a `.zip` file, in one step; equal files give equal bytes.
+
+    Args:
+        path: of the file.
+        folder: a `recorded/`.
+    """
+    content = io.BytesIO()
+    with held(folder), zipfile.ZipFile(content, "w") as archive:
+        for file in sorted(file for name in FILES for file in folder.glob(f"[!.]*/{name}")):
+            member = zipfile.ZipInfo(f"{file.parent.name}/{file.name}", _EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(member, file.read_bytes())
+    put_file(path, content.getvalue())
+
+
+def unpack(path: Path) -> Iterator[tuple[str, str, Files]]:
+    """Each recording in a folder, or in `.zip` files in it: where it is, its id, its files.
+
+    Args:
+        path: of the folder, or of one `.zip` file.
+
+    Raises:
+        FileNotFoundError: there is nothing there.
+        ValueError: says what in it is no recording or out of bounds.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such folder")
+    archives = [path] if path.is_file() else sorted(path.glob("*.zip"))
+    found = False
+    for archive in archives:
+        for name, files in _read_archive(archive).items():
+            found = True
+            yield str(archive), name, files
+    for parent in (path, path / RECORDED.name):
+        for folder in sorted(parent.glob("*/about.json")):
+            found = True
+            yield str(parent), folder.parent.name, _read_folder(folder.parent)
+    if not found:
+        said = "holds no recordings; what is wanted is <id>/about.json, or .zip files with such"
+        raise ValueError(f"{path}: {said}")
+
+
+def _read_folder(folder: Path) -> Files:
+    """The files of a recording in a folder."""
+    files: dict[str, bytes] = {}
+    if folder.is_symlink():
+        raise ValueError(f"{folder}: is a link; copy what it leads to")
+    for path in sorted(folder.iterdir()):
+        if path.name not in FILES:
+            raise ValueError(f"{path}: is no file of a recording; those are {', '.join(FILES)}")
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ValueError(f"{path}: is not a regular file")
+        with path.open("rb") as file:
+            files[path.name] = file.read(_MAX_BYTES + 1)
+        _check_size(path, len(files[path.name]))
+    return files
+
+
+def _read_archive(path: Path) -> Mapping[str, Files]:
+    """The files of each recording in a `.zip` file."""
+    recordings: dict[str, dict[str, bytes]] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > _MAX_FILES:
+                found = f"got {len(members):,}"
+                raise ValueError(f"{path}: must hold at most {_MAX_FILES:,} files, {found}")
+            for member in members:
+                if member.is_dir():
+                    continue
+                match = _MEMBER.fullmatch(member.filename)
+                where = f"{path}: {member.filename!r}"
+                if match is None:
+                    wanted = f"<id>/ with {', '.join(FILES)}"
+                    raise ValueError(f"{where} is no file of a recording; those are {wanted}")
+                if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                    raise ValueError(f"{where} is not a regular file")
+                files = recordings.setdefault(match[1], {})
+                if match[2] in files:
+                    raise ValueError(f"{where} is there twice")
+                with archive.open(member) as file:
+                    files[match[2]] = file.read(_MAX_BYTES + 1)
+                _check_size(where, len(files[match[2]]))
+    # What zipfile raises for damage, for a password and for what it cannot unpack.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
+        raise ValueError(f"{path}: is no whole .zip file: {error}") from None
+    return recordings
+
+
+def _check_size(where: object, num_bytes: int) -> None:
+    if num_bytes > _MAX_BYTES:
+        raise ValueError(f"{where}: must have at most {_MAX_BYTES:,} bytes")
