@@ -9,8 +9,10 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from nndl_jax.schema.base import ID_PATTERN
 from pipeline.paths import RECORDED
@@ -43,35 +45,39 @@ def pack(path: Path, folder: Path = RECORDED) -> None:
     put_file(path, content.getvalue())
 
 
-def unpack(path: Path) -> Iterator[tuple[str, str, Files]]:
-    """Each recording in a folder, or in `.zip` files in it: where it is, its id, its files.
+class Source(NamedTuple):
+    """Something that holds recordings."""
+
+    where: str
+    read: Callable[[], Mapping[str, Files]]
+    """Gives the files of each recording by id. Raises a ValueError that says what in it is no
+    recording or out of bounds."""
+
+
+def list_sources(path: Path) -> Sequence[Source]:
+    """All that holds recordings in a folder: `.zip` files, `<id>/` and `recorded/<id>/`.
 
     Args:
         path: of the folder, or of one `.zip` file.
 
     Raises:
-        FileNotFoundError: there is nothing there.
-        ValueError: says what in it is no recording or out of bounds.
+        FileNotFoundError: there is nothing.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such folder")
     archives = [path] if path.is_file() else sorted(path.glob("*.zip"))
-    found = False
-    for archive in archives:
-        for name, files in _read_archive(archive).items():
-            found = True
-            yield str(archive), name, files
+    found = [Source(str(archive), partial(_read_archive, archive)) for archive in archives]
     for parent in (path, path / RECORDED.name):
-        for folder in sorted(parent.glob("*/about.json")):
-            found = True
-            yield str(parent), folder.parent.name, _read_folder(folder.parent)
+        for about in sorted(parent.glob("*/about.json")):
+            found.append(Source(str(parent), partial(_read_folder, about.parent)))
     if not found:
         said = "holds no recordings; what is wanted is <id>/about.json, or .zip files with such"
-        raise ValueError(f"{path}: {said}")
+        raise FileNotFoundError(f"{path}: {said}")
+    return found
 
 
-def _read_folder(folder: Path) -> Files:
-    """The files of a recording in a folder."""
+def _read_folder(folder: Path) -> Mapping[str, Files]:
+    """The files of the recording that a folder is."""
     files: dict[str, bytes] = {}
     if folder.is_symlink():
         raise ValueError(f"{folder}: is a link; copy what it leads to")
@@ -83,7 +89,7 @@ def _read_folder(folder: Path) -> Files:
         with path.open("rb") as file:
             files[path.name] = file.read(_MAX_BYTES + 1)
         _check_size(path, len(files[path.name]))
-    return files
+    return {folder.name: files}
 
 
 def _read_archive(path: Path) -> Mapping[str, Files]:

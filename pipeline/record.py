@@ -20,7 +20,7 @@ from nndl_jax.schema import Baseline, Document, Ensemble, Network
 from nndl_jax.schema.claims import Choice
 from nndl_jax.validation import closest
 from nndl_jax.variants import find_variant, list_runs, variants
-from pipeline import ensemble, train
+from pipeline import add_recordings, ensemble, train
 from pipeline.dataset import data_of, load_data
 from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    """Record the documents that are named, or all that can be."""
+    """Record the documents that are named, or all that can be; or add what others recorded."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.record", description=_DESCRIPTION)
     parser.add_argument(
         "ids",
@@ -64,7 +64,19 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=int, default=5, metavar="N", help="runs of each variant (default: 5)"
     )
+    parser.add_argument(
+        "--add",
+        type=Path,
+        metavar="FOLDER",
+        help="run nothing; check what another machine has recorded and add its new runs to "
+        "recorded/. FOLDER holds <id>/ folders, a recorded/ with such, or .zip files with either",
+    )
     arguments = parser.parse_args()
+    if arguments.add is not None:
+        if arguments.ids:
+            parser.error("--add takes all that is in the folder; name no documents")
+        add_recordings.main(arguments.add)
+        return
     try:
         outcomes = list(record(arguments.ids, runs=arguments.runs))
     except ValueError as error:
