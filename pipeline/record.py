@@ -121,7 +121,8 @@ def record(
     for index, name in enumerate(wanted):
         if stop.is_due():
             left = wanted[index:]
-            print(f"not begun: {', '.join(left)}", file=sys.stderr, flush=True)
+            if stop.signal is None:
+                print(f"not begun: {', '.join(left)}", file=sys.stderr, flush=True)
             yield from (Outcome(each, "not begun", f"{each}: not begun") for each in left)
             break
         yield recorder.attempt(name)
