@@ -27,15 +27,13 @@ def main(folder: Path) -> None:
     try:
         _, resolved = resolve_all(changes=BOOK)
         sources = list_sources(folder)
-    except SpecError as error:
-        sys.exit(str(error))
-    except FileNotFoundError as error:
+    except (SpecError, FileNotFoundError) as error:
         sys.exit(str(error))
     num_new, is_whole = 0, True
     for source in sources:
         try:
             recordings = source.read()
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             is_whole = False
             print(f"{error}; left out", file=sys.stderr)
             continue
@@ -51,8 +49,8 @@ def main(folder: Path) -> None:
                 is_whole = False
                 names = ", ".join(run.name for run in added.other[:3])
                 print(
-                    f"{source.where}: {name}: {len(added.other)} runs are recorded with other "
-                    f"numbers, which stay; the first are {names}",
+                    f"{source.where}: {name}: {len(added.other)} run(s) are recorded with other "
+                    f"numbers, which stay; the first: {names}",
                     file=sys.stderr,
                 )
     if num_new:
@@ -67,8 +65,8 @@ def _add(name: str, files: Files, resolved: Mapping[str, Resolved]) -> Added:
     extras = {file: files[file] for file in (ERRORS, FILTERS) if file in files}
     order = [point.name for point in variants(resolved[name].spec)]
     added = add(RECORDED / name, order, about=about, rows=rows, extras=extras)
-    num_same = len(rows) - len(added.new) - len(added.other)
-    print(f"{name}: {len(added.new)} runs added, {num_same} were there already")
+    rest = "" if len(added.new) == len(rows) else "; the others are recorded already"
+    print(f"{name}: added {len(added.new)} of {len(rows)} run(s){rest}")
     return added
 
 

@@ -22,7 +22,7 @@ Files = Mapping[str, bytes]
 """Contents of the files of a recording by name."""
 
 _MAX_BYTES = 2**26
-"""Of one file."""
+"""Of a file, or of all in a `.zip` file together."""
 _MAX_FILES = 2000
 _MEMBER = re.compile(rf"(?:recorded/)?({ID_PATTERN[1:-1]})/({'|'.join(map(re.escape, FILES))})")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -65,7 +65,8 @@ def list_sources(path: Path) -> Sequence[Source]:
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such folder")
-    archives = [path] if path.is_file() else sorted(path.glob("*.zip"))
+    files = [path] if path.is_file() else sorted(path.glob("*.zip"))
+    archives = [file for file in files if file.is_file()]
     found = [Source(str(archive), partial(_read_archive, archive)) for archive in archives]
     for parent in (path, path / RECORDED.name):
         for about in sorted(parent.glob("*/about.json")):
@@ -95,6 +96,7 @@ def _read_folder(folder: Path) -> Mapping[str, Files]:
 def _read_archive(path: Path) -> Mapping[str, Files]:
     """The files of each recording in a `.zip` file."""
     recordings: dict[str, dict[str, bytes]] = {}
+    total = 0
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -116,7 +118,8 @@ def _read_archive(path: Path) -> Mapping[str, Files]:
                     raise ValueError(f"{where} is there twice")
                 with archive.open(member) as file:
                     files[match[2]] = file.read(_MAX_BYTES + 1)
-                _check_size(where, len(files[match[2]]))
+                total += len(files[match[2]])
+                _check_size(where, total)
     # What zipfile raises for damage, for a password and for what it cannot unpack.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         raise ValueError(f"{path}: is no whole .zip file: {error}") from None
@@ -125,4 +128,4 @@ def _read_archive(path: Path) -> Mapping[str, Files]:
 
 def _check_size(where: object, num_bytes: int) -> None:
     if num_bytes > _MAX_BYTES:
-        raise ValueError(f"{where}: must have at most {_MAX_BYTES:,} bytes")
+        raise ValueError(f"{where}: unpacks to more than {_MAX_BYTES:,} bytes")

@@ -226,19 +226,13 @@ class _Recorder(NamedTuple):
         document = identity(name, self.able)
         self._recover(name)
         with held(target.parent):
-            about, known = read_about(target), recorded_runs(target, document)
+            known = recorded_runs(target, document)
         wanted = list_runs(experiment.spec, experiment.seeds)
         seeds = sorted({run.seed for run in wanted if run not in known})
         if not seeds:
             said = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
             print(said, flush=True)
             return Outcome(name, "known", said)
-        data = data_of(experiment.spec, self.data)
-        if known and about["data"] != data:
-            sys.exit(
-                f"{name}: is recorded on {about['data']}, and {DATASET} holds {data}; take that "
-                f"data set, or delete {RECORDED / name}"
-            )
         if isinstance(experiment.spec, Ensemble):
             self._record_members(name, experiment.spec)
         return Outcome(name, "recorded", self._run(name, experiment.spec, seeds))
@@ -263,9 +257,22 @@ class _Recorder(NamedTuple):
                 self._run(spec.members, _only(members.spec, spec.variant), seeds)
             save_resolved(spec.members, members)
 
+    def _check_data(self, name: str) -> None:
+        """Refuse runs on other data than those that are recorded, which would make way for them."""
+        about, data = (
+            read_about(self.root / RECORDED / name),
+            data_of(self.able[name].spec, self.data),
+        )
+        if about.get("document") == identity(name, self.able) and about["data"] != data:
+            sys.exit(
+                f"{name}: is recorded on {about['data']}, and {DATASET} holds {data}; take that "
+                f"data set, or delete {RECORDED / name}"
+            )
+
     def _run(self, name: str, spec: Document, seeds: Sequence[int]) -> str:
         """Run a document with some seeds, and keep what it measures; says so."""
         document, own = identity(name, self.able), self.able[name]
+        self._check_data(name)
         experiment = own.model_copy(update={"spec": spec, "seeds": tuple(seeds)})
         save_resolved(name, experiment)
         set_aside(name, document)
@@ -292,7 +299,7 @@ class _Recorder(NamedTuple):
             )
         said = f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else "")
         if added.other:
-            said += f"; {len(added.other)} runs that were there with other numbers stay"
+            said += f"; {len(added.other)} runs that are there with other numbers stay"
         print(said, flush=True)
         return said
 

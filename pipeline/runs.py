@@ -74,7 +74,10 @@ def network_path(name: str, run: Run, *, is_best: bool = False) -> Path:
 def read_about(folder: Path) -> Mapping[str, Any]:
     """What the numbers in a folder come from; nothing if there are none."""
     path = folder / "about.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{path}: is no JSON ({error}); restore it or delete its folder") from None
 
 
 def read_history(folder: Path) -> History | None:

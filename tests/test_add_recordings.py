@@ -97,9 +97,7 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 def test_recordings_from_a_folder_are_added(capsys: pytest.CaptureFixture[str]) -> None:
     assert bring() == 0
     assert capsys.readouterr() == (
-        "crowd: 1 runs added, 0 were there already\n"
-        "tiny: 2 runs added, 0 were there already\n"
-        "run `make` for the report\n",
+        "crowd: added 1 of 1 run(s)\ntiny: added 2 of 2 run(s)\nrun `make` for the report\n",
         "",
     )
     assert contents(Path("recorded")).keys() == contents(CAME).keys()
@@ -149,8 +147,8 @@ def test_more_runs_are_added_to_those_that_are_there(capsys: pytest.CaptureFixtu
     assert bring() == 0
     out = capsys.readouterr().out.splitlines()
     assert out[:2] == [
-        "crowd: 0 runs added, 1 were there already",
-        "tiny: 1 runs added, 2 were there already",
+        "crowd: added 0 of 1 run(s); the others are recorded already",
+        "tiny: added 1 of 3 run(s); the others are recorded already",
     ]
     assert len(read_rows(Path("recorded/tiny/history.csv"))) == 3
     # Nobody knows how long the one run took of the three.
@@ -164,7 +162,8 @@ def test_nothing_changes_where_all_is_there(capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     assert bring() == 0
     assert capsys.readouterr().out == (
-        "crowd: 0 runs added, 1 were there already\ntiny: 0 runs added, 2 were there already\n"
+        "crowd: added 0 of 1 run(s); the others are recorded already\n"
+        "tiny: added 0 of 2 run(s); the others are recorded already\n"
     )
     assert contents(Path("recorded")) == before
 
@@ -177,7 +176,7 @@ def test_runs_that_are_there_with_other_numbers_stay(capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert bring() == 1
     assert capsys.readouterr().err == (
-        "came: tiny: 2 runs are recorded with other numbers, which stay; the first are "
+        "came: tiny: 2 run(s) are recorded with other numbers, which stay; the first: "
         "base,seed=0, base,seed=1\n"
     )
     assert contents(Path("recorded")) == before
@@ -406,7 +405,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused(
     monkeypatch.setattr("pipeline.archive._MAX_BYTES", 100)
     pack(CAME / "all.zip", CAME)
     assert bring() == 1
-    said = "came/all.zip: 'crowd/about.json': must have at most 100 bytes; left out\n"
+    said = "came/all.zip: 'crowd/about.json': unpacks to more than 100 bytes; left out\n"
     assert capsys.readouterr().err.startswith(said)
 
 

@@ -153,6 +153,9 @@ def test_runs_on_other_data_than_those_that_are_there_are_refused(
         "tiny: is recorded on mnist, and data/dataset.safetensors holds synthetic; take that data "
         "set, or delete recorded/tiny\n"
     )
+    with pytest.raises(SystemExit, match="1"):
+        run_record("--runs", "3", "crowd")
+    assert "tiny: is recorded on mnist" in capsys.readouterr().err
     assert len(trained) == 1
     assert files(project) == before
 
