@@ -107,11 +107,11 @@ class Engine:
         with jax.default_matmul_precision(self._spec.training.matmul_precision):
             return train_fn(state, *arguments)
 
-    def lower(self, state: TrainState, number: int) -> jax.stages.Lowered:
-        """The program of `run` before it is compiled, for whoever asks what it takes."""
+    def lower(self, state: TrainState, number: int) -> tuple[jax.stages.Lowered, tuple]:
+        """The program of `run` before it is compiled, and its arguments after the state."""
         train_fn, arguments = self._program(number)
         with jax.default_matmul_precision(self._spec.training.matmul_precision):
-            return train_fn.lower(state, *arguments)
+            return train_fn.lower(state, *arguments), arguments
 
     def epoch(self, number: int) -> int:
         """The epoch after which a measurement is made."""

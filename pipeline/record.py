@@ -77,20 +77,28 @@ def main() -> None:
             parser.error("--add takes all that is in the folder; name no documents")
         add_recordings.main(arguments.add)
         return
+    has_failed = False
     try:
-        outcomes = list(record(arguments.ids, runs=arguments.runs))
+        for outcome in record(arguments.ids, runs=arguments.runs):
+            has_failed |= outcome.status == "failed"
+            if outcome.status != "not begun":
+                is_good = outcome.status in ("recorded", "known")
+                print(outcome.message, file=sys.stdout if is_good else sys.stderr, flush=True)
     except ValueError as error:
         sys.exit(str(error))
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if has_failed:
         sys.exit(1)
 
 
 def record(
-    names: Sequence[str] = (), *, runs: int = 5, deadline: float = math.inf
+    names: Sequence[str] = (),
+    *,
+    runs: int = 5,
+    deadline: float = math.inf,
+    profile: Literal["book", "smoke"] = "book",
 ) -> Iterator[Outcome]:
     """Record documents one after another, telling what became of each as soon as that is known.
 
-    A line is printed for each: what went well to the standard output, the rest to that for errors.
     JAX is set up unless it is imported already.
 
     Args:
@@ -98,6 +106,7 @@ def record(
         runs: of each variant, with what is recorded already.
         deadline: a value of `time.monotonic()`. Once it has passed, training ends after its epoch
             with its state saved, and no further document is begun.
+        profile: `smoke` for a rehearsal elsewhere, whose records are not of the book's documents.
 
     Raises:
         ValueError: a document is faulty or cannot be recorded; nothing is run.
@@ -105,7 +114,7 @@ def record(
     """
     if not 1 <= runs <= MAX_RUNS:
         raise ValueError(f"runs: must be 1 to {MAX_RUNS:,}, got {runs}")
-    _, resolved = resolve_all(changes=BOOK | {"runs": runs})
+    _, resolved = resolve_all(changes=BOOK | {"runs": runs, "profile": profile})
     able = {name: each for name, each in resolved.items() if is_able(each.spec, resolved)}
     for name in names:
         if name not in able:
@@ -120,10 +129,7 @@ def record(
     recorder = _Recorder(able, data, Path.cwd(), stop)
     for index, name in enumerate(wanted):
         if stop.is_due():
-            left = wanted[index:]
-            if stop.signal is None:
-                print(f"not begun: {', '.join(left)}", file=sys.stderr, flush=True)
-            yield from (Outcome(each, "not begun", f"{each}: not begun") for each in left)
+            yield from (Outcome(each, "not begun", f"{each}: not begun") for each in wanted[index:])
             break
         yield recorder.attempt(name)
     if stop.signal is not None:
@@ -215,11 +221,8 @@ class _Recorder(NamedTuple):
                 if isinstance(error, RuntimeError):
                     said = said.split("\n")[0]
                 said = said if said.startswith(f"{name}:") else f"{name}: {said}"
-                print(said, file=sys.stderr)
                 return Outcome(name, "failed", said)
-        said = f"{name}: stopped; the same command goes on with it"
-        print(said, file=sys.stderr)
-        return Outcome(name, "stopped", said)
+        return Outcome(name, "stopped", f"{name}: stopped; the same command goes on with it")
 
     def _record(self, name: str) -> Outcome:
         experiment, target = self.able[name], self.root / RECORDED / name
@@ -231,7 +234,6 @@ class _Recorder(NamedTuple):
         seeds = sorted({run.seed for run in wanted if run not in known})
         if not seeds:
             said = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
-            print(said, flush=True)
             return Outcome(name, "known", said)
         if isinstance(experiment.spec, Ensemble):
             self._record_members(name, experiment.spec)
@@ -270,7 +272,7 @@ class _Recorder(NamedTuple):
             )
 
     def _run(self, name: str, spec: Document, seeds: Sequence[int]) -> str:
-        """Run a document with some seeds, and keep what it measures; says so."""
+        """Run a document with some seeds, and keep what it measures; gives a sentence of that."""
         document, own = identity(name, self.able), self.able[name]
         self._check_data(name)
         experiment = own.model_copy(update={"spec": spec, "seeds": tuple(seeds)})
@@ -300,7 +302,6 @@ class _Recorder(NamedTuple):
         said = f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else "")
         if added.other:
             said += f"; {len(added.other)} runs that are there with other numbers stay"
-        print(said, flush=True)
         return said
 
 

@@ -111,7 +111,7 @@ def test_what_is_traced_is_what_an_engine_runs(small_network, small_dataset) -> 
     engine = Engine(group, splits, one_device, side_by_side=True)
     traced = trace_training(group, splits, num_epochs=2, side_by_side=True)
     state = abstract_state(spec, len(SEEDS))
-    engines_own = engine.lower(engine.init(), 0)
+    engines_own, _ = engine.lower(engine.init(), 0)
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), engines_own.out_info[0]) == (
         jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
     )

@@ -1,0 +1,242 @@
+"""A quarter of an hour on an accelerator: whether it agrees, how fast it is, and the book recorded.
+
+    python -m benchmarks.accelerator --minutes 9 --out results --mnist FOLDER
+
+Each part prints its lines at once, writes what it has found so far to the output folder, and ends
+when its time is over. The same command goes on with what an earlier one had not done. README.md
+says what has to be on the machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.jax_setup import set_up_jax
+from pipeline.paths import DATASET, PARAMS, RECORDED, SPEC, STATE
+
+if TYPE_CHECKING:
+    import jax
+
+AGREEMENT_SECONDS, TIMES_SECONDS, CLOSING_SECONDS = 40, 110, 10
+"""Longest that the first two parts may take, and what is kept for packing at the end."""
+PLAN: Sequence[tuple[Sequence[str], int]] = (
+    (("ch6-dropout", "ch6-ensemble"), 5),
+    (("ch6-expanded", "ch6-expanded-wide", "ch6-expanded-two-hidden", "ch6-dropout-300"), 5),
+    (("ch6-two-conv", "ch6-relu", "ch6-conv"), 5),
+    (("ch6-tanh", "ch6-relu-l2", "ch6-distortions", "ch6-elastic"), 5),
+)
+"""What is recorded at the book's settings, most telling first, and with how many runs; then as many
+as `CHEAP_RUNS` of all networks of the other chapters."""
+CHEAP_RUNS = 32
+REHEARSED = ("ch6-relu", "ch6-elastic", "ch3-early-stopping", "ch1-30-hidden")
+
+
+def main() -> None:
+    """Do the three parts, and say at the end whether anything was not as it should be."""
+    arguments = _parse()
+    began = time.monotonic()
+    end = began + 60 * arguments.minutes - CLOSING_SECONDS
+    out = Path(arguments.out).absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("NNDL_CACHE", str((STATE / "cache").absolute()))
+    # Children time a step under other flags on the same device.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    set_up_jax(2)
+    report = _Report(out, began)
+    device, reference = _find_devices(is_rehearsal=arguments.rehearse)
+    report.say(_describe_machine(device))
+    is_good = _agree(report, device, reference, end=min(end, began + AGREEMENT_SECONDS))
+    until = min(end, time.monotonic() + TIMES_SECONDS)
+    _time_steps(report, device, until, is_rehearsal=arguments.rehearse)
+    with _workplace(arguments) as profile:
+        is_good &= _record(report, end, profile, is_rehearsal=arguments.rehearse)
+    report.say(f"done; bring home {out}")
+    sys.exit(not is_good)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accelerator",
+        description="Compare an accelerator with a CPU, time training steps on it, and record the "
+        "book's experiments there, until the time is over.",
+    )
+    parser.add_argument("--minutes", type=float, help="in all (default: 9, a rehearsal: 3)")
+    parser.add_argument("--out", default="accelerator", metavar="FOLDER", help="for what is found")
+    parser.add_argument(
+        "--mnist",
+        type=Path,
+        metavar="FOLDER",
+        help=f"the four published files, unless {DATASET} is there",
+    )
+    parser.add_argument(
+        "--rehearse", action="store_true", help="all of it on CPUs, with made-up images and few"
+    )
+    arguments = parser.parse_args()
+    if arguments.minutes is None:
+        arguments.minutes = 3.0 if arguments.rehearse else 9.0
+    if not 0 < arguments.minutes <= 600:
+        parser.error(f"--minutes: must be above 0 and at most 600, got {arguments.minutes:g}")
+    if not (SPEC.is_dir() and PARAMS.is_file()):
+        parser.error("there are no documents here; work in the repository's folder")
+    if not arguments.rehearse and arguments.mnist is None and not DATASET.exists():
+        parser.error(f"--mnist: there is no {DATASET}; name the folder with MNIST's four files")
+    return arguments
+
+
+class _Report:
+    """What is printed and written on the way."""
+
+    def __init__(self, out: Path, began: float) -> None:
+        self.out = out
+        self._began = began
+        self._log = (out / "log.txt").open("a", encoding="utf-8")
+
+    def say(self, line: str) -> None:
+        """Print a line with the seconds so far, and keep it."""
+        stamped = f"{time.monotonic() - self._began:6.1f} s  {line}"
+        print(stamped, flush=True)
+        print(stamped, file=self._log, flush=True)
+
+    def keep(self, name: str, found: Sequence[Mapping[str, object]]) -> None:
+        """Write what was found so far, in place of what was there, in one step."""
+        part = self.out / f".{name}.part"
+        part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        part.replace(self.out / name)
+
+
+def _find_devices(*, is_rehearsal: bool) -> "tuple[jax.Device, jax.Device]":
+    """The accelerator, and a CPU of the same machine."""
+    import jax
+
+    try:
+        cpus = jax.devices("cpu")
+        device = cpus[-1] if is_rehearsal else jax.devices()[0]
+    except RuntimeError as error:
+        sys.exit(f"JAX cannot use this machine's devices: {str(error).splitlines()[0]}")
+    if device.platform == "cpu" and not is_rehearsal:
+        said = f"JAX {version('jax')} finds no accelerator, only CPUs"
+        sys.exit(f"{said}; --rehearse does all of it on them with made-up images")
+    return device, cpus[0]
+
+
+def _describe_machine(device: "jax.Device") -> str:
+    packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pydantic")
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    memory = (device.memory_stats() or {}).get("bytes_limit")
+    size = f" with {memory / 1e9:.0f} GB" if memory else ""
+    python = f"Python {platform.python_version()}"
+    return f"{device.device_kind}{size}, {cores} cores, {python}, {versions}"
+
+
+def _agree(report: _Report, device: "jax.Device", reference: "jax.Device", *, end: float) -> bool:
+    """Part 1: the devices train alike."""
+    from benchmarks import agreement
+
+    found: list[agreement.Agreement] = []
+    report.say(f"part 1: {agreement.NUM_STEPS} steps on both devices")
+    for title in agreement.NETWORKS:
+        if time.monotonic() > end:
+            report.say(f"{title}: not compared, the time of this part is over")
+            continue
+        found.append(agreement.compare(title, device, reference))
+        report.say(str(found[-1]))
+        report.keep("agreement.json", [each._asdict() for each in found])
+    return all(each.is_good for each in found)
+
+
+def _time_steps(report: _Report, device: "jax.Device", end: float, *, is_rehearsal: bool) -> None:
+    """Part 2: how long a step takes, by network, runs, precision and form."""
+    from benchmarks import step_times
+
+    found: list[dict[str, object]] = []
+    report.say("part 2: microseconds of a training step")
+    # A core compiles one program, and holds the state of its runs.
+    num_threads = min(8, os.cpu_count() or 1)
+    share = 0.002 if is_rehearsal else 1.0
+    for wave in step_times.waves(is_rehearsal=is_rehearsal):
+        if time.monotonic() > end:
+            report.say(f"not timed, the time of this part is over: {'; '.join(map(str, wave))}")
+            continue
+        for case, timing in step_times.time_cases(
+            wave, device, share=share, num_threads=num_threads
+        ):
+            report.say(timing.describe(case))
+            found.append({**case._asdict(), **timing._asdict()})
+            report.keep("times.json", found)
+
+
+@contextmanager
+def _workplace(arguments: argparse.Namespace) -> "Iterator[Literal['book', 'smoke']]":
+    """Be where documents can be recorded; gives the profile that they are run with.
+
+    A rehearsal is in a folder of its own, and leaves nothing.
+    """
+    from benchmarks.timing import synthetic_dataset
+    from nndl_jax.datasets import load_mnist, save_dataset
+
+    if not arguments.rehearse:
+        if not DATASET.exists():
+            DATASET.parent.mkdir(exist_ok=True)
+            save_dataset(load_mnist(arguments.mnist), DATASET)
+        yield "book"
+        return
+    home = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(SPEC, Path(folder) / SPEC)
+        shutil.copy(PARAMS, folder)
+        os.chdir(folder)
+        try:
+            DATASET.parent.mkdir()
+            save_dataset(synthetic_dataset(200), DATASET)
+            yield "smoke"
+        finally:
+            os.chdir(home)
+
+
+def _record(
+    report: _Report, end: float, profile: "Literal['book', 'smoke']", *, is_rehearsal: bool
+) -> bool:
+    """Part 3: documents recorded one after another, until the time is over."""
+    from pipeline.archive import pack
+    from pipeline.record import record
+
+    report.say(f"part 3: documents with the profile {profile!r}")
+    plan = [(REHEARSED, 2)] if is_rehearsal else [*PLAN, (_cheap(), CHEAP_RUNS)]
+    is_good = True
+    for names, runs in plan:
+        for outcome in record(names, runs=runs, deadline=end, profile=profile):
+            report.say(outcome.message)
+            is_good &= outcome.status != "failed"
+            if outcome.status == "recorded":
+                pack(report.out / "recorded.zip", RECORDED)
+    return is_good
+
+
+def _cheap() -> Sequence[str]:
+    """Networks of chapters 1, 3 and 5 that can be recorded."""
+    from nndl_jax.schema import Network
+    from nndl_jax.specs import list_specs, load_spec
+
+    specs = map(load_spec, list_specs(SPEC))
+    return [
+        spec.id
+        for spec in specs
+        if isinstance(spec, Network)
+        and spec.source.chapter in (1, 3, 5)
+        and spec.training.dtype == "float32"
+    ]
+
+
+if __name__ == "__main__":
+    main()

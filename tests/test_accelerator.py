@@ -1,0 +1,105 @@
+"""What is run on an accelerator when there is one, rehearsed on CPUs."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+from project import ROOT, run
+
+from benchmarks import agreement, step_times
+from nndl_jax import step
+from nndl_jax.schema import Network
+from nndl_jax.specs import list_specs, load_spec
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder that a short rehearsal leaves, and what it printed."""
+    out = tmp_path_factory.mktemp("out")
+    command = ("-m", "benchmarks.accelerator", "--rehearse", "--minutes", "1", "--out", str(out))
+    cache = tmp_path_factory.mktemp("cache")
+    done = run(sys.executable, *command, cwd=ROOT, NNDL_CACHE=str(cache))
+    return out, done.stdout
+
+
+def test_a_rehearsal_does_every_part_and_says_so_at_once(rehearsed: tuple[Path, str]) -> None:
+    out, printed = rehearsed
+    assert (out / "log.txt").read_text() == printed
+    for part in ("part 1", "part 2", "part 3"):
+        assert re.search(rf"^ *\d+\.\d s  {part}: ", printed, re.MULTILINE)
+
+
+def test_a_rehearsal_writes_what_is_to_be_brought_home(rehearsed: tuple[Path, str]) -> None:
+    out, _ = rehearsed
+    compared = json.loads((out / "agreement.json").read_text())
+    assert all(each["deviation"] <= each["tolerance"] for each in compared)
+    assert all(each["is_repeatable"] for each in compared)
+    timed = json.loads((out / "times.json").read_text())
+    assert all(each["microseconds"] > 0 and each["megabytes"] > 0 for each in timed)
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    assert len(files) <= 8
+    assert all(path.stat().st_size <= 16 * 2**20 for path in files)
+
+
+def test_every_document_that_the_plan_names_can_be_recorded() -> None:
+    from benchmarks.accelerator import PLAN, REHEARSED, _cheap
+
+    planned = [name for names, _ in PLAN for name in names]
+    assert len(planned) == len(set(planned))
+    assert {*planned, *REHEARSED, *_cheap()} <= set(list_specs())
+    for name in {*REHEARSED, *_cheap()}:
+        spec = load_spec(name)
+        assert isinstance(spec, Network)
+        assert spec.training.dtype == "float32"
+
+
+def test_fifty_steps_are_made_of_each_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, overrides in agreement.NETWORKS.values():
+        spec = agreement.load_network(name, overrides)
+        assert isinstance(spec, Network)
+        copies = 5 if spec.data.augmentation and spec.data.augmentation.kind == "shifts" else 1
+        images = (spec.data.train_images or 0) * copies * spec.training.epochs
+        assert images == agreement.NUM_STEPS * spec.training.batch_size
+
+
+def test_devices_that_compute_something_else_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, other = jax.devices()[:2]
+    assert agreement.compare("784-30-10", other, one).is_good
+    train = agreement._Trainer.train
+
+    def train_with_other_pixels(self, first):
+        if self._device == other:
+            mutant = lambda images, spec: images.astype(spec.training.dtype) / 255  # noqa: E731
+            monkeypatch.setattr(step, "pixels", mutant)
+        found = train(self, first)
+        monkeypatch.undo()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(agreement._Trainer, "train", train_with_other_pixels)
+        found = agreement.compare("784-30-10", other, one)
+    assert found.deviation > found.tolerance
+    assert "DISAGREES" in str(found)
+
+
+def test_a_step_is_timed_with_its_memory_and_its_compilation() -> None:
+    case = step_times.Case("784-30-10", 2)
+    ((same, timing),) = step_times.time_cases([case], jax.devices()[0], share=0.002, num_threads=1)
+    assert same == case
+    # Parameters of two runs, 10 test images and 100 training images at least.
+    assert timing.megabytes > (2 * 4 * 23_860 + 110 * 784) / 1e6
+    assert timing.describe(case).startswith("784-30-10, 2 runs: ")
+
+
+def test_aims_are_of_cases_that_are_timed() -> None:
+    timed = {
+        (case.network, case.num_runs)
+        for wave in step_times.waves(is_rehearsal=False)
+        for case in wave
+    }
+    assert set(step_times.AIMS) <= timed
