@@ -6,6 +6,9 @@ two layers of 1,000 and drops half of the inputs of each dense layer (ch. 6, "Co
 networks in practice"). README.md says what is counted.
 """
 
+import benchmarks.one_core  # noqa: F401
+
+# isort: split
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING

@@ -5,6 +5,9 @@ The step is the book's of chapter 1, "Implementing our network to classify digit
 README.md says what is counted.
 """
 
+import benchmarks.one_core  # noqa: F401
+
+# isort: split
 import itertools
 from collections.abc import Sequence
 from functools import partial
