@@ -97,10 +97,10 @@ def synthetic_dataset(num_train: int) -> Dataset:
     return Dataset("synthetic", draw(num_train), draw(10), draw(10))
 
 
-def engine_work(spec: Network, dataset: Dataset) -> Work:
+def engine_work(spec: Network, dataset: Dataset, *, num_runs: int = 1) -> Work:
     """An epoch of the engine as `train` drives it: shuffling, costs and monitors included."""
     mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
-    engine = Engine(groups(spec, [0])[0], select(dataset, spec.data), mesh)
+    engine = Engine(groups(spec, range(num_runs))[0], select(dataset, spec.data), mesh)
     state = engine.init()
     numbers = itertools.count()
 
@@ -140,14 +140,15 @@ def _num_products(spec: Network) -> int:
 def _measure(contenders: Contenders, num_rounds: int) -> dict[str, list[float]]:
     """Seconds of one step, by contender and round; they take turns, so that all meet all noise."""
     rounds = [
-        {name: min(map(_seconds_per_step, works)) for name, works in contenders.items()}
+        {name: min(map(seconds_per_step, works)) for name, works in contenders.items()}
         for _ in range(1 + num_rounds)
     ]
     # The first round compiles and warms up.
     return {name: [each[name] for each in rounds[1:]] for name in contenders}
 
 
-def _seconds_per_step(work: Work) -> float:
+def seconds_per_step(work: Work) -> float:
+    """Seconds of one of its steps, this time."""
     start = time.perf_counter()
     work.run()
     return (time.perf_counter() - start) / work.num_steps

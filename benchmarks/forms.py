@@ -1,0 +1,305 @@
+"""Other forms of a training step, and flags of XLA, to be timed against the library's own.
+
+A form is a context: what an `Engine` compiles inside of it has the other form, and computes the
+same.
+
+    with FORMS["unroll-20"]():
+        engine = Engine(group, splits, mesh)
+        state, _ = engine.run(engine.init(), 0)
+
+XLA reads its flags when it starts, and ends the process if it does not know one: each set of them
+is timed in a process of its own.
+
+    python -m benchmarks.forms ch1-30-hidden --runs 32                # all forms and sets of flags
+    python -m benchmarks.forms ch1-30-hidden --runs 32 --form sums    # one form, here, as JSON
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import NamedTuple
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, UInt32
+
+from benchmarks.timing import engine_work, load_network, seconds_per_step, synthetic_dataset
+from nndl_jax import epoch as epochs
+from nndl_jax import step as steps
+from nndl_jax.augmentation import num_examples, read
+from nndl_jax.datasets import Split
+from nndl_jax.layers import DenseLayer
+from nndl_jax.schema import Network
+from nndl_jax.state import RunInputs, RunKeys, TrainState
+from nndl_jax.step import StepFn
+
+Form = Callable[[], AbstractContextManager[None]]
+
+
+def train_epoch(
+    spec: Network,
+    step_fn: StepFn,
+    run: RunInputs,
+    epoch: UInt32[Array, ""],
+    order: Int[Array, " examples"] | None,
+    train: Split,
+    state: TrainState,
+    *,
+    ahead: int,
+    unroll: int,
+) -> tuple[TrainState, Float[Array, " steps"]]:
+    """What `nndl_jax.step.train_epoch` gives, with all keys of an epoch folded in at once.
+
+    Args:
+        spec: and what follows it, as there.
+        step_fn: as there.
+        run: as there.
+        epoch: as there.
+        order: as there.
+        train: as there.
+        state: as there.
+        ahead: mini-batches read at once; the largest divisor of their number that is no larger.
+        unroll: steps written out one after the other in the body of the loop.
+    """
+    keys = RunKeys.from_seed(run.seed)
+    count = num_examples(spec.data.augmentation, len(train.labels))
+    if order is None:
+        order = steps._draw_order(spec, run.numbers, keys.shuffle, epoch, count)
+    epoch_keys = steps._streams(spec, run.numbers, keys).fold_in(epoch)
+    size = min(spec.training.batch_size, count)
+    whole = count - count % size
+    num_steps = whole // size
+    num_ahead = max(number for number in range(1, ahead + 1) if num_steps % number == 0)
+    step_keys = jax.vmap(epoch_keys.fold_in)(jnp.arange(num_steps, dtype=jnp.uint32))
+
+    def train_block(state: TrainState, block: tuple) -> tuple[TrainState, Float[Array, " ahead"]]:
+        examples, block_keys = block
+        flat = read(train, examples.reshape(-1), spec.data.augmentation)
+        batches = jax.tree.map(lambda each: each.reshape(*examples.shape, *each.shape[1:]), flat)
+        return jax.lax.scan(
+            lambda state, each: step_fn(state, *each), state, (batches, block_keys), unroll=unroll
+        )
+
+    xs = (order[:whole].reshape(-1, size), step_keys)
+    blocks = jax.tree.map(lambda each: each.reshape(-1, num_ahead, *each.shape[1:]), xs)
+    state, costs = jax.lax.scan(train_block, state, blocks)
+    costs = costs.reshape(-1)
+    if whole < count and not spec.training.drop_short_batch:
+        last = read(train, order[whole:], spec.data.augmentation)
+        state, cost = step_fn(state, last, epoch_keys.fold_in(jnp.uint32(num_steps)))
+        costs = jnp.append(costs, cost)
+    return state, costs
+
+
+@contextlib.contextmanager
+def loop(*, ahead: int, unroll: int) -> Iterator[None]:
+    """Larger blocks of mini-batches, or several steps in the body of the loop over them."""
+    form = partial(train_epoch, ahead=ahead, unroll=unroll)
+    with mock.patch.object(epochs, "train_epoch", form):
+        yield
+
+
+@contextlib.contextmanager
+def selection() -> Iterator[None]:
+    """The state of a run that goes on is chosen, not branched for.
+
+    Mapped over runs, `lax.cond` computes both sides anyway, and gives every array that a branch
+    reads a row for each run: the training images too, 39 MB for each.
+    """
+
+    def if_active(go_on: Callable, state: TrainState) -> tuple:
+        after, out = go_on(state)
+        choose = partial(jnp.where, state.progress.is_active)
+        ones = jax.tree.map(jnp.ones_like, out)
+        return jax.tree.map(choose, after, state), jax.tree.map(choose, out, ones)
+
+    with mock.patch.object(epochs, "_if_active", if_active):
+        yield
+
+
+@contextlib.contextmanager
+def sums() -> Iterator[None]:
+    """Dense layers as sums of products, which XLA can fuse with what is around them."""
+
+    def weighted_input(
+        layer: DenseLayer,
+        inputs: Float[Array, "*batch in"],
+        *,
+        dropout_key: Key[Array, ""] | None = None,
+    ) -> Float[Array, "*batch out"]:
+        if layer.dropout > 0:
+            inputs = layer._drop(inputs, dropout_key)
+        weight = layer.weight[...].reshape((1,) * (inputs.ndim - 1) + layer.weight.shape)
+        weighted = jnp.sum(inputs[..., None, :] * weight, axis=-1)
+        return weighted + jnp.broadcast_to(layer.bias[...], weighted.shape)
+
+    with mock.patch.object(DenseLayer, "weighted_input", weighted_input):
+        yield
+
+
+@contextlib.contextmanager
+def together(*forms: Form) -> Iterator[None]:
+    """Several forms at once."""
+    with contextlib.ExitStack() as stack:
+        for form in forms:
+            stack.enter_context(form())
+        yield
+
+
+FORMS: Mapping[str, Form] = {
+    "library": contextlib.nullcontext,
+    "selection": selection,
+    "ahead-100": partial(loop, ahead=100, unroll=1),
+    "ahead-500": partial(loop, ahead=500, unroll=1),
+    "unroll-5": partial(loop, ahead=20, unroll=5),
+    "unroll-20": partial(loop, ahead=20, unroll=20),
+    "sums": sums,
+    "selection, unroll-20": partial(together, selection, partial(loop, ahead=20, unroll=20)),
+    "selection, ahead-500, unroll-20": partial(
+        together, selection, partial(loop, ahead=500, unroll=20)
+    ),
+    "selection, sums, unroll-20": partial(
+        together, selection, sums, partial(loop, ahead=20, unroll=20)
+    ),
+}
+"""What can take the place of the library's form, by name; all compute the same."""
+
+
+class Flags(NamedTuple):
+    """A set of XLA's flags."""
+
+    text: str
+    """As `XLA_FLAGS` takes them."""
+    why: str
+    """What they may change."""
+
+
+XLA_FLAG_SETS: Mapping[str, Flags] = {
+    "none": Flags("", "XLA as it comes"),
+    "graphs of loops": Flags(
+        "--xla_gpu_enable_command_buffer=+WHILE,+CONDITIONAL --xla_gpu_graph_min_graph_size=1",
+        "a whole loop is one CUDA graph, and no kernel of it is launched from the host",
+    ),
+    "graphs of unrolled loops": Flags(
+        "--xla_gpu_enable_command_buffer=+WHILE,+CONDITIONAL --xla_gpu_graph_min_graph_size=1 "
+        "--xla_gpu_command_buffer_unroll_loops=true",
+        "the same without a condition that is evaluated between steps",
+    ),
+    "small graphs": Flags(
+        "--xla_gpu_graph_min_graph_size=2", "kernels between two loops are launched as graphs"
+    ),
+    "no graphs": Flags("--xla_gpu_enable_command_buffer=", "what CUDA graphs are worth"),
+    "double buffers": Flags(
+        "--xla_gpu_enable_while_loop_double_buffering=true",
+        "two steps in the body of a loop, without the copies between them",
+    ),
+    "cuBLAS": Flags(
+        "--xla_gpu_enable_triton_gemm=false",
+        "products by the library, with a kernel for what XLA would fuse with them",
+    ),
+    "Triton": Flags(
+        "--xla_gpu_triton_gemm_any=true --xla_gpu_cublas_fallback=false",
+        "all products as Triton fusions",
+    ),
+    "plain products": Flags(
+        "--xla_gpu_gemm_rewrite_size_threshold=100000000",
+        "small products as loops of XLA's own, which it can fuse",
+    ),
+    "no autotuning": Flags(
+        "--xla_gpu_autotune_level=0", "time to compile, and what the search is worth"
+    ),
+}
+"""What may be worth trying, by name. The flags are known to jaxlib 0.10.2 and 0.11.2."""
+
+
+def time_form(form: str, document: str, num_runs: int, *, num_train: int = 50_000) -> float:
+    """Seconds of a step of all runs together: the fastest of three epochs, after one to compile.
+
+    Args:
+        form: a name in `FORMS`.
+        document: the name of a network of the book.
+        num_runs: trained side by side.
+        num_train: images to train on; pixels are random.
+    """
+    with FORMS[form]():
+        spec = load_network(document, {})
+        work = engine_work(spec, synthetic_dataset(num_train), num_runs=num_runs)
+        return min([seconds_per_step(work) for _ in range(4)][1:])
+
+
+def time_with_flags(
+    flags: str,
+    form: str,
+    document: str,
+    num_runs: int,
+    *,
+    num_train: int = 50_000,
+    timeout: float = 120,
+) -> float:
+    """The same in a process of its own, started with a set of flags.
+
+    Args:
+        flags: a name in `XLA_FLAG_SETS`.
+        form: and what follows it, as in `time_form`.
+        document: as there.
+        num_runs: as there.
+        num_train: as there.
+        timeout: in seconds, after which the process is ended.
+
+    Raises:
+        RuntimeError: the process failed, for example as XLA does not know a flag.
+        subprocess.TimeoutExpired: it took too long.
+    """
+    arguments = [document, "--runs", num_runs, "--form", form, "--train", num_train]
+    child = subprocess.run(
+        [sys.executable, "-m", "benchmarks.forms", *map(str, arguments)],
+        env=environment(XLA_FLAG_SETS[flags].text),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    if child.returncode != 0:
+        lines = child.stderr.strip().splitlines() or ["nothing was said"]
+        raise RuntimeError(f"flags {flags!r} failed with code {child.returncode}: {lines[-1]}")
+    return json.loads(child.stdout.splitlines()[-1])["seconds"]
+
+
+def environment(flags: str) -> dict[str, str]:
+    """That of a process with some more flags, which leaves the device's memory to others too."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    return {**os.environ, "XLA_FLAGS": flags, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the time of a step in each form and with each set of flags, or of one form as JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("document", help="a network of the book, such as ch1-30-hidden")
+    parser.add_argument("--runs", type=int, default=32, help="side by side (default: 32)")
+    parser.add_argument("--train", type=int, default=50_000, help="images (default: 50000)")
+    parser.add_argument("--form", choices=FORMS, help="time this one only, in this process")
+    chosen = parser.parse_args(arguments)
+    if chosen.form is not None:
+        seconds = time_form(chosen.form, chosen.document, chosen.runs, num_train=chosen.train)
+        print(json.dumps({"form": chosen.form, "seconds": seconds}))
+        return
+    cases = [("none", form) for form in FORMS] + [(flags, "library") for flags in XLA_FLAG_SETS][1:]
+    for flags, form in cases:
+        try:
+            seconds = time_with_flags(
+                flags, form, chosen.document, chosen.runs, num_train=chosen.train
+            )
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            print(f"{form:<34}{flags:<26}{error}", flush=True)
+        else:
+            print(f"{form:<34}{flags:<26}{1e6 * seconds:9.1f} us a step", flush=True)
+
+
+if __name__ == "__main__":
+    main()
