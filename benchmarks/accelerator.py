@@ -25,7 +25,9 @@ from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, PARAMS, RECORDED, SPEC, STATE
 
 if TYPE_CHECKING:
-    import jax
+    from jax.sharding import Mesh
+
+Profile = Literal["book", "smoke"]
 
 AGREEMENT_SECONDS, TIMES_SECONDS, CLOSING_SECONDS = 40, 110, 10
 """Longest that the first two parts may take, and what is kept for packing at the end."""
@@ -114,9 +116,11 @@ class _Report:
         part.replace(self.out / name)
 
 
-def _find_devices(*, is_rehearsal: bool) -> "tuple[jax.Device, jax.Device]":
-    """The accelerator, and a CPU of the same machine."""
+def _find_devices(*, is_rehearsal: bool) -> "tuple[Mesh, Mesh]":
+    """The accelerator, and a CPU of the same machine, each as a mesh of its own."""
     import jax
+    import numpy as np
+    from jax.sharding import Mesh
 
     try:
         cpus = jax.devices("cpu")
@@ -126,10 +130,11 @@ def _find_devices(*, is_rehearsal: bool) -> "tuple[jax.Device, jax.Device]":
     if device.platform == "cpu" and not is_rehearsal:
         said = f"JAX {version('jax')} finds no accelerator, only CPUs"
         sys.exit(f"{said}; --rehearse does all of it on them with made-up images")
-    return device, cpus[0]
+    return Mesh(np.asarray([device]), ("runs",)), Mesh(np.asarray(cpus[:1]), ("runs",))
 
 
-def _describe_machine(device: "jax.Device") -> str:
+def _describe_machine(mesh: "Mesh") -> str:
+    device = mesh.devices.flat[0]
     packages = ("jax", "jaxlib", "flax", "optax", "numpy", "pydantic")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
@@ -139,7 +144,7 @@ def _describe_machine(device: "jax.Device") -> str:
     return f"{device.device_kind}{size}, {cores} cores, {python}, {versions}"
 
 
-def _agree(report: _Report, device: "jax.Device", reference: "jax.Device", *, end: float) -> bool:
+def _agree(report: _Report, device: "Mesh", reference: "Mesh", *, end: float) -> bool:
     """Part 1: the devices train alike."""
     from benchmarks import agreement
 
@@ -155,7 +160,7 @@ def _agree(report: _Report, device: "jax.Device", reference: "jax.Device", *, en
     return all(each.is_good for each in found)
 
 
-def _time_steps(report: _Report, device: "jax.Device", end: float, *, is_rehearsal: bool) -> None:
+def _time_steps(report: _Report, device: "Mesh", end: float, *, is_rehearsal: bool) -> None:
     """Part 2: how long a step takes, by network, runs, precision and form."""
     from benchmarks import step_times
 
@@ -177,7 +182,7 @@ def _time_steps(report: _Report, device: "jax.Device", end: float, *, is_rehears
 
 
 @contextmanager
-def _workplace(arguments: argparse.Namespace) -> "Iterator[Literal['book', 'smoke']]":
+def _workplace(arguments: argparse.Namespace) -> Iterator[Profile]:
     """Be where documents can be recorded; gives the profile that they are run with.
 
     A rehearsal is in a folder of its own, and leaves nothing.
@@ -204,9 +209,7 @@ def _workplace(arguments: argparse.Namespace) -> "Iterator[Literal['book', 'smok
             os.chdir(home)
 
 
-def _record(
-    report: _Report, end: float, profile: "Literal['book', 'smoke']", *, is_rehearsal: bool
-) -> bool:
+def _record(report: _Report, end: float, profile: Profile, *, is_rehearsal: bool) -> bool:
     """Part 3: documents recorded one after another, until the time is over."""
     from pipeline.archive import pack
     from pipeline.record import record

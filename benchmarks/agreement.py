@@ -8,7 +8,7 @@ the weight. So fifty steps may part the two by fifty times what one rounding did
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -73,19 +73,14 @@ class Agreement(NamedTuple):
         )
 
 
-def compare_devices(device: jax.Device, reference: jax.Device) -> Iterator[Agreement]:
-    """The agreement of each network, one after another.
+def compare(title: str, device: Mesh, reference: Mesh) -> Agreement:
+    """The agreement of one network.
 
     Args:
-        device: trains the runs of a network side by side.
-        reference: a CPU, which trains them one after another.
+        title: in `NETWORKS`.
+        device: trains the runs of the network side by side; the mesh of it alone.
+        reference: a CPU, which trains them one after another, likewise.
     """
-    for title in NETWORKS:
-        yield compare(title, device, reference)
-
-
-def compare(title: str, device: jax.Device, reference: jax.Device) -> Agreement:
-    """The agreement of one network."""
     begin = time.monotonic()
     name, overrides = NETWORKS[title]
     spec, dataset = load_network(name, overrides), synthetic_dataset(_FEW)
@@ -107,12 +102,9 @@ def compare(title: str, device: jax.Device, reference: jax.Device) -> Agreement:
 class _Trainer:
     """Trains the runs of a network on one device."""
 
-    def __init__(
-        self, spec: Network, dataset: Dataset, device: jax.Device, *, side_by_side: bool
-    ) -> None:
+    def __init__(self, spec: Network, dataset: Dataset, mesh: Mesh, *, side_by_side: bool) -> None:
         (group,) = groups(spec, SEEDS)
-        mesh = Mesh(np.asarray([device]), ("runs",))
-        self._device = device
+        self._device = mesh.devices.flat[0]
         self._engine = Engine(group, select(dataset, spec.data), mesh, side_by_side=side_by_side)
 
     def draw(self) -> TrainState:

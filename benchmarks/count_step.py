@@ -2,7 +2,7 @@
 
     pip install 'jax[cuda13]'
     python -m benchmarks.count_step ch1-30-hidden --runs 32
-    python -m benchmarks.count_step ch1-30-hidden --runs 32 --form "selection, unroll-20"
+    python -m benchmarks.count_step ch1-30-hidden --runs 32 --form "sums, unroll-20"
 
 Needs NVIDIA's compiler (which the packages above bring), no driver and no device. What XLA would
 measure before it chooses a product's tiles, it takes a default for.
@@ -14,27 +14,20 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.stages import Lowered
 
 from benchmarks.forms import FORMS
 from benchmarks.timing import load_network
-from nndl_jax import epoch as epochs
 from nndl_jax.datasets import Split
-from nndl_jax.model import draw_network
-from nndl_jax.optimizer import hyperparameters
+from nndl_jax.program import trace_training
 from nndl_jax.schema import Network
-from nndl_jax.state import RunInputs, init_state
-from nndl_jax.stopping import rules
 from nndl_jax.variants import groups
 
 H100 = """
@@ -101,26 +94,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def lower(spec: Network, num_runs: int, mesh: Mesh) -> Lowered:
     """An epoch of runs, mapped as on an accelerator, with its measurement."""
-    group = groups(spec, range(num_runs))[0]
-    template = group.template
-    graph = nnx.split(nnx.eval_shape(lambda: draw_network(template, key=jax.random.key(0))))[0]
-    seeds = jnp.asarray(group.seeds, jnp.uint32)
-    run = RunInputs(seeds, hyperparameters(group.specs), rules(group.specs))
-    run = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), run)
+    (group, *_) = groups(spec, range(num_runs))
     splits = {
         name: Split(np.zeros((number, 784), np.uint8), np.zeros(number, np.int32))
         for name, number in _NUM_IMAGES.items()
     }
-    state = jax.eval_shape(jax.vmap(partial(init_state, template)), seeds)
-
-    def train(state, run, epoch, splits):
-        run_fn = partial(epochs.train_epochs, template, graph, 1)
-        return jax.vmap(lambda state, run: run_fn(state, run, None, epoch, splits))(state, run)
-
     on_device = NamedSharding(mesh, PartitionSpec())
-    train_fn = jax.jit(train, in_shardings=on_device, out_shardings=on_device, donate_argnums=0)
-    with jax.default_matmul_precision(template.training.matmul_precision):
-        return train_fn.trace(state, run, jax.ShapeDtypeStruct((), jnp.uint32), splits).lower()
+    return trace_training(
+        group, splits, num_epochs=1, side_by_side=True, sharding=on_device
+    ).lower()
 
 
 def loops(text: str) -> list[Loop]:

@@ -107,24 +107,6 @@ def loop(*, ahead: int, unroll: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def selection() -> Iterator[None]:
-    """The state of a run that goes on is chosen, not branched for.
-
-    Mapped over runs, `lax.cond` computes both sides anyway, and gives every array that a branch
-    reads a row for each run: the training images too, 39 MB for each.
-    """
-
-    def if_active(go_on: Callable, state: TrainState) -> tuple:
-        after, out = go_on(state)
-        choose = partial(jnp.where, state.progress.is_active)
-        ones = jax.tree.map(jnp.ones_like, out)
-        return jax.tree.map(choose, after, state), jax.tree.map(choose, out, ones)
-
-    with mock.patch.object(epochs, "_if_active", if_active):
-        yield
-
-
-@contextlib.contextmanager
 def sums() -> Iterator[None]:
     """Dense layers as sums of products, which XLA can fuse with what is around them."""
 
@@ -155,19 +137,13 @@ def together(*forms: Form) -> Iterator[None]:
 
 FORMS: Mapping[str, Form] = {
     "library": contextlib.nullcontext,
-    "selection": selection,
     "ahead-100": partial(loop, ahead=100, unroll=1),
     "ahead-500": partial(loop, ahead=500, unroll=1),
     "unroll-5": partial(loop, ahead=20, unroll=5),
     "unroll-20": partial(loop, ahead=20, unroll=20),
     "sums": sums,
-    "selection, unroll-20": partial(together, selection, partial(loop, ahead=20, unroll=20)),
-    "selection, ahead-500, unroll-20": partial(
-        together, selection, partial(loop, ahead=500, unroll=20)
-    ),
-    "selection, sums, unroll-20": partial(
-        together, selection, sums, partial(loop, ahead=20, unroll=20)
-    ),
+    "ahead-500, unroll-20": partial(loop, ahead=500, unroll=20),
+    "sums, unroll-20": partial(together, sums, partial(loop, ahead=20, unroll=20)),
 }
 """What can take the place of the library's form, by name; all compute the same."""
 

@@ -102,30 +102,30 @@ class Prepared(NamedTuple):
             begin = time.perf_counter()
             state, _ = jax.block_until_ready(self.run(state, *arguments))
             seconds.append(time.perf_counter() - begin)
-        memory = self.run.memory_analysis()
-        sizes = (
-            memory.argument_size_in_bytes,
-            memory.output_size_in_bytes - memory.alias_size_in_bytes,
-            memory.temp_size_in_bytes,
-        )
         fastest = 1e6 * min(seconds[1:]) / self.num_steps
-        return Timing(fastest, self.compile_seconds, sum(sizes) / 1e6)
+        return Timing(fastest, self.compile_seconds, self._num_bytes() / 1e6)
+
+    def _num_bytes(self) -> int:
+        memory = self.run.memory_analysis()
+        if memory is None:
+            raise RuntimeError("this compiler does not say how much memory a program takes")
+        results = memory.output_size_in_bytes - memory.alias_size_in_bytes
+        return memory.argument_size_in_bytes + results + memory.temp_size_in_bytes
 
 
-def prepare(case: Case, device: jax.Device, *, share: float = 1.0) -> Prepared:
+def prepare(case: Case, mesh: Mesh, *, share: float = 1.0) -> Prepared:
     """Compile a program for runs side by side.
 
     Args:
         case: what is to be timed.
-        device: where it runs.
+        mesh: of the device where it runs.
         share: of the images that an epoch should have.
     """
     name, overrides, num_images = NETWORKS[case.network]
     num_images = max(BATCH_SIZE, int(share * num_images) // BATCH_SIZE * BATCH_SIZE)
     spec = load_network(name, {**overrides, "training.matmul_precision": case.precision})
     splits = select(synthetic_dataset(num_images), spec.data)
-    mesh = Mesh(np.asarray([device]), ("runs",))
-    with jax.default_device(device):
+    with jax.default_device(mesh.devices.flat[0]):
         (alone,) = groups(spec, [0])
         one = Engine(alone, splits, mesh, side_by_side=True)
         state = one.to_host(one.init())
@@ -147,11 +147,11 @@ def prepare(case: Case, device: jax.Device, *, share: float = 1.0) -> Prepared:
 
 
 def time_cases(
-    cases: Sequence[Case], device: jax.Device, *, share: float, num_threads: int
+    cases: Sequence[Case], mesh: Mesh, *, share: float, num_threads: int
 ) -> Iterator[tuple[Case, Timing]]:
     """Times of several cases, whose programs are compiled side by side beforehand."""
     with ThreadPoolExecutor(num_threads) as pool:
-        prepared = list(pool.map(lambda case: prepare(case, device, share=share), cases))
+        prepared = list(pool.map(lambda case: prepare(case, mesh, share=share), cases))
     while prepared:
         # The state of a case is given back before the next is timed.
         yield cases[len(cases) - len(prepared)], prepared.pop(0).time()
@@ -165,7 +165,8 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of an epoch's images")
     arguments = parser.parse_args()
     case = Case(arguments.network, arguments.runs)
-    timing = prepare(case, jax.devices()[0], share=arguments.share).time()
+    mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
+    timing = prepare(case, mesh, share=arguments.share).time()
     print(json.dumps(timing._asdict()))
 
 

@@ -151,7 +151,13 @@ class Engine:
         orders = self._orders.take(first, num_epochs)
         train_fn = self._train.get(num_epochs)
         if train_fn is None:
-            train_fn = partial(train_epochs, self._spec, self._graph, num_epochs)
+            train_fn = partial(
+                train_epochs,
+                self._spec,
+                self._graph,
+                num_epochs,
+                side_by_side=self._side_by_side,
+            )
             train_fn = jax.jit(self._over_mesh(train_fn, num_shared=2), donate_argnums=0)
             self._train[num_epochs] = train_fn
         placed = None if orders is None else self._put(orders)

@@ -34,6 +34,8 @@ def train_epochs(
     orders: Orders,
     epoch: UInt32[Array, ""],
     splits: Mapping[str, Split],
+    *,
+    side_by_side: bool,
 ) -> tuple[TrainState, Measurements]:
     """The state after some epochs, and what was measured of them.
 
@@ -46,7 +48,9 @@ def train_epochs(
         orders: of the images in each epoch; None to draw them from the seed.
         epoch: number of epochs before these.
         splits: images and labels on the device, at least `train` and what is monitored.
+        side_by_side: whether this is to be mapped over runs with `vmap`.
     """
+    if_active = _select_if_active if side_by_side else _branch_if_active
 
     def go_on(state: TrainState) -> tuple[TrainState, Measurements]:
         gradients = ()
@@ -71,13 +75,13 @@ def train_epochs(
             state: TrainState, each: tuple[UInt32[Array, ""], Int[Array, " images"] | None]
         ) -> tuple[TrainState, Float[Array, " steps"]]:
             train_fn = partial(train_epoch, spec, step_fn, run, *each, splits["train"])
-            return _if_active(train_fn, state)
+            return if_active(train_fn, state)
 
         epochs = epoch + jnp.arange(num_epochs, dtype=jnp.uint32)
         return jax.lax.scan(train_once, state, (epochs, orders))
 
     was_active = state.progress.is_active
-    state, measurements = _if_active(go_on, state)
+    state, measurements = if_active(go_on, state)
     return state, measurements._replace(was_active=was_active)
 
 
@@ -87,10 +91,24 @@ def monitored_splits(spec: Network) -> list[str]:
     return sorted(names - {"gradient"})
 
 
-def _if_active(
+def _select_if_active(
     go_on: Callable[[TrainState], tuple[TrainState, Out]], state: TrainState
 ) -> tuple[TrainState, Out]:
     """What a function gives for a run that goes on; the same state and ones for one that has ended.
+
+    The choice is written out where runs lie side by side: `vmap` makes one of a branch as well, but
+    gives all that the branch reads a row for each run, the training images too.
+    """
+    after, found = go_on(state)
+    choose = partial(jnp.where, state.progress.is_active)
+    ones = jax.tree.map(jnp.ones_like, found)
+    return jax.tree.map(choose, after, state), jax.tree.map(choose, found, ones)
+
+
+def _branch_if_active(
+    go_on: Callable[[TrainState], tuple[TrainState, Out]], state: TrainState
+) -> tuple[TrainState, Out]:
+    """The same for runs one after another, as a branch: those that have ended take no time.
 
     Runs that no rule ends take this way as well, for the sake of their bits: XLA compiles a branch
     by itself. Outside of one, it merges a step or a sum with what is around it and rounds otherwise

@@ -25,7 +25,12 @@ Tree = TypeVar("Tree")
 
 
 def trace_training(
-    group: Group, splits: Mapping[str, Split], *, num_epochs: int, side_by_side: bool
+    group: Group,
+    splits: Mapping[str, Split],
+    *,
+    num_epochs: int,
+    side_by_side: bool,
+    sharding: jax.sharding.Sharding | None = None,
 ) -> jax.stages.Traced:
     """What the runs of a group do from one measurement to the next, on one device.
 
@@ -37,29 +42,31 @@ def trace_training(
         splits: images and labels as `select` gives them; only their shapes and types are looked at.
         num_epochs: from one measurement to the next.
         side_by_side: all runs at once, as on an accelerator, or one after another, as on a CPU.
+        sharding: of all arrays, on a device that need not be there; None to leave it open.
     """
     spec = group.template
     graph = nnx.split(nnx.eval_shape(lambda: draw_network(spec, key=jax.random.key(0))))[0]
     names = sorted({"train", *monitored_splits(spec)})
-    data = {name: _abstract(splits[name]) for name in names}
+    data = {name: splits[name] for name in names}
     seeds = np.asarray(group.seeds, np.uint32)
-    run = _abstract(RunInputs(seeds, hyperparameters(group.specs), rules(group.specs)))
+    run = RunInputs(seeds, hyperparameters(group.specs), rules(group.specs))
     orders = None
     if spec.training.replay is not None:
         shape = (len(group.runs), num_epochs, len(splits["train"].labels))
         orders = jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(np.int64))
+    state = abstract_state(spec, len(group.runs))
+    epoch = jax.ShapeDtypeStruct((), np.uint32)
+    arguments = _abstract((state, run, orders, epoch, data), sharding)
     train_fn = over_runs(
-        partial(train_epochs, spec, graph, num_epochs), num_shared=2, side_by_side=side_by_side
+        partial(train_epochs, spec, graph, num_epochs, side_by_side=side_by_side),
+        num_shared=2,
+        side_by_side=side_by_side,
     )
     with jax.default_matmul_precision(spec.training.matmul_precision):
-        return jax.jit(train_fn, donate_argnums=0).trace(
-            abstract_state(spec, len(group.runs)),
-            run,
-            orders,
-            jax.ShapeDtypeStruct((), np.uint32),
-            data,
-        )
+        return jax.jit(train_fn, donate_argnums=0, out_shardings=sharding).trace(*arguments)
 
 
-def _abstract(tree: Tree) -> Tree:
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+def _abstract(tree: Tree, sharding: jax.sharding.Sharding | None) -> Tree:
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    )

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+from jax.sharding import Mesh
 from project import ROOT, run
 
 from benchmarks import agreement, step_times
@@ -68,12 +70,12 @@ def test_fifty_steps_are_made_of_each_network(monkeypatch: pytest.MonkeyPatch) -
 def test_devices_that_compute_something_else_are_told_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one, other = jax.devices()[:2]
+    one, other = (Mesh(np.asarray([device]), ("runs",)) for device in jax.devices()[:2])
     assert agreement.compare("784-30-10", other, one).is_good
     train = agreement._Trainer.train
 
     def train_with_other_pixels(self, first):
-        if self._device == other:
+        if self._device == other.devices.flat[0]:
             mutant = lambda images, spec: images.astype(spec.training.dtype) / 255  # noqa: E731
             monkeypatch.setattr(step, "pixels", mutant)
         found = train(self, first)
@@ -89,7 +91,8 @@ def test_devices_that_compute_something_else_are_told_apart(
 
 def test_a_step_is_timed_with_its_memory_and_its_compilation() -> None:
     case = step_times.Case("784-30-10", 2)
-    ((same, timing),) = step_times.time_cases([case], jax.devices()[0], share=0.002, num_threads=1)
+    mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
+    ((same, timing),) = step_times.time_cases([case], mesh, share=0.002, num_threads=1)
     assert same == case
     # Parameters of two runs, 10 test images and 100 training images at least.
     assert timing.megabytes > (2 * 4 * 23_860 + 110 * 784) / 1e6

@@ -11,15 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.sharding import Mesh
 
 from benchmarks import count_step, forms, one_kernel
 from nndl_jax import epoch as epochs
+from nndl_jax.engine import Engine
 from nndl_jax.losses import build_loss
 from nndl_jax.model import draw_network
 from nndl_jax.optimizer import hyperparameters
-from nndl_jax.state import RunInputs, init_state
+from nndl_jax.selection import select
+from nndl_jax.state import init_state
 from nndl_jax.step import StepKeys, build_step
-from nndl_jax.stopping import rules
 from nndl_jax.variants import groups
 
 NUM_RUNS = 2
@@ -133,21 +135,14 @@ def test_one_kernel_is_lowered_for_cuda():
 
 def trained_side_by_side(spec, dataset, form):
     """Runs before and after an epoch, mapped as on an accelerator; the last has ended before."""
-    group = groups(spec, range(NUM_RUNS))[0]
-    template = group.template
-    graph = nnx.split(nnx.eval_shape(lambda: draw_network(template, key=jax.random.key(0))))[0]
-    seeds = np.asarray(group.seeds, np.uint32)
-    inputs = RunInputs(seeds, hyperparameters(group.specs), rules(group.specs))
-    state = jax.vmap(partial(init_state, template))(seeds)
-    active = jnp.array([True] * (NUM_RUNS - 1) + [False])
-    state = state._replace(progress=state.progress._replace(is_active=active))
-    splits = {name: getattr(dataset, name) for name in ("train", "test")}
-
-    def train(state, run):
-        return epochs.train_epochs(template, graph, 1, state, run, None, jnp.uint32(3), splits)
-
+    (group,) = groups(spec, range(NUM_RUNS))
+    mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
     with form():
-        return state, jax.jit(jax.vmap(train))(state, inputs)
+        engine = Engine(group, select(dataset, spec.data), mesh, side_by_side=True)
+        state = engine.to_host(engine.init())
+        active = np.array([True] * (NUM_RUNS - 1) + [False])
+        state = state._replace(progress=state.progress._replace(is_active=active))
+        return state, engine.to_host(engine.run(engine.to_devices(state), 0))
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +158,9 @@ def of_the_library(small_network, small_dataset):
     "form",
     [
         forms.sums,
-        partial(forms.together, forms.selection, partial(forms.loop, ahead=17, unroll=2)),
+        partial(forms.loop, ahead=17, unroll=2),
     ],
-    ids=["sums", "selection and loop"],
+    ids=["sums", "loop"],
 )
 def test_a_form_trains_as_the_library_does(small_dataset, of_the_library, form):
     spec, before, (after, measured) = of_the_library
@@ -183,11 +178,11 @@ def test_a_form_trains_as_the_library_does(small_dataset, of_the_library, form):
 
 
 def test_a_form_ends_with_its_context():
-    whole = [epochs.train_epoch, epochs._if_active, forms.DenseLayer.weighted_input]
-    with forms.FORMS["selection, sums, unroll-20"]():
-        inside = [epochs.train_epoch, epochs._if_active, forms.DenseLayer.weighted_input]
+    whole = [epochs.train_epoch, forms.DenseLayer.weighted_input]
+    with forms.FORMS["sums, unroll-20"]():
+        inside = [epochs.train_epoch, forms.DenseLayer.weighted_input]
     assert not set(whole) & set(inside)
-    assert whole == [epochs.train_epoch, epochs._if_active, forms.DenseLayer.weighted_input]
+    assert whole == [epochs.train_epoch, forms.DenseLayer.weighted_input]
 
 
 def test_every_flag_is_known():

@@ -194,9 +194,9 @@ def test_matrices_are_multiplied_as_precisely_as_the_document_says(
 ):
     seen, train_epochs = [], engine.train_epochs
 
-    def spy(*args):
+    def spy(*args, **kwargs):
         seen.append(jax.config.jax_default_matmul_precision)  # pyright: ignore
-        return train_epochs(*args)
+        return train_epochs(*args, **kwargs)
 
     monkeypatch.setattr(engine, "train_epochs", spy)
     spec = small_network({"training.matmul_precision": precision, "monitors": ["train_cost"]})
