@@ -105,7 +105,7 @@ class _Trainer:
     def __init__(self, spec: Network, dataset: Dataset, mesh: Mesh, *, side_by_side: bool) -> None:
         (group,) = groups(spec, SEEDS)
         self._device = mesh.devices.flat[0]
-        self._engine = Engine(group, select(dataset, spec.data), mesh, side_by_side=side_by_side)
+        self._engine = Engine(group, select(dataset, spec), mesh, side_by_side=side_by_side)
 
     def draw(self) -> TrainState:
         """The state before the first step, as this device draws it, in host memory."""

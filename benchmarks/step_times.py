@@ -124,7 +124,7 @@ def prepare(case: Case, mesh: Mesh, *, share: float = 1.0) -> Prepared:
     name, overrides, num_images = NETWORKS[case.network]
     num_images = max(BATCH_SIZE, int(share * num_images) // BATCH_SIZE * BATCH_SIZE)
     spec = load_network(name, {**overrides, "training.matmul_precision": case.precision})
-    splits = select(synthetic_dataset(num_images), spec.data)
+    splits = select(synthetic_dataset(num_images), spec)
     with jax.default_device(mesh.devices.flat[0]):
         (alone,) = groups(spec, [0])
         one = Engine(alone, splits, mesh, side_by_side=True)

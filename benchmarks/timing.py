@@ -100,7 +100,7 @@ def synthetic_dataset(num_train: int) -> Dataset:
 def engine_work(spec: Network, dataset: Dataset, *, num_runs: int = 1) -> Work:
     """An epoch of the engine as `train` drives it: shuffling, costs and monitors included."""
     mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
-    engine = Engine(groups(spec, range(num_runs))[0], select(dataset, spec.data), mesh)
+    engine = Engine(groups(spec, range(num_runs))[0], select(dataset, spec), mesh)
     state = engine.init()
     numbers = itertools.count()
 

@@ -36,8 +36,9 @@ def read(
 
 
 def shift(
-    images: UInt8[Array, "batch pixels"], copies: Int[Array, " batch"]
-) -> UInt8[Array, "batch pixels"]:
+    images: UInt8[Array, "batch pixels"] | Float[Array, "batch pixels"],
+    copies: Int[Array, " batch"],
+) -> UInt8[Array, "batch pixels"] | Float[Array, "batch pixels"]:
     """Each image shifted as its number in `SHIFTS` says; rows and columns laid bare are white."""
     square = images.reshape(-1, *_SHAPE)
     framed = jnp.pad(square, ((0, 0), (1, 1), (1, 1)))

@@ -20,14 +20,16 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 from nndl_jax.activations import ACTIVATIONS, ActivationFn
-from nndl_jax.evaluation import Images, pixels
+from nndl_jax.evaluation import pixels
 from nndl_jax.faults import SpecError
 from nndl_jax.layers import DenseLayer
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Network
 from nndl_jax.schema.backpropagation import Loss
+from nndl_jax.selection import read_images
 
 _CANCELS = {
     "cross-entropy": ACTIVATIONS["sigmoid"],
@@ -68,21 +70,26 @@ class Backpropagated(NamedTuple):
 
 
 def backpropagate(
-    model: FeedforwardNetwork, images: Images, targets: Float[Array, "batch out"], spec: Network
+    model: FeedforwardNetwork,
+    images: ArrayLike,
+    targets: Float[Array, "batch out"],
+    spec: Network,
 ) -> Backpropagated:
     """The gradient of a network's mean cost over a mini-batch; penalties are left out.
 
     Args:
         model: the network.
-        images: bytes, or pixels in 0 .. 1.
+        images: as `evaluate` takes them: whole bytes of any type, or pixels in 0 .. 1.
         targets: the book's y, an image to a row; `nndl_jax.losses.encode` makes them of labels.
         spec: the document that the network was built from.
 
     Raises:
         SpecError: the chapter does not know one of the layers, or the loss.
+        ValueError: images are no pixels; says what was found.
     """
     layers = layers_of(model, spec)
-    return backpropagate_layers(layers, pixels(images, spec), targets, _loss_of(spec))
+    inputs = pixels(jnp.asarray(read_images(images, spec.data)), spec)
+    return backpropagate_layers(layers, inputs, targets, _loss_of(spec))
 
 
 def backpropagate_layers(

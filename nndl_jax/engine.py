@@ -13,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
 from nndl_jax.datasets import Split
-from nndl_jax.epoch import monitored_splits, train_epochs
+from nndl_jax.epoch import train_epochs
 from nndl_jax.faults import SpecError
 from nndl_jax.legacy import epoch_orders, initial_layers
 from nndl_jax.model import FeedforwardNetwork, draw_network
@@ -69,14 +69,13 @@ class Engine:
         side_by_side: bool | None = None,
     ) -> None:
         self.group = group
-        self._spec = spec = group.template
+        self._spec = group.template
         self._mesh = mesh
         # A CPU gains nothing from it, and it now and then changes bits there.
         is_cpu = mesh.devices.flat[0].platform == "cpu"
         self._side_by_side = not is_cpu if side_by_side is None else side_by_side
-        names = sorted({"train", *monitored_splits(spec)})
         everywhere = NamedSharding(self._mesh, _EVERYWHERE)
-        self._splits = jax.device_put({name: splits[name] for name in names}, everywhere)
+        self._splits = jax.device_put(dict(splits), everywhere)
         numbers = (hyperparameters(group.specs), rules(group.specs))
         seeds = self._put(np.asarray(group.seeds, np.uint32))
         self._inputs = RunInputs(seeds, *jax.tree.map(self._put, numbers))

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
+from numpy.typing import ArrayLike
 
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import predict
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Network
+from nndl_jax.selection import read_images
 
 
 class Vote(NamedTuple):
@@ -21,15 +23,21 @@ class Vote(NamedTuple):
     """The digit that each network takes each image for."""
 
 
-def vote(models: Sequence[FeedforwardNetwork], split: Split, spec: Network) -> Vote:
-    """A vote of networks on each image of a split.
+def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: Network) -> Vote:
+    """A vote of networks on each image.
 
     Args:
         models: at least one network.
-        split: images of 784 bytes; labels are not looked at.
+        images: what `predict` takes.
         spec: the document that the networks were built from.
+
+    Raises:
+        ValueError: there is no network, or what `predict` raises.
     """
-    votes = np.stack([predict(model, split, spec) for model in models])
+    if not models:
+        raise ValueError("there are no networks to vote; give at least one")
+    pictures = read_images(images, spec.data)
+    votes = np.stack([predict(model, pictures, spec) for model in models])
     return Vote(plurality(votes), votes)
 
 

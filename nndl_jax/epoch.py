@@ -14,9 +14,10 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import Evaluation, measure
-from nndl_jax.gradients import bias_gradients
+from nndl_jax.gradients import mean_bias_gradients
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Network
+from nndl_jax.selection import monitored_splits
 from nndl_jax.state import Measurements, RunInputs, TrainState
 from nndl_jax.step import build_step, train_epoch
 from nndl_jax.stopping import advance, has_rules
@@ -55,7 +56,7 @@ def train_epochs(
     def go_on(state: TrainState) -> tuple[TrainState, Measurements]:
         gradients = ()
         if "gradient_norms" in spec.monitors:
-            gradients = bias_gradients(nnx.merge(graph, state.params), splits["train"], spec)
+            gradients = mean_bias_gradients(nnx.merge(graph, state.params), splits["train"], spec)
         state, costs = train_only(state)
         model = nnx.merge(graph, state.params)
         evaluations = {
@@ -83,12 +84,6 @@ def train_epochs(
     was_active = state.progress.is_active
     state, measurements = if_active(go_on, state)
     return state, measurements._replace(was_active=was_active)
-
-
-def monitored_splits(spec: Network) -> list[str]:
-    """The splits that a document's monitors are measured on: `train`, `validation`, `test`."""
-    names = {monitor.split("_")[0] for monitor in spec.monitors}
-    return sorted(names - {"gradient"})
 
 
 def _select_if_active(

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
+from numpy.typing import ArrayLike
 
 from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.optimizer import Hyperparameters, hyperparameters_of, is_weight
 from nndl_jax.schema import Conv, Network
+from nndl_jax.selection import read_images, read_split
 
 Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
 """Bytes of images, or inputs of examples written out in a document."""
@@ -29,8 +31,8 @@ _CONV_CHUNK = 100
 class Evaluation(NamedTuple):
     """Measurements on one split."""
 
-    num_correct: Int[Array | np.ndarray, "*runs"]
-    """Images classified rightly."""
+    num_correct: Int[Array | np.ndarray, "*runs"] | None
+    """Images classified rightly; None where a document's own examples are no digits."""
     num_images: Int[Array | np.ndarray, "*runs"] | int
     """Images in the split."""
     cost: Float[Array | np.ndarray, "*runs"]
@@ -40,17 +42,27 @@ class Evaluation(NamedTuple):
 
     @property
     def accuracy(self) -> Float[np.ndarray, "*runs"] | np.float64:
-        """Fraction of images classified rightly, exact in float64."""
+        """Fraction of images classified rightly, 0 to 1, exact in float64.
+
+        Raises:
+            ValueError: nothing was classified, for examples are no digits.
+        """
+        if self.num_correct is None:
+            raise ValueError(
+                "examples written out in a document are no digits and have no accuracy; look at "
+                "cost or output"
+            )
         return np.asarray(self.num_correct) / np.asarray(self.num_images)
 
 
 def pixels(images: Images, spec: Network) -> Float[Array, "*batch pixels"]:
     """Images as the book's program sees them: byte / 256, from 0 (white) to 255/256 (black).
 
-    Inputs of examples are numbers already and stay as they are.
+    Floats stay as they are, and so do all inputs where the document has examples of its own.
     """
     inputs = images.astype(spec.training.dtype)
-    return inputs / 256 if images.dtype == jnp.uint8 else inputs
+    are_bytes = images.dtype == jnp.uint8 and spec.data.examples is None
+    return inputs / 256 if are_bytes else inputs
 
 
 def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluation:
@@ -61,33 +73,46 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
 
     Args:
         model: the network.
-        split: images of 784 bytes, labels 0 .. 9.
+        split: at least one image, as whole bytes 0 .. 255 of any type or floats 0 .. 1, of the
+            shape (images, 784) or (images, 28, 28); with a digit each, 0 .. 9, also one-hot. Where
+            the document has examples of its own, inputs and targets like theirs.
         spec: the document that the network was built from, for its targets, loss and penalties.
+
+    Raises:
+        TypeError: the split is no `Split`.
+        ValueError: images are no pixels, or labels no digits; says what was found.
     """
+    split = read_split(split, spec.data)
     graph, params = nnx.split(model)
     numbers = hyperparameters_of(spec)
-    return _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
+    found = _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
+    return found if spec.data.examples is None else found._replace(num_correct=None)
 
 
-def predict(model: FeedforwardNetwork, split: Split, spec: Network) -> Int[np.ndarray, " images"]:
-    """The digit that a network takes each image of a split for.
+def predict(
+    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Network
+) -> Int[np.ndarray, " images"]:
+    """The digit that a network takes each image for.
+
+    Four outputs of binary targets can spell 10 to 15, which are no digits.
 
     Args:
         model: the network.
-        split: images of 784 bytes; labels are not looked at.
+        images: as `evaluate` takes them, alone or in a split, whose labels are not looked at; also
+            a single one, (784,) or (28, 28), which gives one digit.
         spec: the document that the network was built from.
+
+    Raises:
+        ValueError: they are no images, or the document has examples of its own, which are no
+            digits; says what was found.
     """
+    pictures, size = read_images(images, spec.data), _chunk_size(spec)
     graph, params = nnx.split(model)
-    size = _chunk_size(spec)
-    starts = range(0, len(split.labels), size)
-    return np.concatenate(
-        [
-            np.asarray(
-                _predict(params, split.images[start : start + size], graph=graph, spec=spec.bare())
-            )
-            for start in starts
-        ]
-    )
+    digits = [
+        np.asarray(_predict(params, pictures[at : at + size], graph=graph, spec=spec.bare()))
+        for at in range(0, len(pictures), size)
+    ]
+    return np.concatenate([np.zeros(0, np.int32), *digits])
 
 
 def measure(

@@ -15,6 +15,7 @@ from nndl_jax.layers import MaxPoolLayer
 from nndl_jax.losses import build_loss, encode
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Network
+from nndl_jax.selection import read_split
 
 
 def bias_gradients(
@@ -27,9 +28,20 @@ def bias_gradients(
 
     Args:
         model: the network.
-        split: images and labels, or inputs and targets.
+        split: images and labels as `evaluate` takes them, or inputs and targets.
         spec: the document that the network was built from, for its loss and its targets.
+
+    Raises:
+        TypeError: the split is no `Split`.
+        ValueError: images are no pixels, or labels no digits; says what was found.
     """
+    return mean_bias_gradients(model, read_split(split, spec.data), spec)
+
+
+def mean_bias_gradients(
+    model: FeedforwardNetwork, split: Split, spec: Network
+) -> tuple[Float[Array, " units"], ...]:
+    """The same, inside a compiled program."""
     loss_fn = build_loss(spec)
     graph, params = nnx.split(model)
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)

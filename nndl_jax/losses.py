@@ -88,6 +88,11 @@ def encode(
     """Targets of a batch of labels: one-hot, or the digit's four bits, lowest first (ch. 1).
 
     Targets that a document writes out stay as they are.
+
+    Args:
+        labels: digits, 0 to 9, which are not looked at here: `nndl_jax.arrays.as_labels` does.
+        data: what the document says of targets.
+        dtype: of the targets.
     """
     if data.examples is not None:
         return labels.astype(dtype)
@@ -104,7 +109,15 @@ def decode(outputs: Float[Array, "batch out"], data: Data) -> Int[Array, " batch
     """Labels that output activations (or logits of one-hot targets) stand for.
 
     Four bits can spell 10 to 15, which are no digits and so always wrong.
+
+    Raises:
+        ValueError: the document has examples of its own, whose outputs stand for no labels.
     """
+    if data.examples is not None:
+        raise ValueError(
+            "outputs for examples written out in a document stand for no digits; look at the "
+            "outputs themselves, model(inputs), or at the cost"
+        )
     match data.targets:
         case "one-hot":
             return jnp.argmax(outputs, axis=-1).astype(jnp.int32)

@@ -14,7 +14,7 @@ from flax import nnx
 
 from nndl_jax.datasets import Split
 from nndl_jax.engine import over_runs
-from nndl_jax.epoch import monitored_splits, train_epochs
+from nndl_jax.epoch import train_epochs
 from nndl_jax.model import draw_network
 from nndl_jax.optimizer import hyperparameters
 from nndl_jax.state import RunInputs, abstract_state
@@ -46,17 +46,15 @@ def trace_training(
     """
     spec = group.template
     graph = nnx.split(nnx.eval_shape(lambda: draw_network(spec, key=jax.random.key(0))))[0]
-    names = sorted({"train", *monitored_splits(spec)})
-    data = {name: splits[name] for name in names}
     seeds = np.asarray(group.seeds, np.uint32)
     run = RunInputs(seeds, hyperparameters(group.specs), rules(group.specs))
     orders = None
     if spec.training.replay is not None:
         shape = (len(group.runs), num_epochs, len(splits["train"].labels))
-        orders = jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(np.int64))
+        orders = jax.ShapeDtypeStruct(shape, np.int64)
     state = abstract_state(spec, len(group.runs))
     epoch = jax.ShapeDtypeStruct((), np.uint32)
-    arguments = _abstract((state, run, orders, epoch, data), sharding)
+    arguments = _abstract((state, run, orders, epoch, dict(splits)), sharding)
     train_fn = over_runs(
         partial(train_epochs, spec, graph, num_epochs, side_by_side=side_by_side),
         num_shared=2,
@@ -67,6 +65,10 @@ def trace_training(
 
 
 def _abstract(tree: Tree, sharding: jax.sharding.Sharding | None) -> Tree:
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
-    )
+    """Shapes, with the types that JAX gives to arrays of the host."""
+
+    def shape_of(leaf: np.ndarray | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        dtype = jax.dtypes.canonicalize_dtype(leaf.dtype, allow_extended_dtype=True)
+        return jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=sharding)
+
+    return jax.tree.map(shape_of, tree)

@@ -20,7 +20,7 @@ from nndl_jax.engine import Engine, spread
 from nndl_jax.memory import check_memory
 from nndl_jax.model import FeedforwardNetwork, check_supported
 from nndl_jax.schema import Network
-from nndl_jax.selection import select
+from nndl_jax.selection import read_dataset, select, splits_read
 from nndl_jax.state import Measurements, TrainState, abstract_state
 from nndl_jax.variants import Run, groups, list_runs
 
@@ -87,7 +87,8 @@ def train(
 
     Args:
         spec: the document; with `vary`, all its variants are trained.
-        dataset: images and labels, `load_mnist(folder)` or `load_dataset(path)`.
+        dataset: images and labels, `load_mnist(folder)`, `load_dataset(path)` or a `Dataset` of
+            one's own; the splits that the document trains on and measures are looked at once.
         seeds: a run of every variant for each. A seed fixes all that is random in its run.
         mesh: devices to train on, whatever the shape of the mesh; None for all that JAX has.
         resume: a snapshot of the same document, seeds and data set to go on from; ends with the
@@ -95,17 +96,21 @@ def train(
 
     Raises:
         SpecError: the document asks for what is not built, or does not fit in memory.
+        TypeError: the data set is no `Dataset` of splits.
+        ValueError: images are no pixels, labels no digits, or a split that is needed has none.
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
     members = groups(spec, seeds)
     for group in members:
         check_supported(group.specs[0])
         check_memory(group.specs[0], len(group.runs))
+    names = [name for group in members for name in splits_read(group.specs[0])]
+    dataset = read_dataset(dataset, names)
     runs = list_runs(spec, seeds)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
     meshes = spread([len(group.runs) for group in members], mesh)
     engines = [
-        Engine(group, select(dataset, group.specs[0].data), own)
+        Engine(group, select(dataset, group.specs[0]), own)
         for group, own in zip(members, meshes, strict=True)
     ]
     states = [

@@ -18,6 +18,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 _CHECKED = (
     "activations",
     "analysis",
+    "arrays",
     "augmentation",
     "backpropagation",
     "backpropagation_forms",

@@ -195,7 +195,7 @@ def spelt_masks(spec, seeds):
     """The bits of which inputs stayed, by run and step of two epochs."""
     (group,) = groups(spec, seeds)
     mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
-    engine = Engine(group, select(NOBODY, spec.data), mesh)
+    engine = Engine(group, select(NOBODY, spec), mesh)
     state, first = engine.run(engine.init(), 0)
     _, second = engine.run(state, 1)
     costs = np.concatenate([first.batch_costs, second.batch_costs], axis=1)

@@ -66,7 +66,7 @@ def by_the_oracle(spec, dataset, *, dtype=np.float64, order=slice(None)):
         layer._replace(weight=layer.weight.astype(dtype), bias=layer.bias.astype(dtype))
         for layer in layers
     ]
-    split = select(dataset, spec.data)["train"]
+    split = select(dataset, spec)["train"]
     labels, num_images = split.labels, len(split.labels)
     images = (split.images[:, order] / 256).astype(dtype)
     targets = [oracle.target(label, spec.data.targets).astype(dtype) for label in labels]

@@ -138,7 +138,7 @@ def trained_side_by_side(spec, dataset, form):
     (group,) = groups(spec, range(NUM_RUNS))
     mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
     with form():
-        engine = Engine(group, select(dataset, spec.data), mesh, side_by_side=True)
+        engine = Engine(group, select(dataset, spec), mesh, side_by_side=True)
         state = engine.to_host(engine.init())
         active = np.array([True] * (NUM_RUNS - 1) + [False])
         state = state._replace(progress=state.progress._replace(is_active=active))

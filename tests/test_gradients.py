@@ -85,7 +85,7 @@ def monitored(small_network, small_dataset):
     for result in train(spec, small_dataset):
         results.append(result)
         layers.append(oracle.copy_layers(result.model(0)))
-    return results, layers, select(small_dataset, spec.data)["train"]
+    return results, layers, select(small_dataset, spec)["train"]
 
 
 def norms_of(result):

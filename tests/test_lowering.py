@@ -62,7 +62,7 @@ def programs(name: str) -> Iterator[jax.stages.Traced]:
         )
         if alike not in seen:
             seen.add(alike)
-            splits = select(like_mnist(), template.data)
+            splits = select(like_mnist(), template)
             num_epochs = min(training.epochs, training.evaluate_every)
             yield trace_training(group, splits, num_epochs=num_epochs, side_by_side=True)
 
@@ -112,7 +112,7 @@ def test_what_has_no_place_in_a_program_is_seen(what: str, platform: str, functi
 def test_what_is_traced_is_what_an_engine_runs(small_network, small_dataset) -> None:
     spec = small_network({"training.epochs": 4, "training.evaluate_every": 2})
     (group,) = groups(spec, SEEDS)
-    splits = select(small_dataset, spec.data)
+    splits = select(small_dataset, spec)
     one_device = jax.sharding.Mesh(np.asarray(jax.devices()[:1]), ("runs",))
     engine = Engine(group, splits, one_device, side_by_side=True)
     traced = trace_training(group, splits, num_epochs=2, side_by_side=True)
@@ -133,7 +133,7 @@ def test_what_is_traced_is_what_an_engine_runs(small_network, small_dataset) -> 
 def test_runs_side_by_side_are_runs_one_after_another(small_network, small_dataset) -> None:
     spec = small_network({"training.epochs": 2})
     (group,) = groups(spec, range(3))
-    splits = select(small_dataset, spec.data)
+    splits = select(small_dataset, spec)
     mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:1]), ("runs",))
     states = []
     for side_by_side in (False, True):

@@ -7,7 +7,7 @@ import oracle
 import pytest
 
 from nndl_jax import build_model, load_mnist, train
-from nndl_jax.schema import Data, Example
+from nndl_jax.datasets import SPLITS
 from nndl_jax.selection import select
 from nndl_jax.state import RunKeys
 
@@ -28,26 +28,40 @@ EXAMPLES = {
 }
 
 
+MEASURED = ["train_cost", "validation_cost", "test_cost"]
+
+
+@pytest.fixture
+def choose(small_network):
+    """A function from a data set and fields of `data` to the splits that a document reads of it."""
+
+    def build(dataset, **data):
+        changes = {f"data.{field}": value for field, value in data.items()}
+        return select(dataset, small_network({"monitors": MEASURED, **changes}))
+
+    return build
+
+
 def contents(split):
     return [(image.tobytes(), int(label)) for image, label in zip(*split, strict=True)]
 
 
-def test_everything_is_read_unless_a_document_says_otherwise(small_dataset):
-    for name, split in select(small_dataset, Data()).items():
+def test_everything_is_read_unless_a_document_says_otherwise(small_dataset, choose):
+    for name, split in choose(small_dataset).items():
         assert contents(split) == contents(getattr(small_dataset, name))
 
 
 @pytest.mark.parametrize("digits", [(0, 1), (1, 0), (7, 3, 5)])
-def test_digits_are_kept_in_every_split_with_their_images(small_dataset, digits):
-    for name, split in select(small_dataset, Data(digits=digits)).items():
+def test_digits_are_kept_in_every_split_with_their_images(small_dataset, choose, digits):
+    for name, split in choose(small_dataset, digits=digits).items():
         whole = contents(getattr(small_dataset, name))
         assert contents(split) == [(image, label) for image, label in whole if label in digits]
         assert set(split.labels) == set(digits)
 
 
-def test_first_images_are_counted_after_digits_are_chosen(small_dataset):
-    chosen = select(small_dataset, Data(digits=(0, 1)))
-    found = select(small_dataset, Data(digits=(0, 1), train_images=5, validation_images=3))
+def test_first_images_are_counted_after_digits_are_chosen(small_dataset, choose):
+    chosen = choose(small_dataset, digits=(0, 1))
+    found = choose(small_dataset, digits=(0, 1), train_images=5, validation_images=3)
     assert contents(found["train"]) == contents(chosen["train"])[:5]
     assert contents(found["validation"]) == contents(chosen["validation"])[:3]
     assert contents(found["test"]) == contents(chosen["test"])
@@ -61,15 +75,15 @@ def test_first_images_are_counted_after_digits_are_chosen(small_dataset):
         ({"train_images": 1_000_000, "validation_images": 60}, [120, 60, 70]),
     ],
 )
-def test_each_split_has_a_limit_of_its_own(small_dataset, limits, sizes):
-    found = select(small_dataset, Data(**limits))
-    assert [len(split.labels) for split in found.values()] == sizes
+def test_each_split_has_a_limit_of_its_own(small_dataset, choose, limits, sizes):
+    found = choose(small_dataset, **limits)
+    assert [len(found[name].labels) for name in SPLITS] == sizes
     assert contents(found["train"]) == contents(small_dataset.train)[: sizes[0]]
 
 
-def test_a_fifth_of_mnist_is_zeros_and_ones(mnist_folder):
+def test_a_fifth_of_mnist_is_zeros_and_ones(mnist_folder, choose):
     # The book says that the data fall by about 80 %: 4,932 zeros and 5,678 ones to train on.
-    found = select(load_mnist(mnist_folder), Data(digits=(0, 1)))
+    found = choose(load_mnist(mnist_folder), digits=(0, 1))
     counts = {name: np.bincount(split.labels).tolist() for name, split in found.items()}
     assert counts == {"train": [4932, 5678], "validation": [991, 1064], "test": [980, 1135]}
     assert sum(counts["train"]) == 10_610
@@ -87,10 +101,9 @@ def test_monitors_are_measured_on_the_digits_chosen(small_network, small_dataset
     assert result.metrics["test_cost"][0] == pytest.approx(cost, rel=1e-5)
 
 
-def test_examples_take_the_place_of_images(small_dataset):
-    data = Data(examples=(Example(inputs=(1.0, 0.5), targets=(0.0,)),))
-    ((name, split),) = select(small_dataset, data).items()
-    assert (name, split.images.tolist(), split.labels.tolist()) == ("train", [[1.0, 0.5]], [[0.0]])
+def test_examples_take_the_place_of_images(small_dataset, small_network):
+    ((name, split),) = select(small_dataset, small_network(EXAMPLES)).items()
+    assert (name, split.images.tolist(), split.labels.tolist()) == ("train", INPUTS, TARGETS)
     assert split.images.dtype == np.float64
 
 
