@@ -1,6 +1,7 @@
 """Where the stages read and write, from the root of the repository."""
 
 import os
+import sys
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
@@ -29,9 +30,28 @@ README = Path("README.md")
 
 
 def cache_folder() -> Path:
-    """Where downloads and compiled programs are kept: `NNDL_CACHE`, or the user's cache."""
+    """Where downloads and compiled programs are kept: `NNDL_CACHE`, or the user's cache.
+
+    Ends the process where that names a home folder that there is not.
+    """
     if own := os.environ.get("NNDL_CACHE"):
-        return Path(own).expanduser()
+        try:
+            return expand(own)
+        except FileNotFoundError as error:
+            sys.exit(f"error: NNDL_CACHE={own}: {error}; name another folder")
     import pooch  # It takes a third of a second, and few stages need it.
 
     return Path(pooch.os_cache("nndl_jax"))
+
+
+def expand(path: str) -> Path:
+    """The path with the home folder that `~` or `~user` stands for at its start.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        said = f"there is no home folder for the {Path(path).parts[0]!r} in it"
+        raise FileNotFoundError(said) from None
