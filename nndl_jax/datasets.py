@@ -6,7 +6,6 @@ train on, 10,000 for validation, 10,000 for the test.
 
 import hashlib
 import math
-import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,20 +16,30 @@ import safetensors.numpy
 from jaxtyping import Float, Int32, UInt8
 from safetensors import SafetensorError, safe_open
 
+from nndl_jax.arrays import as_images, as_labels, checksum
+
 SPLITS = ("train", "validation", "test")
 _ARRAYS = {
     f"{split}.{field}": kind
     for split in SPLITS
-    for field, kind in (("images", "uint8, rank 2"), ("labels", "int32, rank 1"))
+    for field, kind in (("images", "U8, rank 2"), ("labels", "I32, rank 1"))
 }
+_CHECKSUM = {"checksum": "U8, rank 1"}
+"""An array as well: two metadata would stand in the file in any order."""
 
 
 class MnistFile(NamedTuple):
-    """What is known of a published file: its size and sum as compressed, the array inside."""
+    """What is known of a published file: its size and sum as compressed, and what is inside."""
 
     num_bytes: int
     sha256: str
     shape: tuple[int, ...]
+    unpacked_sha256: str
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """Size of the IDX file inside: a magic number, each length, and a byte a number."""
+        return 4 + 4 * len(self.shape) + math.prod(self.shape)
 
 
 MNIST_FILES: Mapping[str, MnistFile] = {
@@ -38,21 +47,25 @@ MNIST_FILES: Mapping[str, MnistFile] = {
         9_912_422,
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         (60_000, 28, 28),
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     ),
     "train-labels-idx1-ubyte.gz": MnistFile(
         28_881,
         "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
         (60_000,),
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     ),
     "t10k-images-idx3-ubyte.gz": MnistFile(
         1_648_877,
         "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         (10_000, 28, 28),
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     ),
     "t10k-labels-idx1-ubyte.gz": MnistFile(
         4_542,
         "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
         (10_000,),
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 }
 
@@ -60,7 +73,10 @@ MNIST_FILES: Mapping[str, MnistFile] = {
 class Split(NamedTuple):
     """Images with their labels: pixels row by row, 0 is white and 255 is black.
 
-    A document's own examples stand here as float inputs and targets.
+    This is the form that programs take. `train`, `evaluate`, `predict`, `vote` and `save_dataset`
+    convert what means the same for certain, and refuse the rest: `nndl_jax.arrays` says what.
+    Floats are pixels from 0 (white) to 1 (black). A document's own examples stand here as float
+    inputs and targets.
     """
 
     images: UInt8[np.ndarray, "images pixels"] | Float[np.ndarray, "examples in"]
@@ -77,18 +93,18 @@ class Dataset(NamedTuple):
 
 
 def load_mnist(folder: Path | str) -> Dataset:
-    """MNIST from the four gzipped IDX files as published, split as in the book.
+    """MNIST from its four IDX files, split as in the book.
 
     The first 50,000 training images train, the last 10,000 validate.
 
     Args:
-        folder: Where the files named in `MNIST_FILES` lie.
+        folder: Where the files lie, under a name that `read_published` knows.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is not, byte for byte, the published one.
+        ValueError: If a file does not hold, byte for byte, what was published.
     """
-    files = {name: _load_idx(Path(folder) / name, facts) for name, facts in MNIST_FILES.items()}
+    files = {name: _load_idx(Path(folder), name, facts) for name, facts in MNIST_FILES.items()}
     images = files["train-images-idx3-ubyte.gz"]
     labels = files["train-labels-idx1-ubyte.gz"]
     return Dataset(
@@ -99,39 +115,70 @@ def load_mnist(folder: Path | str) -> Dataset:
     )
 
 
-def _load_idx(path: Path, facts: MnistFile) -> UInt8[np.ndarray, "..."]:
-    header = struct.pack(f">{1 + len(facts.shape)}I", 0x0800 + len(facts.shape), *facts.shape)
-    num_bytes = len(header) + math.prod(facts.shape)
-    raw = zlib.decompressobj(wbits=31).decompress(read_verified(path, facts), num_bytes + 1)
-    if len(raw) != num_bytes or not raw.startswith(header):
-        raise ValueError(
-            f"{path} does not hold unsigned bytes of shape {facts.shape} in IDX format: expected "
-            f"{num_bytes:,} bytes that start with {header.hex()}, found "
-            f"{'more' if len(raw) > num_bytes else f'{len(raw):,} bytes'} that start with "
-            f"{raw[: len(header)].hex()}; download it again."
-        )
-    return np.frombuffer(raw, np.uint8, offset=len(header)).reshape(facts.shape)
+def _load_idx(folder: Path, name: str, facts: MnistFile) -> UInt8[np.ndarray, "..."]:
+    unpacked = read_published(folder, name, facts).unpacked
+    header = facts.unpacked_bytes - math.prod(facts.shape)
+    return np.frombuffer(unpacked, np.uint8, offset=header).reshape(facts.shape)
 
 
-def read_verified(path: Path, facts: MnistFile) -> bytes:
-    """The content of a file that is, byte for byte, the published one.
+class Published(NamedTuple):
+    """A file of MNIST, found in a folder."""
+
+    content: bytes
+    """As it was found, gzipped or not."""
+    unpacked: bytes
+    """The IDX file as published."""
+
+
+def read_published(folder: Path, name: str, facts: MnistFile) -> Published:
+    """A file that holds, byte for byte, what was published: gzipped by whomever, or unpacked.
+
+    Args:
+        folder: Where it lies: as published, `train-images-idx3-ubyte.gz`, or without `.gz`, and
+            also as `train-images.idx3-ubyte`.
+        name: Its name as published.
+        facts: What is known of it.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If its size or SHA-256 differs.
+        FileNotFoundError: If there is no file of such a name.
+        ValueError: If the bytes inside differ.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; download it.")
-    with path.open("rb") as file:
-        content = file.read(facts.num_bytes + 1)
-    found = hashlib.sha256(content).hexdigest()
-    if found != facts.sha256:
+    plain = name.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")
+    names = dict.fromkeys((name, plain, f"{dotted}.gz", dotted))
+    paths = [folder / each for each in names if (folder / each).is_file()]
+    if not paths:
+        raise FileNotFoundError(f"{folder / name}: no such file; download it.")
+    faults: list[str] = []
+    for path in paths:
+        with path.open("rb") as file:
+            # What cannot be made smaller grows by less than this when it is gzipped.
+            content = file.read(facts.unpacked_bytes * 101 // 100 + 1_000)
+        try:
+            return Published(content, _unpack(content, facts))
+        except ValueError as error:
+            faults.append(f"{path} is not the published file: {error}; download it again.")
+    raise ValueError(faults[0])
+
+
+def _unpack(content: bytes, facts: MnistFile) -> bytes:
+    unpacked, num_bytes = content, facts.unpacked_bytes
+    if content.startswith(b"\x1f\x8b"):
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            unpacked = stream.decompress(content, num_bytes + 1)
+        except zlib.error as error:
+            raise ValueError(f"it cannot be unpacked ({error})") from None
+        if len(unpacked) <= num_bytes and (not stream.eof or stream.unused_data):
+            raise ValueError("its gzip stream is cut short, or something follows it")
+    found = hashlib.sha256(unpacked).hexdigest()
+    if found != facts.unpacked_sha256:
+        size = f"{len(unpacked):,} bytes" if len(unpacked) <= num_bytes else "more"
         raise ValueError(
-            f"{path} is not the published file: expected {facts.num_bytes:,} bytes with SHA-256 "
-            f"{facts.sha256[:12]}..., found {path.stat().st_size:,} bytes with "
-            f"{found[:12]}...; download it again."
+            f"expected {num_bytes:,} bytes, gzipped or not, with SHA-256 "
+            f"{facts.unpacked_sha256[:12]}..., found {size} with {found[:12]}..."
         )
-    return content
+    return unpacked
 
 
 def _split(
@@ -165,13 +212,36 @@ def load_digits() -> Dataset:
 
 
 def save_dataset(dataset: Dataset, path: Path | str) -> None:
-    """Writes one safetensors file, all or nothing; equal data give equal bytes."""
+    """Writes one safetensors file, all or nothing; equal data give equal bytes.
+
+    Args:
+        dataset: Its images whole bytes of any type, an image to a row or to a first axis, and as
+            many labels, digits 0 to 9. A split may be empty.
+        path: Its folder must exist.
+
+    Raises:
+        ValueError: If images are no bytes or labels no digits; nothing is written then.
+    """
     path = Path(path)
-    splits = zip(SPLITS, dataset[1:], strict=True)
-    arrays = {f"{name}.{k}": a for name, split in splits for k, a in split._asdict().items()}
+    arrays: dict[str, np.ndarray] = {}
+    for name in SPLITS:
+        images, labels = getattr(dataset, name)
+        pictures = as_images(images, any_size=True, name=f"{name}.images")
+        if pictures.dtype != np.uint8:
+            raise ValueError(
+                f"{name}.images are {np.asarray(images).dtype}, and the file holds bytes; give "
+                "whole numbers, such as numpy.rint(images * 255).astype(numpy.uint8)"
+            )
+        arrays[f"{name}.images"] = pictures
+        arrays[f"{name}.labels"] = as_labels(
+            labels, num_images=len(pictures), name=f"{name}.labels"
+        )
+    metadata = {"dataset": dataset.name}
+    arrays |= {"checksum": _sum_of(arrays, metadata)}
+    content = safetensors.numpy.save(arrays, metadata)
     part = path.with_name(f"{path.name}.part")
     try:
-        part.write_bytes(safetensors.numpy.save(arrays, {"dataset": dataset.name}))
+        part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -182,24 +252,44 @@ def load_dataset(path: Path | str) -> Dataset:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file holds something else.
+        ValueError: If the file holds something else, or was changed since.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; write it with save_dataset.")
     try:
         with safe_open(path, framework="numpy") as file:
-            name = (file.metadata() or {}).get("dataset")
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
+            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
+            found = {k: f"{s.get_dtype()}, rank {len(s.get_shape())}" for k, s in slices.items()}
+            if "dataset" in metadata and found == _ARRAYS:
+                raise ValueError(
+                    f"{path} has no checksum, as files of earlier versions; write it again with "
+                    "save_dataset, or with `python -m pipeline.prepare` where that made it."
+                )
+            if "dataset" not in metadata or found != _ARRAYS | _CHECKSUM:
+                raise ValueError(
+                    f"{path} does not hold a data set: expected {_ARRAYS | _CHECKSUM} and a name, "
+                    f"found {found} and {metadata.get('dataset')!r}; write it again."
+                )
+            arrays = {key: file.get_tensor(key) for key in slices}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file ({error}); write it again.") from error
-    found = {key: f"{array.dtype}, rank {array.ndim}" for key, array in arrays.items()}
-    if name is None or found != _ARRAYS:
-        raise ValueError(
-            f"{path} does not hold a data set: expected {_ARRAYS} and a name, found {found} and "
-            f"{name!r}; write it again."
-        )
-    train, validation, test = (Split(arrays[f"{s}.images"], arrays[f"{s}.labels"]) for s in SPLITS)
-    return Dataset(name, train, validation, test)
+    sum_found = arrays.pop("checksum")
+    if not np.array_equal(sum_found, _sum_of(arrays, metadata)):
+        raise ValueError(f"{path} is damaged, for its checksum does not fit; write it again.")
+    splits = {}
+    for name in SPLITS:
+        images, labels = arrays[f"{name}.images"], arrays[f"{name}.labels"]
+        try:
+            labels = as_labels(labels, num_images=len(images), name=f"{name}.labels")
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; write it again.") from None
+        splits[name] = Split(images, labels)
+    return Dataset(metadata["dataset"], **splits)
+
+
+def _sum_of(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> np.ndarray:
+    return np.frombuffer(bytes.fromhex(checksum(arrays, metadata)), np.uint8)
 
 
 _MNIST_SHA256 = "d1988086fdf7617e2a7c4d97ff458c4dcf334bd458759dc14462bb80ad27f7da"

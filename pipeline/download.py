@@ -2,9 +2,11 @@
 
 Sources are tried in this order: the folder or address in `NNDL_MNIST_MIRROR`, then `MIRRORS`.
 What came from an address is kept in the user's cache folder (`NNDL_CACHE` names another) and
-taken from there the next time. No content is trusted before its SHA-256 is right.
+taken from there the next time. No content is trusted before its SHA-256 is right; of a folder's
+files it is that of what is inside, for they may be unpacked or gzipped anew.
 """
 
+import gzip
 import os
 import shutil
 import signal
@@ -17,8 +19,8 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from nndl_jax.datasets import MNIST_FILES, MnistFile, read_verified
-from pipeline.paths import NOT_MNIST, RAW, cache_folder
+from nndl_jax.datasets import MNIST_FILES, MnistFile, read_published
+from pipeline.paths import NOT_MNIST, RAW, cache_folder, expand
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -86,7 +88,7 @@ def _remove(path: Path) -> None:
 
 def _take(mirror: str, target: Path, facts: MnistFile, caches: tuple[Path, Path]) -> None:
     if not mirror.startswith(("https://", "http://")):
-        return _take_from_folder(Path(mirror).expanduser(), target, facts)
+        return _take_from_folder(expand(mirror), target, facts)
     for cache in caches:
         with suppress(OSError, ValueError):
             return _take_from_folder(cache, target, facts)
@@ -96,7 +98,9 @@ def _take(mirror: str, target: Path, facts: MnistFile, caches: tuple[Path, Path]
 def _take_from_folder(folder: Path, target: Path, facts: MnistFile) -> None:
     if not folder.is_dir():
         raise FileNotFoundError("no such folder")
-    target.write_bytes(read_verified(folder / target.name, facts))
+    found = read_published(folder, target.name, facts)
+    is_packed = found.content != found.unpacked
+    target.write_bytes(found.content if is_packed else gzip.compress(found.unpacked, 1, mtime=0))
 
 
 def _take_from_address(mirror: str, target: Path, facts: MnistFile, cache: Path) -> None:

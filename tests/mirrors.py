@@ -1,5 +1,6 @@
 """Mirrors that serve small files rightly or in every wrong way, and a place to fetch them to."""
 
+import gzip
 import hashlib
 import random
 import threading
@@ -12,12 +13,21 @@ from typing import NamedTuple
 from nndl_jax.datasets import MnistFile
 from pipeline.download import download_mnist
 
-CONTENT = {
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+UNPACKED = {
     "small.gz": random.Random(0).randbytes(300),
     "large.gz": random.Random(1).randbytes(40_000),
 }
+CONTENT = {name: gzip.compress(content, mtime=0) for name, content in UNPACKED.items()}
 FILES = {
-    name: MnistFile(len(content), hashlib.sha256(content).hexdigest(), ())
+    # All but eight of its bytes are the numbers of an array of rank 1.
+    name: MnistFile(
+        len(content), _sha256(content), (len(UNPACKED[name]) - 8,), _sha256(UNPACKED[name])
+    )
     for name, content in CONTENT.items()
 }
 # What a mirror with the fault does to the file, and what is said of it.
@@ -33,7 +43,7 @@ FAULTS = {
     "stall": "timed out",
     "trickle": "not done after 0.8",
     "trickling-headers": "not done after 0.8",
-    "endless": "sends more than the 300 bytes of the file",
+    "endless": "sends more than the 323 bytes of the file",
     "redirect-loop": "Exceeded 30 redirects",
 }
 ALL = set(CONTENT)

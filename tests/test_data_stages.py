@@ -1,5 +1,6 @@
 """The stages `download` and `prepare` as DVC runs them."""
 
+import re
 import signal
 
 import pytest
@@ -7,7 +8,8 @@ from mirrors import FILES, serve
 
 from nndl_jax.datasets import MNIST_FILES, load_dataset
 from pipeline import download, prepare
-from pipeline.paths import RAW
+from pipeline.jax_setup import set_up_jax
+from pipeline.paths import RAW, cache_folder
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,32 @@ def test_digits_are_prepared_when_mnist_could_not_be_had(capsys):
 def test_prepare_ends_with_one_sentence_when_nothing_was_downloaded():
     with pytest.raises(SystemExit, match=r"^error: data/raw/train-images.*: no such file"):
         prepare.main()
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_cache_in_the_home_folder_of_nobody_ends_with_one_sentence(monkeypatch):
+    monkeypatch.setenv("NNDL_CACHE", "~nosuchuser/cache")
+    message = (
+        "error: NNDL_CACHE=~nosuchuser/cache: there is no home folder for the '~nosuchuser' in it; "
+        "name another folder"
+    )
+    for stop_fn in (download.main, lambda: set_up_jax(1)):
+        with pytest.raises(SystemExit, match=re.escape(message)):
+            stop_fn()
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_cache_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NNDL_CACHE", "~/kept")
+    assert cache_folder() == tmp_path / "kept"
+
+
+@pytest.mark.usefixtures("_empty_project")
+def test_mirror_in_the_home_folder_of_nobody_is_named_in_the_notice(monkeypatch, capsys):
+    monkeypatch.setenv("NNDL_MNIST_MIRROR", "~nosuchuser/x")
+    download.main()
+    said = (
+        "~nosuchuser/x (t10k-labels-idx1-ubyte.gz): there is no home folder for the '~nosuchuser'"
+    )
+    assert f"!! - {said} in it\n" in capsys.readouterr().err

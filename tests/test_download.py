@@ -1,5 +1,6 @@
 """Downloads from faulty mirrors, with damaged caches, and through kills."""
 
+import gzip
 import io
 import os
 import random
@@ -10,9 +11,20 @@ import time
 from pathlib import Path
 
 import pytest
-from mirrors import ALL, CONTENT, FAST_FAULTS, FAULTS, Mirrors, Place, serve
+from mirrors import (
+    ALL,
+    CONTENT,
+    FAST_FAULTS,
+    FAULTS,
+    FILES,
+    UNPACKED,
+    Mirrors,
+    Place,
+    serve,
+)
 
 from pipeline import download
+from pipeline.download import download_mnist
 from pipeline.paths import NOT_MNIST
 
 
@@ -162,6 +174,47 @@ def test_damaged_file_in_a_local_folder_is_named_and_passed_over(place, mirrors,
     (failure,) = place.fetch(str(good_folder), mirrors.address("good"))
     assert f"{good_folder / 'large.gz'} is not the published file" in failure
     assert place.holds(raw=ALL, cache={"large.gz"})
+
+
+FORMS = {
+    "unpacked": lambda raw: raw,
+    "gzipped anew": lambda raw: gzip.compress(raw, 1, mtime=7),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("is_dotted", [False, True])
+def test_a_local_folder_may_hold_files_in_another_form(place, tmp_path, form, is_dotted):
+    names = {"a-idx1-ubyte.gz": "small.gz", "b-idx3-ubyte.gz": "large.gz"}
+    files = {name: FILES[kept] for name, kept in names.items()}
+    (tmp_path / "own").mkdir()
+    for name, kept in names.items():
+        content = form(UNPACKED[kept])
+        own = name if content.startswith(b"\x1f\x8b") else name.removesuffix(".gz")
+        (tmp_path / "own" / own.replace("-idx", ".idx" if is_dotted else "-idx")).write_bytes(
+            content
+        )
+    # The second time the folder is gone, and the files of the first serve.
+    for source in (str(tmp_path / "own"), "/nowhere"):
+        download_mnist(place.raw, [source, "http://127.0.0.1:9/"], cache=place.cache, files=files)
+        found = {path.name: gzip.decompress(path.read_bytes()) for path in place.raw.iterdir()}
+        assert found == {name: UNPACKED[kept] for name, kept in names.items()}
+
+
+def test_unpacked_file_with_other_bytes_is_passed_over(place, mirrors, good_folder):
+    (good_folder / "large.gz").unlink()
+    (good_folder / "large").write_bytes(UNPACKED["large.gz"][:-1] + b"?")
+    (failure,) = place.fetch(str(good_folder), mirrors.address("good"))
+    assert f"{good_folder / 'large'} is not the published file: expected 40,000 bytes" in failure
+    assert place.holds(raw=ALL, cache={"large.gz"})
+
+
+def test_home_folder_of_nobody_is_a_failure_like_any_other(place, mirrors):
+    (failure,) = place.fetch("~nosuchuser/x", mirrors.address("good"))
+    assert failure == (
+        "~nosuchuser/x (small.gz): there is no home folder for the '~nosuchuser' in it"
+    )
+    assert place.holds(raw=ALL, cache=ALL)
 
 
 def test_local_folder_may_lie_in_the_home_folder(place, good_folder, monkeypatch):
