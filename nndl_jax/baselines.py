@@ -7,8 +7,12 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from sklearn.svm import SVC
 
+from nndl_jax.arrays import NUM_CLASSES
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.schema import SVM, AverageDarkness, Baseline, RandomGuess
+from nndl_jax.selection import cut, read_dataset
+
+Images = UInt8[np.ndarray, "_ pixels"] | Float[np.ndarray, "_ pixels"]
 
 
 def run_baseline(spec: Baseline, dataset: Dataset, *, seed: int) -> Mapping[str, float]:
@@ -16,15 +20,18 @@ def run_baseline(spec: Baseline, dataset: Dataset, *, seed: int) -> Mapping[str,
 
     Args:
         spec: a document without `vary`.
-        dataset: images and labels.
+        dataset: images and labels, as `train` takes them.
         seed: of whatever is random; only guessing is.
+
+    Raises:
+        TypeError: the data set is no `Dataset` of splits.
+        ValueError: images are no pixels, labels no digits, or a split that is needed has none.
     """
-    present = len(dataset.train.labels)
-    num_images = min(spec.data.train_images or present, present)
-    train = Split(dataset.train.images[:num_images], dataset.train.labels[:num_images])
-    measured: dict[str, float] = {}
     names = [monitor.removesuffix("_accuracy") for monitor in spec.monitors]
-    splits = [getattr(dataset, name) for name in names]
+    dataset = read_dataset(dataset, {"train", *names})
+    train = cut(dataset, "train", digits=None, limit=spec.data.train_images)
+    splits = [cut(dataset, name, digits=None, limit=None) for name in names]
+    measured: dict[str, float] = {}
     guesses = _guess(spec, train, [split.images for split in splits], seed)
     for monitor, split, labels in zip(spec.monitors, splits, guesses, strict=True):
         measured[monitor] = float(np.mean(labels == split.labels))
@@ -32,13 +39,13 @@ def run_baseline(spec: Baseline, dataset: Dataset, *, seed: int) -> Mapping[str,
 
 
 def _guess(
-    spec: Baseline, train: Split, images: list[UInt8[np.ndarray, "images pixels"]], seed: int
-) -> list[Int[np.ndarray, " images"]]:
+    spec: Baseline, train: Split, images: list[Images], seed: int
+) -> list[Int[np.ndarray, " _"]]:
     """Guessed labels of each set of images."""
     match spec.method:
         case RandomGuess():
             rng = np.random.default_rng(seed)
-            return [rng.integers(0, 10, len(each)) for each in images]
+            return [rng.integers(0, NUM_CLASSES, len(each)) for each in images]
         case AverageDarkness():
             means = mean_darkness(train)
             return [
@@ -53,14 +60,22 @@ def _guess(
 
 
 def mean_darkness(train: Split) -> Float[np.ndarray, "10"]:
-    """Mean sum of pixels (0 white .. 1 black) of the images of each digit (ch. 1)."""
-    darkness = _darkness(train.images)
-    return np.array([darkness[train.labels == digit].mean() for digit in range(10)])
+    """Mean sum of pixels (0 white .. 1 black) of the images of each digit (ch. 1).
+
+    Infinite for a digit that there is no image of: nothing is as dark.
+    """
+    darkness, labels = _darkness(train.images), train.labels
+    return np.array(
+        [darkness[labels == k].mean() if k in labels else np.inf for k in range(NUM_CLASSES)]
+    )
 
 
-def _darkness(images: UInt8[np.ndarray, "images pixels"]) -> Float[np.ndarray, " images"]:
+def _darkness(images: Images) -> Float[np.ndarray, " _"]:
+    if images.dtype != np.uint8:
+        return images.sum(axis=1, dtype=np.float64)
     return images.sum(axis=1, dtype=np.int64) / 256
 
 
-def _pixels(images: UInt8[np.ndarray, "images pixels"]) -> Float[np.ndarray, "images pixels"]:
-    return images.astype(np.float32) / 256
+def _pixels(images: Images) -> Float[np.ndarray, "_ pixels"]:
+    pixels = images.astype(np.float32)
+    return pixels / 256 if images.dtype == np.uint8 else pixels

@@ -5,6 +5,7 @@ import pytest
 
 from nndl_jax import load_mnist, load_spec
 from nndl_jax.baselines import mean_darkness, run_baseline
+from nndl_jax.datasets import Dataset, Split
 from nndl_jax.specs import override
 
 # Chapter 1's mean darkness of the digits 0 to 9 in the training images, with pixels / 256.
@@ -64,3 +65,38 @@ def test_random_guesses_depend_on_the_seed_alone(mnist):
     spec = load_spec("ch1-random-guess")
     first, again, other = (run_baseline(spec, mnist, seed=seed) for seed in (0, 0, 1))
     assert first == again != other
+
+
+BASELINES = ["ch1-average-darkness", "ch1-svm", "ch1-random-guess"]
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_take_images_as_networks_do(small_dataset, name):
+    spec = load_spec(name).bare()
+    expected = run_baseline(spec, small_dataset, seed=0)
+    images = [split.images for split in small_dataset[1:]]
+    labels = [split.labels for split in small_dataset[1:]]
+    forms = (
+        lambda array: array.astype(np.int64).reshape(-1, 28, 28),
+        lambda array: array.astype(np.float32) / 256,
+    )
+    for form in forms:
+        splits = [Split(form(i), k[:, None]) for i, k in zip(images, labels, strict=True)]
+        assert run_baseline(spec, Dataset("own", *splits), seed=0) == expected
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_an_empty_split_is_named_before_a_baseline_is_fitted(small_dataset, name):
+    empty = Split(np.zeros((0, 784), np.uint8), np.zeros(0, np.int32))
+    with pytest.raises(ValueError, match="there are no test images; the data set has 0"):
+        run_baseline(load_spec(name).bare(), small_dataset._replace(test=empty), seed=0)
+
+
+def test_a_digit_without_images_is_never_guessed_by_its_darkness(small_dataset):
+    images, labels = small_dataset.train
+    train = Split(images[labels != 3], labels[labels != 3])
+    only_threes = Split(images[labels == 3], labels[labels == 3])
+    spec = override(load_spec("ch1-average-darkness").bare(), {"monitors": ["test_accuracy"]})
+    data = Dataset("own", train, train, only_threes)
+    assert run_baseline(spec, data, seed=0) == {"test_accuracy": 0.0}
+    assert mean_darkness(train)[3] == np.inf
