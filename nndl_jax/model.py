@@ -65,7 +65,12 @@ class FeedforwardNetwork(nnx.Module):
         return activations
 
     def __call__(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch out"]:
-        """Output activations of a batch of images with pixels in 0 .. 1."""
+        """Output activations of a batch of images with pixels in 0 .. 1.
+
+        They are what is computed with: neither looked at nor scaled. Networks are trained on bytes
+        / 256, which `predict` and `evaluate` make of bytes themselves; or on a document's own
+        examples, taken as they are.
+        """
         return self.activate(self.logits(images))
 
     def activate(self, logits: Float[Array, "*batch out"]) -> Float[Array, "*batch out"]:
