@@ -6,11 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax.datasets import load_dataset
 from nndl_jax.schema import Ensemble
+from pipeline.dataset import read_prepared
 from pipeline.experiments import Experiment
 from pipeline.figures.frame import COLOURS, bare, new_figure
-from pipeline.paths import DATASET
 from pipeline.runs import ERRORS, FILTERS
 
 _COLUMNS = 8
@@ -31,7 +30,7 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
         errors = [{name: int(value) for name, value in row.items()} for row in csv.DictReader(file)]
     if not errors:
         return None
-    images = load_dataset(DATASET).test.images
+    images = read_prepared().test.images
     known = {error.image for error in spec.known_errors}
     shown = errors[:_MOST]
     said = (
