@@ -18,6 +18,7 @@ from typing import NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
@@ -79,7 +80,8 @@ def backpropagate(
 
     Args:
         model: the network.
-        images: as `evaluate` takes them: whole bytes of any type, or pixels in 0 .. 1.
+        images: as `evaluate` takes them: whole bytes of any type, or pixels in 0 .. 1. Inside a
+            compiled program they cannot be looked at: only uint8 are bytes there.
         targets: the book's y, an image to a row; `nndl_jax.losses.encode` makes them of labels.
         spec: the document that the network was built from.
 
@@ -88,8 +90,9 @@ def backpropagate(
         ValueError: images are no pixels; says what was found.
     """
     layers = layers_of(model, spec)
-    inputs = pixels(jnp.asarray(read_images(images, spec.data)), spec)
-    return backpropagate_layers(layers, inputs, targets, _loss_of(spec))
+    is_traced = isinstance(images, Tracer)
+    inputs = jnp.asarray(images if is_traced else read_images(images, spec.data))
+    return backpropagate_layers(layers, pixels(inputs, spec), targets, _loss_of(spec))
 
 
 def backpropagate_layers(

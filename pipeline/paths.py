@@ -11,7 +11,7 @@ CODE = Path("code")
 RESOLVED = Path("resolved")
 """What decides each experiment's results, `<id>.json`."""
 RAW = Path("data/raw")
-"""MNIST's four files as published, or a note that they could not be had."""
+"""MNIST's four files, gzipped, or a note that they could not be had."""
 NOT_MNIST = "NOT-MNIST.txt"
 """Name of that note."""
 DATASET = Path("data/dataset.safetensors")

@@ -56,7 +56,12 @@ def results(spec, dataset):
     return {name: values.tolist() for name, values in result.metrics.items()}, weights
 
 
-def test_training_is_the_same_on_numbers_of_a_table_as_on_bytes(spec, small_dataset):
+@pytest.fixture(scope="module")
+def of_bytes(spec, small_dataset):
+    return results(spec, small_dataset)
+
+
+def test_training_is_the_same_on_numbers_of_a_table_as_on_bytes(spec, small_dataset, of_bytes):
     # As CSV files and PIL give them, with labels in a column, one-hot and as a list.
     images = [split.images for split in small_dataset[1:]]
     labels = [split.labels for split in small_dataset[1:]]
@@ -66,17 +71,16 @@ def test_training_is_the_same_on_numbers_of_a_table_as_on_bytes(spec, small_data
         Split(np.asfortranarray(images[1].astype(">i4")), np.eye(10)[labels[1]]),
         Split(images[2].reshape(-1, 28, 28), labels[2].tolist()),
     )
-    found, expected = results(spec, table), results(spec, small_dataset)
-    assert found[0] == expected[0]
-    for ours, theirs in zip(found[1], expected[1], strict=True):
+    found = results(spec, table)
+    assert found[0] == of_bytes[0]
+    for ours, theirs in zip(found[1], of_bytes[1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_training_learns_pixels_given_as_floats_as_it_learns_bytes(spec, small_dataset):
+def test_training_learns_pixels_given_as_floats_as_it_learns_bytes(spec, small_dataset, of_bytes):
     floats = [Split(s.images.astype(np.float32) / 256, s.labels) for s in small_dataset[1:]]
     found = results(spec, Dataset("own", *floats))
-    expected = results(spec, small_dataset)
-    for ours, theirs in zip(found[1], expected[1], strict=True):
+    for ours, theirs in zip(found[1], of_bytes[1], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
@@ -207,6 +211,8 @@ def test_gradients_are_the_same_of_numbers_of_a_table_as_of_bytes(model, spec, s
     found = backpropagate(model, table, targets, spec).gradients
     expected = backpropagate(model, images, targets, spec).gradients
     np.testing.assert_array_equal(found[0].bias, expected[0].bias)
+    compiled = jax.jit(lambda x: backpropagate(model, x, targets, spec).gradients[0].bias)
+    np.testing.assert_allclose(compiled(images), expected[0].bias, rtol=1e-5, atol=1e-8)
     ours = bias_gradients(model, Split(table, labels[:, None]), spec)
     theirs = bias_gradients(model, Split(images, labels), spec)
     np.testing.assert_array_equal(ours[0], theirs[0])
