@@ -47,7 +47,8 @@ def max_pool(
     """The maximum of each window; windows lie side by side and those cut off are left out.
 
     Where pixels of a window share its maximum, each of them passes on the whole gradient, as in
-    Theano, which the book's program uses.
+    Theano, which the book's program uses. Forward-mode derivatives are of the same linear map: the
+    changes of all of them add up.
 
     Args:
         images: maps of each image.
@@ -64,24 +65,17 @@ def max_pool(
     return jnp.swapaxes(maxima, 0, 1)
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def _maximum(values: Float[Array, "window *rest"]) -> Float[Array, "*rest"]:
     return jnp.max(values, axis=0)
 
 
-def _forward(
-    values: Float[Array, "window *rest"],
-) -> tuple[Float[Array, "*rest"], tuple[Float[Array, "window *rest"], Float[Array, "*rest"]]]:
+@_maximum.defjvp
+def _maximum_jvp(
+    primals: tuple[Float[Array, "window *rest"]], tangents: tuple[Float[Array, "window *rest"]]
+) -> tuple[Float[Array, "*rest"], Float[Array, "*rest"]]:
+    (values,), (changes,) = primals, tangents
     maxima = jnp.max(values, axis=0)
-    return maxima, (values, maxima)
-
-
-def _backward(
-    kept: tuple[Float[Array, "window *rest"], Float[Array, "*rest"]],
-    gradient: Float[Array, "*rest"],
-) -> tuple[Float[Array, "window *rest"]]:
-    values, maxima = kept
-    return (jnp.where(values == maxima[None], gradient[None], jnp.zeros_like(gradient)[None]),)
-
-
-_maximum.defvjp(_forward, _backward)
+    # What turns round into the gradient of above: a sum, so that none is shared out.
+    passed = jnp.where(values == maxima[None], changes, jnp.zeros_like(changes))
+    return maxima, jnp.sum(passed, axis=0)

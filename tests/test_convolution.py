@@ -108,6 +108,37 @@ def test_pixels_that_share_a_maximum_each_get_its_whole_gradient():
     assert found[0, 0].tolist() == [[3, 3, 0, 0], [0, 3, 7, 7]]
 
 
+@pytest.mark.parametrize(("size", "window"), POOLS)
+def test_forward_mode_through_pooling_is_the_backward_one_turned_round(float64, size, window):
+    # <delta, J v> = <J^T delta, v>, also where pixels share a maximum: integers have many ties.
+    images = jnp.asarray(np.random.default_rng(0).integers(0, 3, (2, 3, *size)), float)
+    change = jnp.asarray(drawn(images.shape, seed=1))
+    maxima, passed = jax.jvp(lambda images: max_pool(images, window), (images,), (change,))
+    delta = jnp.asarray(drawn(maxima.shape, seed=2))
+    (gradient,) = jax.vjp(lambda images: max_pool(images, window), images)[1](delta)
+    assert float(jnp.vdot(delta, passed)) == pytest.approx(float(jnp.vdot(gradient, change)))
+
+
+def test_forward_mode_through_a_convolutional_network_is_its_slope(float64, small_network):
+    layers = [
+        {"kind": "conv", "filters": 2, "kernel": [3, 3], "activation": "tanh"},
+        {"kind": "max-pool", "window": [2, 2]},
+        {"kind": "max-pool", "window": [2, 1]},
+        {"kind": "dense", "units": 10, "activation": "sigmoid"},
+    ]
+    changes = {"model.inputs": [1, 28, 28], "model.layers": layers, "training.dtype": "float64"}
+    model = build_model(small_network(changes), key=KEY)
+    image, direction = jnp.asarray(drawn(784)), jnp.asarray(drawn(784, seed=1))
+    _, slope = jax.jvp(model, (image,), (direction,))
+    step = 1e-6 * direction
+    expected = (model(image + step) - model(image - step)) / 2e-6
+    np.testing.assert_allclose(slope, expected, rtol=1e-6, atol=1e-9)
+    # Forward over reverse, as Hessians are computed.
+    _, curvature = jax.jvp(jax.grad(lambda x: model(x).sum()), (image,), (direction,))
+    gradients = [jax.grad(lambda x: model(x).sum())(image + sign * step) for sign in (1, -1)]
+    np.testing.assert_allclose(curvature, (gradients[0] - gradients[1]) / 2e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("window", [(1, 1), (2, 2), (3, 2)])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
 def test_layer_is_the_books_activation_then_maximum(float64, activation, window):
