@@ -31,6 +31,7 @@ from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Network
 from nndl_jax.schema.backpropagation import Loss
 from nndl_jax.selection import read_images
+from nndl_jax.variants import check_single
 
 _CANCELS = {
     "cross-entropy": ACTIVATIONS["sigmoid"],
@@ -86,9 +87,11 @@ def backpropagate(
         spec: the document that the network was built from.
 
     Raises:
-        SpecError: the chapter does not know one of the layers, or the loss.
+        SpecError: the document has axes, or the chapter does not know one of the layers, or the
+            loss.
         ValueError: images are no pixels; says what was found.
     """
+    check_single(spec)
     layers = layers_of(model, spec)
     is_traced = isinstance(images, Tracer)
     inputs = jnp.asarray(images if is_traced else read_images(images, spec.data))

@@ -11,6 +11,7 @@ from nndl_jax.arrays import NUM_CLASSES
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.schema import SVM, AverageDarkness, Baseline, RandomGuess
 from nndl_jax.selection import cut, read_dataset
+from nndl_jax.variants import check_single
 
 Images = UInt8[np.ndarray, "_ pixels"] | Float[np.ndarray, "_ pixels"]
 
@@ -24,9 +25,11 @@ def run_baseline(spec: Baseline, dataset: Dataset, *, seed: int) -> Mapping[str,
         seed: of whatever is random; only guessing is.
 
     Raises:
+        SpecError: the document has axes.
         TypeError: the data set is no `Dataset` of splits.
         ValueError: images are no pixels, labels no digits, or a split that is needed has none.
     """
+    check_single(spec)
     names = [monitor.removesuffix("_accuracy") for monitor in spec.monitors]
     dataset = read_dataset(dataset, {"train", *names})
     train = cut(dataset, "train", digits=None, limit=spec.data.train_images)

@@ -14,6 +14,7 @@ from scipy import special
 
 from nndl_jax.analysis import analyse
 from nndl_jax.schema import Backpropagation, Calculation, Polynomial, Softmax, WeightedInput
+from nndl_jax.variants import check_single
 
 
 def run_calculation(spec: Calculation, *, seed: int) -> Mapping[str, float]:
@@ -22,7 +23,11 @@ def run_calculation(spec: Calculation, *, seed: int) -> Mapping[str, float]:
     Args:
         spec: a document without `vary`.
         seed: of whatever is random: weights, biases, inputs and directions that are drawn.
+
+    Raises:
+        SpecError: the document has axes.
     """
+    check_single(spec)
     rng = np.random.default_rng(seed)
     match spec.quantity:
         case Softmax() as quantity:

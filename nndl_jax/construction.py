@@ -16,6 +16,7 @@ from nndl_jax import bumps, chain, circuit, ridges, towers
 from nndl_jax.layer_values import network_of
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Bumps, Chain, Circuit, Construction, Ridges, Towers
+from nndl_jax.variants import check_single
 
 
 def build_construction(spec: Construction, dtype: DTypeLike | None = None) -> FeedforwardNetwork:
@@ -24,7 +25,11 @@ def build_construction(spec: Construction, dtype: DTypeLike | None = None) -> Fe
     Args:
         spec: a document without `vary`.
         dtype: of weights and activations; None for JAX's own float, float64 in its 64-bit mode.
+
+    Raises:
+        SpecError: the document has axes.
     """
+    check_single(spec)
     dtype = jnp.zeros(()).dtype if dtype is None else dtype
     network = spec.network
     match network:

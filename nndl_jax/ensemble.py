@@ -12,6 +12,7 @@ from nndl_jax.evaluation import predict
 from nndl_jax.model import FeedforwardNetwork
 from nndl_jax.schema import Network
 from nndl_jax.selection import read_images
+from nndl_jax.variants import check_single
 
 
 class Vote(NamedTuple):
@@ -32,10 +33,12 @@ def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: 
         spec: the document that the networks were built from.
 
     Raises:
+        SpecError: the document has axes.
         ValueError: there is no network, or what `predict` raises.
     """
     if not models:
         raise ValueError("there are no networks to vote; give at least one")
+    check_single(spec)
     pictures = read_images(images, spec.data)
     votes = np.stack([predict(model, pictures, spec) for model in models])
     return Vote(plurality(votes), votes)

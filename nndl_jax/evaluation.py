@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 
 from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.model import FeedforwardNetwork, split_model
 from nndl_jax.optimizer import Hyperparameters, hyperparameters_of, is_weight
 from nndl_jax.schema import Conv, Network
 from nndl_jax.selection import read_images, read_split
+from nndl_jax.variants import check_single
 
 Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
 """Bytes of images, or inputs of examples written out in a document."""
@@ -66,7 +67,7 @@ def pixels(images: Images, spec: Network) -> Float[Array, "*batch pixels"]:
 
 
 def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluation:
-    """Accuracy and cost of a network on the images of a split.
+    """Accuracy and cost of a network on the images of a split; no neuron is dropped.
 
     The penalties are divided by the number of images in this split, as the book's program for
     chapter 3 does, or of mini-batches in it where the document's are `per: batch`.
@@ -79,11 +80,13 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
         spec: the document that the network was built from, for its targets, loss and penalties.
 
     Raises:
+        SpecError: the document has axes.
         TypeError: the split is no `Split`.
         ValueError: images are no pixels, or labels no digits; says what was found.
     """
+    check_single(spec)
     split = read_split(split, spec.data)
-    graph, params = nnx.split(model)
+    graph, params = split_model(model)
     numbers = hyperparameters_of(spec)
     found = _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
     return found if spec.data.examples is None else found._replace(num_correct=None)
@@ -103,11 +106,13 @@ def predict(
         spec: the document that the network was built from.
 
     Raises:
+        SpecError: the document has axes.
         ValueError: they are no images, or the document has examples of its own, which are no
             digits; says what was found.
     """
+    check_single(spec)
     pictures, size = read_images(images, spec.data), _chunk_size(spec)
-    graph, params = nnx.split(model)
+    graph, params = split_model(model)
     digits = [
         np.asarray(_predict(params, pictures[at : at + size], graph=graph, spec=spec.bare()))
         for at in range(0, len(pictures), size)

@@ -13,9 +13,10 @@ from nndl_jax.datasets import Split
 from nndl_jax.evaluation import CHUNK, pixels
 from nndl_jax.layers import MaxPoolLayer
 from nndl_jax.losses import build_loss, encode
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.model import FeedforwardNetwork, split_model
 from nndl_jax.schema import Network
 from nndl_jax.selection import read_split
+from nndl_jax.variants import check_single
 
 
 def bias_gradients(
@@ -32,9 +33,11 @@ def bias_gradients(
         spec: the document that the network was built from, for its loss and its targets.
 
     Raises:
+        SpecError: the document has axes.
         TypeError: the split is no `Split`.
         ValueError: images are no pixels, or labels no digits; says what was found.
     """
+    check_single(spec)
     return mean_bias_gradients(model, read_split(split, spec.data), spec)
 
 
@@ -43,7 +46,7 @@ def mean_bias_gradients(
 ) -> tuple[Float[Array, " units"], ...]:
     """The same, inside a compiled program."""
     loss_fn = build_loss(spec)
-    graph, params = nnx.split(model)
+    graph, params = split_model(model)
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
     num_images = images.shape[0]
 

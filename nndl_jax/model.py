@@ -13,15 +13,20 @@ from nndl_jax.activations import ACTIVATIONS
 from nndl_jax.faults import SpecError
 from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
 from nndl_jax.memory import check_memory
-from nndl_jax.schema import Activation, Conv, Dense, MaxPool, Network
+from nndl_jax.schema import Conv, Dense, MaxPool, Network
+from nndl_jax.variants import check_single
 
 
 class FeedforwardNetwork(nnx.Module):
     """A stack of layers from images to output activations.
 
+    A network evaluates until `train` has it drop neurons, and does again after `eval`.
+
     Attributes:
         layers: the layers in order of evaluation, the last a `DenseLayer`.
         inputs: shape of one input.
+        deterministic: whether no neuron is dropped where no keys are given.
+        rngs: the random stream of what is dropped otherwise; None before `train` was given one.
     """
 
     def __init__(
@@ -31,10 +36,31 @@ class FeedforwardNetwork(nnx.Module):
     ) -> None:
         self.layers = nnx.List(list(layers))
         self.inputs = inputs
-        output = self.layers[-1]
-        if not isinstance(output, DenseLayer):
-            raise TypeError(f"the last layer must be a DenseLayer, got {type(output).__name__}")
-        self.output_activation: Activation = output.activation
+        self.deterministic = True
+        self.rngs: nnx.RngStream | None = nnx.data(None)
+        self._output()
+
+    def train(self, *, rngs: nnx.Rngs | None = None, **attributes: object) -> None:
+        """Drop neurons from now on as in training, each layer of each call others.
+
+        Args:
+            rngs: where the network's own random stream forks from, such as `nnx.Rngs(0)`; needed
+                once where a layer has dropout. It is part of the module's state, beside the
+                parameters.
+            **attributes: set on the module and its layers, as Flax does.
+        """
+        if rngs is not None:
+            self.rngs = rngs["dropout"].fork()
+        super().train(**attributes)
+
+    def set_view(self, deterministic: bool | None = None) -> None:
+        """What `nnx.view(model, deterministic=False)` asks for.
+
+        Args:
+            deterministic: whether no neuron is dropped; None to leave it.
+        """
+        if deterministic is not None:
+            self.deterministic = deterministic
 
     def logits(
         self,
@@ -48,21 +74,25 @@ class FeedforwardNetwork(nnx.Module):
             images: pixels in 0 .. 1.
             dropout_keys: drop neurons as in training, one for each layer, such as
                 `jax.random.split(key, len(model.layers))`; layers that have equal ones, and equally
-                many inputs, drop the same of them. None to let all work, as in evaluation.
+                many inputs, drop the same of them. None for what `train` or `eval` have set: to let
+                all work, as in evaluation, unless they have set otherwise.
+
+        Raises:
+            ValueError: there is not a key for each layer, or the network has no stream to draw
+                them from.
         """
         batch = images.shape[:-1]
         activations = images.reshape(*batch, *self.inputs)
-        last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers):
-            if not isinstance(layer, DenseLayer):
+        keys = self._draw_keys() if dropout_keys is None else self._check_keys(dropout_keys)
+        output, last = self._output(), len(self.layers) - 1
+        for index, layer in enumerate(list(self.layers)[:last]):
+            if isinstance(layer, DenseLayer):
+                key = None if keys is None else keys[index]
+                activations = layer(activations.reshape(*batch, -1), dropout_key=key)
+            else:
                 activations = layer(activations)
-                continue
-            activations = activations.reshape(*batch, -1)
-            key = None if dropout_keys is None else dropout_keys[index]
-            if index == last:
-                return layer.weighted_input(activations, dropout_key=key)
-            activations = layer(activations, dropout_key=key)
-        return activations
+        key = None if keys is None else keys[last]
+        return output.weighted_input(activations.reshape(*batch, -1), dropout_key=key)
 
     def __call__(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch out"]:
         """Output activations of a batch of images with pixels in 0 .. 1.
@@ -75,7 +105,45 @@ class FeedforwardNetwork(nnx.Module):
 
     def activate(self, logits: Float[Array, "*batch out"]) -> Float[Array, "*batch out"]:
         """Output activations that belong to weighted inputs of the output layer."""
-        return ACTIVATIONS[self.output_activation](logits)
+        return ACTIVATIONS[self._output().activation](logits)
+
+    def _output(self) -> DenseLayer:
+        """The output layer, also where it was replaced."""
+        output = self.layers[-1] if len(self.layers) else None
+        if not isinstance(output, DenseLayer):
+            raise TypeError(f"the last layer must be a DenseLayer, got {type(output).__name__}")
+        return output
+
+    def _draw_keys(self) -> Key[Array, " layers"] | None:
+        """Keys from the network's own stream; None where nothing is to be dropped."""
+        dropping = any(isinstance(layer, DenseLayer) and layer.dropout > 0 for layer in self.layers)
+        if self.deterministic or not dropping:
+            return None
+        if self.rngs is None:
+            raise ValueError(
+                "the network is to drop neurons and has no random stream for that; start it with "
+                "model.train(rngs=nnx.Rngs(0)), or give logits dropout_keys"
+            )
+        return jax.random.split(self.rngs(), len(self.layers))
+
+    def _check_keys(self, keys: Key[Array, " layers"]) -> Key[Array, " layers"]:
+        # An index beyond the end would give the last key again.
+        is_typed = jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
+        if not is_typed or keys.shape != (len(self.layers),):
+            wanted = f"jax.random.split(jax.random.key(seed), {len(self.layers)})"
+            raise ValueError(
+                f"dropout_keys must be typed keys, one for each of {len(self.layers)} layers, such "
+                f"as {wanted}; got {keys.dtype} {keys.shape}"
+            )
+        return keys
+
+
+def split_model(
+    model: FeedforwardNetwork,
+) -> tuple[nnx.GraphDef[FeedforwardNetwork], nnx.State]:
+    """Structure and parameters of a network that evaluates, whatever it was set to do."""
+    graph, params = nnx.split(FeedforwardNetwork(model.layers, model.inputs))
+    return graph, params
 
 
 def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
@@ -88,9 +156,7 @@ def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
     Raises:
         SpecError: the document has axes, asks for what is not built yet, or does not fit in memory.
     """
-    if spec.vary:
-        said = "a model is built of one variant; take one of variants(spec) and build its spec"
-        raise SpecError.at(spec.id, None, "vary", said)
+    check_single(spec)
     check_supported(spec)
     check_memory(spec)
     return draw_network(spec, key=key)

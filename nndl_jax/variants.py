@@ -1,9 +1,12 @@
 """From one document to its runs: variants times seeds, in groups that share a program."""
 
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from operator import index
 from typing import NamedTuple
 
+from nndl_jax.faults import SpecError
 from nndl_jax.schema import (
     Decay,
     Document,
@@ -73,19 +76,59 @@ def find_variant(
     return next((point for point in points if wanted <= point.values.items()), None)
 
 
-def list_runs(spec: Document, seeds: Sequence[int]) -> list[Run]:
-    """The batch of runs of a document, variant by variant, each with every seed."""
-    return [Run(point.name, seed) for point in variants(spec) for seed in seeds]
+def check_single(spec: Document) -> None:
+    """Refuse a document with axes where that of one experiment is meant.
+
+    Raises:
+        SpecError: names `vary`.
+    """
+    if spec.vary:
+        said = (
+            "one experiment is meant here, and this document describes several; give that of "
+            "one, variants(spec)[i].spec or, of a result of training, result.spec(i)"
+        )
+        raise SpecError.at(spec.id, None, "vary", said)
 
 
-def groups(spec: Network, seeds: Sequence[int]) -> list[Group]:
-    """The batch of runs of a network, grouped by the program that trains them."""
+def list_runs(spec: Document, seeds: Iterable[int]) -> list[Run]:
+    """The batch of runs of a document, variant by variant, each with every seed.
+
+    Raises:
+        ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
+    """
+    checked = check_seeds(seeds)
+    return [Run(point.name, seed) for point in variants(spec) for seed in checked]
+
+
+def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    """The same seeds as plain numbers.
+
+    Raises:
+        ValueError: they are not whole numbers from 0 to 2^32 - 1.
+    """
+    try:
+        listed = tuple(seeds)
+        whole = tuple(index(seed) for seed in listed if not isinstance(seed, bool))
+    except TypeError:
+        listed = whole = ()
+    if len(whole) < max(1, len(listed)) or not all(0 <= seed < 2**32 for seed in whole):
+        said = "seeds must be whole numbers from 0 to 4,294,967,295, at least one, such as range(3)"
+        raise ValueError(f"{said}; got {reprlib.repr(seeds)}")
+    return whole
+
+
+def groups(spec: Network, seeds: Iterable[int]) -> list[Group]:
+    """The batch of runs of a network, grouped by the program that trains them.
+
+    Raises:
+        ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
+    """
     points = [point.spec for point in variants(spec)]
     networks = [point for point in points if isinstance(point, Network)]
     if not networks:
         raise TypeError(f"{spec.id} is a {spec.kind}; only networks are trained")
     found: dict[Network, list[tuple[int, Network, int]]] = {}
-    for position, (point, seed) in enumerate(product(networks, seeds)):
+    for position, (point, seed) in enumerate(product(networks, check_seeds(seeds))):
         found.setdefault(_template(point, networks), []).append((position, point, seed))
     return [Group(key, *zip(*members, strict=True)) for key, members in found.items()]
 

@@ -142,8 +142,8 @@ def test_network_with_axes_is_refused(small_network):
     with pytest.raises(SpecError) as caught:
         build_model(spec, key=KEY)
     assert str(caught.value) == (
-        "small: vary: a model is built of one variant; take one of variants(spec) and build "
-        "its spec"
+        "small: vary: one experiment is meant here, and this document describes several; give that "
+        "of one, variants(spec)[i].spec or, of a result of training, result.spec(i)"
     )
     assert build_model(variants(spec)[1].spec, key=KEY)
 
