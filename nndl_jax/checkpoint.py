@@ -1,33 +1,37 @@
 """Weights on disk: `save` and `load` of one network, and snapshots from which training goes on.
 
-Both are safetensors files, which hold no code. A snapshot also holds its own checksum and the hash
-of what it was trained for, replaces the one before it in one step, and keeps that as a fallback: a
-kill or a damaged disk costs an epoch or two, never a wrong result.
+Both are files of arrays with a checksum. What does not fit its document is neither written nor
+read. A snapshot also holds what it was trained for and with, replaces the one before it in one
+step, and keeps that as a fallback: a kill or a damaged disk costs an epoch or two, never a wrong
+result.
 """
 
-import hashlib
 import json
-import os
+import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as serialize
+from pydantic import ConfigDict, Field, ValidationError
 
+from nndl_jax.array_files import Arrays, describe, misfit, open_arrays, write_arrays
+from nndl_jax.environment import describe_environment
+from nndl_jax.faults import SpecError
+from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
 from nndl_jax.located_yaml import LocatedYaml
 from nndl_jax.model import FeedforwardNetwork, build_model
-from nndl_jax.schema import DOCUMENTS, Network
+from nndl_jax.schema import DOCUMENTS, Model, Network
+from nndl_jax.schema.base import Record
 from nndl_jax.state import TrainState
 from nndl_jax.validation import validate
+from nndl_jax.variants import Run, check_single
 
 Tree = TypeVar("Tree")
-Arrays = Mapping[str, np.ndarray]
 History = Sequence[Mapping[str, Sequence[float]]]
 
 
@@ -40,6 +44,26 @@ class Snapshot(NamedTuple):
     """One for each group of runs."""
     history: History = ()
     """What was measured so far, with a value for each run."""
+    runs: Sequence[Run] = ()
+    """The runs; none where that is not known."""
+    models: Sequence[Model] = ()
+    """The networks of each group, whatever their first weights; none where not known."""
+
+
+class _About(Record):
+    """What a file says of a snapshot, beside its arrays."""
+
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="constants")
+    number: Annotated[int, Field(ge=0)]
+    history: tuple[dict[str, tuple[float, ...]], ...]
+    runs: tuple[tuple[str, int], ...]
+    models: tuple[Model, ...]
+    identity: dict[str, str]
+    environment: dict[str, str]
+
+
+_ABOUT = "about"
+"""The array with that: a header is no place for a long history."""
 
 
 def save(model: FeedforwardNetwork, spec: Network, path: str | Path) -> None:
@@ -49,11 +73,28 @@ def save(model: FeedforwardNetwork, spec: Network, path: str | Path) -> None:
 
     Args:
         model: the network.
-        spec: the document that it was built from.
+        spec: the document that it was built from; of a result of training, `result.spec(i)`.
         path: ends in `.safetensors` by custom; its folder must exist.
+
+    Raises:
+        SpecError: the document has axes, or the network is not one of it, or not finite although
+            the document does not allow divergence. Nothing is written.
     """
-    arrays = _named(nnx.state(model, nnx.Param))
-    _replace(Path(path), serialize(arrays, {"spec": spec.bare().model_dump_json()}))
+    if not isinstance(spec, Network):
+        said = "only networks are saved; a construction is built anew from its document"
+        raise TypeError(f"{spec.id} is a {spec.kind}; {said}")
+    check_single(spec)
+    spec = spec.bare()
+    arrays = name_leaves(nnx.state(model, nnx.Param))
+    if why := _deviation(model, arrays, spec) or _excess(arrays, spec):
+        raise SpecError.at(
+            spec.id,
+            None,
+            "model",
+            f"{why}; save a network with the document that it was built from, of a result of "
+            "training result.spec(i)",
+        )
+    write_arrays(Path(path), arrays, {"spec": spec.model_dump_json()})
 
 
 def load(path: str | Path) -> tuple[FeedforwardNetwork, Network]:
@@ -61,47 +102,52 @@ def load(path: str | Path) -> tuple[FeedforwardNetwork, Network]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a network of ours, or its arrays do not fit its document.
+        ValueError: it is damaged or not a network of ours, or its arrays do not fit its document.
     """
-    arrays, metadata = _read(Path(path))
-    if "spec" not in metadata:
-        raise ValueError(f"{path}: holds no document; it was not written by nndl_jax.save")
-    try:
-        document = json.loads(metadata["spec"])
-    except (json.JSONDecodeError, RecursionError):
-        said = "its document is not JSON; it was not written by nndl_jax.save"
-        raise ValueError(f"{path}: {said}") from None
-    spec = validate(DOCUMENTS, LocatedYaml(str(path), document, None))
-    if not isinstance(spec, Network):
-        raise ValueError(f"{path}: its document is a {spec.kind}, which has no weights")
-    abstract = nnx.eval_shape(lambda: build_model(spec, key=jax.random.key(0)))
-    graph, params = nnx.split(abstract)
-    return nnx.merge(graph, jax.tree.map(jnp.asarray, _fill(params, arrays, path))), spec
+    with open_arrays(Path(path)) as file:
+        spec = _read_spec(file.texts, path)
+        abstract = nnx.eval_shape(lambda: build_model(spec, key=jax.random.key(0)))
+        graph, params = nnx.split(abstract)
+        if why := misfit(file.described, describe_leaves(params)):
+            raise ValueError(f"{path}: {why}")
+        arrays = file.read_all()
+    if why := _excess(arrays, spec):
+        raise ValueError(f"{path}: {why}")
+    return nnx.merge(graph, jax.tree.map(jnp.asarray, fill(params, arrays))), spec
 
 
-def save_snapshot(snapshot: Snapshot, path: Path, *, identity: str) -> None:
+def save_snapshot(snapshot: Snapshot, path: Path, *, identity: Mapping[str, str]) -> None:
     """Write a snapshot, keeping the one before it as `<path>.previous`.
 
     Args:
         snapshot: what to write.
-        path: its folder must exist.
-        identity: says what was trained: documents, seeds, data. Only a snapshot with the same one
-            is read again.
+        path: its folder must exist. Folders in its place are moved aside.
+        identity: what was trained, in named parts: document, seeds, data. Only a snapshot with the
+            same ones is read again, and only where JAX works in the same way.
     """
-    arrays = _named(tuple(snapshot.states))
-    metadata = {
-        "identity": identity,
-        "number": str(snapshot.number),
-        "history": json.dumps([{k: list(v) for k, v in row.items()} for row in snapshot.history]),
-    }
-    content = serialize(arrays, metadata | {"checksum": _checksum(arrays, metadata)})
-    _replace(path, content, keep=path.with_suffix(".previous"))
+    about = _About(
+        number=int(snapshot.number),
+        history=tuple(
+            {name: tuple(map(float, values)) for name, values in row.items()}
+            for row in snapshot.history
+        ),
+        runs=tuple((run.variant, run.seed) for run in snapshot.runs),
+        models=tuple(snapshot.models),
+        identity=dict(identity),
+        environment=dict(describe_environment()),
+    )
+    text = np.frombuffer(about.model_dump_json().encode(), np.uint8)
+    previous = path.with_suffix(".previous")
+    for place in (path, previous):
+        if place.is_dir():
+            place.rename(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    write_arrays(path, {**name_leaves(tuple(snapshot.states)), _ABOUT: text}, {}, keep=previous)
 
 
 def load_snapshot(
-    path: Path, *, identity: str, like: Sequence[TrainState]
+    path: Path, *, identity: Mapping[str, str], like: Sequence[TrainState]
 ) -> tuple[Snapshot | None, list[str]]:
-    """The newest undamaged snapshot of this identity, and what was found wrong with others.
+    """The newest snapshot that can be used, and why others are not.
 
     Args:
         path: where `save_snapshot` wrote it.
@@ -113,79 +159,107 @@ def load_snapshot(
         if not candidate.exists():
             continue
         try:
-            arrays, metadata = _read(candidate)
-            checksum = metadata.pop("checksum", "")
-            if checksum != _checksum(arrays, metadata):
-                raise ValueError(f"{candidate}: its checksum does not fit; the file is damaged")
-            if metadata["identity"] != identity:
-                problems.append(f"{candidate}: belongs to another experiment and is not used")
-                continue
-            states = _fill(tuple(like), arrays, candidate)
+            return _read_snapshot(candidate, identity, like), problems
         except ValueError as error:
-            problems.append(str(error))
-            continue
-        history = json.loads(metadata["history"])
-        return Snapshot(int(metadata["number"]), states, history), problems
+            problems.append(f"{error}; it is not used")
+        except OSError as error:
+            problems.append(f"{candidate}: {error.strerror}; it is not used")
     return None, problems
 
 
-def _named(tree: object) -> dict[str, np.ndarray]:
+def name_leaves(tree: object) -> dict[str, np.ndarray]:
+    """The arrays of a tree by the names of their places."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {_name(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
 
 
+def describe_leaves(tree: object) -> dict[str, str]:
+    """Type and shape of each leaf, which may be abstract, by the name of its place."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {_name(path): f"{leaf.dtype} {leaf.shape}" for path, leaf in leaves}
+
+
+def fill(like: Tree, arrays: Arrays) -> Tree:
+    """A tree of the given structure with arrays by the names of their places."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: arrays[_name(path)], like)
+
+
+def _read_snapshot(path: Path, identity: Mapping[str, str], like: Sequence[TrainState]) -> Snapshot:
+    with open_arrays(path) as file:
+        if not file.described.get(_ABOUT, "").startswith("uint8"):
+            raise ValueError(f"{path}: holds no state of training, or that of an older version")
+        try:
+            about = _About.model_validate_json(file.read(_ABOUT).tobytes())
+        except ValidationError:
+            raise ValueError(f"{path}: does not say of what training it is") from None
+        if others := [name for name in identity if about.identity.get(name) != identity[name]]:
+            raise ValueError(f"{path}: belongs to another {' and another '.join(others)}")
+        for name, now in describe_environment().items():
+            if (then := about.environment.get(name)) != now:
+                said = f"was made where {name} is {then!r}, and here it is {now!r}"
+                raise ValueError(f"{path}: {said}, so that bits could differ")
+        wanted = describe_leaves(tuple(like)) | {_ABOUT: file.described[_ABOUT]}
+        if why := misfit(file.described, wanted):
+            raise ValueError(f"{path}: {why}")
+        states = fill(tuple(like), file.read_all())
+    runs = tuple(Run(*run) for run in about.runs)
+    return Snapshot(about.number, states, about.history, runs, about.models)
+
+
+def _read_spec(texts: Mapping[str, str], path: object) -> Network:
+    """The document in a file."""
+    if "spec" not in texts:
+        raise ValueError(f"{path}: holds no document; it was not written by nndl_jax.save")
+    try:
+        document = json.loads(texts["spec"])
+    except (json.JSONDecodeError, RecursionError):
+        said = "its document is not JSON; it was not written by nndl_jax.save"
+        raise ValueError(f"{path}: {said}") from None
+    spec = validate(DOCUMENTS, LocatedYaml(str(path), document, None))
+    if not isinstance(spec, Network):
+        raise ValueError(f"{path}: its document is a {spec.kind}, which has no weights")
+    if spec.vary:
+        said = "its document describes several networks; nndl_jax.save writes that of one"
+        raise ValueError(f"{path}: {said}")
+    return spec
+
+
+def _deviation(model: FeedforwardNetwork, arrays: Arrays, spec: Network) -> str | None:
+    """How a network differs from those of a document, in words; None if it does not."""
+    wanted = nnx.eval_shape(lambda: build_model(spec, key=jax.random.key(0)))
+    if tuple(model.inputs) != wanted.inputs:
+        return f"the network takes inputs of {model.inputs}, and the document's of {wanted.inputs}"
+    pairs = enumerate(zip_longest(model.layers, wanted.layers))
+    for index, (layer, own) in pairs:
+        found, described = _describe_layer(layer), _describe_layer(own)
+        if found != described:
+            return f"layer {index} of the network is {found}, and the document's is {described}"
+    return misfit(describe(arrays), describe_leaves(nnx.state(wanted, nnx.Param)))
+
+
+def _describe_layer(layer: object) -> str:
+    """What a layer does beside its weights."""
+    match layer:
+        case None:
+            return "missing"
+        case DenseLayer():
+            dropped = f", dropping {float(layer.dropout)} by {layer.dropout_masks}"
+            return f"dense, {layer.activation}{dropped if layer.dropout else ''}"
+        case ConvLayer():
+            return f"a convolution, {layer.activation}, windows of {layer.window}"
+        case MaxPoolLayer():
+            return f"max-pooling, windows of {layer.window}"
+        case _:
+            return f"of type {type(layer).__name__}"
+
+
+def _excess(arrays: Arrays, spec: Network) -> str | None:
+    """Says which array is not finite, where the document does not allow for that."""
+    for name, array in arrays.items():
+        if not (spec.training.allow_divergence or np.isfinite(array).all()):
+            return f"array {name!r} holds numbers that are not finite"
+    return None
+
+
 def _name(path: jax.tree_util.KeyPath) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".value")
-
-
-def _fill(like: Tree, arrays: Arrays, path: object) -> Tree:
-    """A tree of the given structure with the arrays of a file."""
-
-    def pick(key_path: jax.tree_util.KeyPath, leaf: jax.ShapeDtypeStruct | Array) -> np.ndarray:
-        name = _name(key_path)
-        array = arrays.get(name)
-        found = "nothing" if array is None else f"{array.dtype} {array.shape}"
-        if array is None or (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
-            wanted = f"{leaf.dtype} {leaf.shape}"
-            raise ValueError(f"{path}: array {name!r} must be {wanted}, found {found}")
-        return array
-
-    wanted = {_name(key_path) for key_path, _ in jax.tree_util.tree_leaves_with_path(like)}
-    for name in sorted(arrays.keys() - wanted):
-        found = f"{arrays[name].dtype} {arrays[name].shape}"
-        raise ValueError(f"{path}: array {name!r} is not one of its document's; found {found}")
-    return jax.tree_util.tree_map_with_path(pick, like)
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return arrays, dict(file.metadata() or {})
-    except (SafetensorError, AttributeError) as error:  # The latter: a type NumPy does not have.
-        raise ValueError(f"{path}: is not a whole safetensors file: {error}") from None
-
-
-def _checksum(arrays: Arrays, metadata: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
-
-
-def _replace(path: Path, content: bytes, keep: Path | None = None) -> None:
-    """Put a file in place in one step; `keep` is a second name for the one it replaces."""
-    temporary = path.with_name(f".{path.name}.writing")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if keep is not None and path.exists():
-        link = path.with_name(f".{path.name}.keeping")
-        link.unlink(missing_ok=True)
-        os.link(path, link)
-        link.replace(keep)
-    temporary.replace(path)

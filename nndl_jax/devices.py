@@ -1,6 +1,7 @@
 """What JAX computes on, in words."""
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import jax
@@ -8,13 +9,16 @@ import jax
 
 def describe_devices() -> str:
     """Number and model of JAX's devices: `1 x NVIDIA H100`, or cores of a processor."""
-    devices = jax.devices()
-    kind = devices[0].device_kind
-    if devices[0].platform == "cpu":
-        kind = f"core of {_processor()}"
-    return f"{len(devices)} x {kind}"
+    return f"{len(jax.devices())} x {describe_device()}"
 
 
+def describe_device() -> str:
+    """Model of each of JAX's devices, `NVIDIA H100` or `core of` a processor."""
+    device = jax.devices()[0]
+    return f"core of {_processor()}" if device.platform == "cpu" else device.device_kind
+
+
+@lru_cache(maxsize=1)
 def _processor() -> str:
     path = Path("/proc/cpuinfo")
     text = path.read_text(encoding="utf-8") if path.exists() else ""

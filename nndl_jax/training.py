@@ -6,23 +6,26 @@ they are: bit for bit on CPUs, where the runs of a device are trained one after 
 on accelerators, where they are trained side by side.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import NamedTuple, SupportsIndex
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
-from nndl_jax.checkpoint import Snapshot
+from nndl_jax.array_files import misfit
+from nndl_jax.checkpoint import Snapshot, describe_leaves, fill, name_leaves
 from nndl_jax.datasets import Dataset
 from nndl_jax.engine import Engine, spread
+from nndl_jax.faults import Location, field_path
 from nndl_jax.memory import check_memory
 from nndl_jax.model import FeedforwardNetwork, check_supported
-from nndl_jax.schema import Network
+from nndl_jax.schema import Model, Network
 from nndl_jax.selection import read_dataset, select, splits_read
 from nndl_jax.state import Measurements, TrainState, abstract_state
-from nndl_jax.variants import Run, groups, list_runs
+from nndl_jax.variants import Group, Run, check_seeds, groups, list_runs
 
 _NUM_NEURONS = 6
 """Neurons of a layer whose gradients are kept, those that the book shows (ch. 5)."""
@@ -56,27 +59,62 @@ class EpochResult(NamedTuple):
         """The latest epoch of any run."""
         return int(self.epochs.max())
 
+    def __repr__(self) -> str:
+        metrics = ", ".join(self.metrics)
+        runs = f"{len(self.runs)} run{'s' if len(self.runs) > 1 else ''}"
+        ends = ", the last" if self.is_last else ""
+        return f"<result {self.number} of {runs}: epoch {self.epoch}, {metrics}{ends}>"
+
+    def spec(self, index: int) -> Network:
+        """The document of one run: its variant's, without axes and claims."""
+        engine, _, member = self._find(index)
+        return engine.group.specs[member]
+
     def model(self, index: int, *, is_best: bool = False) -> FeedforwardNetwork:
-        """The network of one run as it is now, or the best so far if the document keeps it."""
-        for engine, state in zip(self.engines, self.states, strict=True):
-            if index in engine.group.runs:
-                member = engine.group.runs.index(index)
-                return engine.model(state, member, is_best=is_best)
-        raise IndexError(f"there are {len(self.runs)} runs, numbered from 0; got {index}")
+        """The network of one run as it is now, or the best so far if the document keeps it.
+
+        Raises:
+            IndexError: there are not so many runs.
+            RuntimeError: the next result has taken the state over.
+        """
+        engine, state, member = self._find(index)
+        _check_not_taken(state)
+        return engine.model(state, member, is_best=is_best)
 
     def snapshot(self) -> Snapshot:
-        """The state in host memory, from which `train` can go on."""
+        """The state in host memory, from which `train` can go on.
+
+        Raises:
+            RuntimeError: the next result has taken the state over.
+        """
+        _check_not_taken(self.states)
         states = [
             engine.to_host(state) for engine, state in zip(self.engines, self.states, strict=True)
         ]
-        return Snapshot(self.number, states)
+        models = [engine.group.template.model for engine in self.engines]
+        return Snapshot(self.number, states, runs=self.runs, models=models)
+
+    def _find(self, index: int) -> tuple[Engine, TrainState, int]:
+        """The engine of a run, the state of its group, and the place of the run in that."""
+        for engine, state in zip(self.engines, self.states, strict=True):
+            if index in engine.group.runs:
+                return engine, state, engine.group.runs.index(index)
+        raise IndexError(f"there are {len(self.runs)} runs, numbered from 0; got {index}")
+
+
+def _check_not_taken(states: object) -> None:
+    if any(isinstance(leaf, Array) and leaf.is_deleted() for leaf in jax.tree.leaves(states)):
+        raise RuntimeError(
+            "the next result took this state over; ask a result for model() or snapshot() inside "
+            "the loop over train(...), before that asks for the next one"
+        )
 
 
 def train(
     spec: Network,
     dataset: Dataset,
     *,
-    seeds: Sequence[int] = (0,),
+    seeds: Iterable[SupportsIndex] = (0,),
     mesh: Mesh | None = None,
     resume: Snapshot | None = None,
 ) -> Iterator[EpochResult]:
@@ -89,17 +127,20 @@ def train(
         spec: the document; with `vary`, all its variants are trained.
         dataset: images and labels, `load_mnist(folder)`, `load_dataset(path)` or a `Dataset` of
             one's own; the splits that the document trains on and measures are looked at once.
-        seeds: a run of every variant for each. A seed fixes all that is random in its run.
+        seeds: a run of every variant for each, from 0 to 2^32 - 1. A seed fixes all that is random
+            in its run.
         mesh: devices to train on, whatever the shape of the mesh; None for all that JAX has.
         resume: a snapshot of the same document, seeds and data set to go on from; ends with the
             same bits as training that was never interrupted.
 
     Raises:
+        ValueError: the seeds are no such numbers, or the snapshot is of other networks or runs.
         SpecError: the document asks for what is not built, or does not fit in memory.
         TypeError: the data set is no `Dataset` of splits.
         ValueError: images are no pixels, labels no digits, or a split that is needed has none.
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
+    seeds = check_seeds(seeds)
     members = groups(spec, seeds)
     for group in members:
         check_supported(group.specs[0])
@@ -107,6 +148,7 @@ def train(
     names = [name for group in members for name in splits_read(group.specs[0])]
     dataset = read_dataset(dataset, names)
     runs = list_runs(spec, seeds)
+    kept = None if resume is None else _kept_states(resume, spec, members, runs)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
     meshes = spread([len(group.runs) for group in members], mesh)
     engines = [
@@ -114,7 +156,7 @@ def train(
         for group, own in zip(members, meshes, strict=True)
     ]
     states = [
-        engine.init() if resume is None else engine.to_devices(resume.states[index])
+        engine.init() if kept is None else engine.to_devices(kept[index])
         for index, engine in enumerate(engines)
     ]
     number = 0 if resume is None else resume.number + 1
@@ -144,9 +186,56 @@ def train(
         number += 1
 
 
-def abstract_states(spec: Network, seeds: Sequence[int]) -> list[TrainState]:
+def abstract_states(spec: Network, seeds: Iterable[SupportsIndex]) -> list[TrainState]:
     """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against."""
-    return [abstract_state(group.template, len(group.runs)) for group in groups(spec, seeds)]
+    return _abstract_states(groups(spec, seeds))
+
+
+def _abstract_states(members: Sequence[Group]) -> list[TrainState]:
+    return [abstract_state(group.template, len(group.runs)) for group in members]
+
+
+def _kept_states(
+    resume: Snapshot, spec: Network, members: Sequence[Group], runs: Sequence[Run]
+) -> Sequence[TrainState]:
+    """The states of a snapshot, if they are those of a training.
+
+    Raises:
+        ValueError: says how they differ.
+    """
+    like = tuple(_abstract_states(members))
+    models = [group.template.model for group in members]
+    kept = tuple(resume.states)
+    why = (
+        _difference(_plain(resume.models), _plain(models), ("models",))
+        or _difference([run.name for run in resume.runs], [run.name for run in runs], ("runs",))
+        or misfit(describe_leaves(kept), describe_leaves(like))
+    )
+    if why:
+        said = "resume with the document and the seeds that it was made with, or without a snapshot"
+        raise ValueError(f"{spec.id}: the snapshot is not of this training: {why}; {said}")
+    return fill(like, name_leaves(kept))
+
+
+def _plain(models: Sequence[Model]) -> list[object]:
+    return [model.model_dump(mode="json") for model in models]
+
+
+def _difference(found: object, wanted: object, at: Location) -> str | None:
+    """The first place where a snapshot differs from what is trained; None where it says nothing."""
+    match found, wanted:
+        case [], list():
+            return None
+        case dict(), dict():
+            pairs = [(key, found.get(key), wanted.get(key)) for key in {**wanted, **found}]
+        case list(), list():
+            both = enumerate(zip_longest(found, wanted))
+            pairs = [(index, theirs, ours) for index, (theirs, ours) in both]
+        case _:
+            differs = f"{field_path(at)} is {found!r} in the snapshot, and {wanted!r} here"
+            return None if found == wanted else differs
+    differences = (_difference(theirs, ours, (*at, step)) for step, theirs, ours in pairs)
+    return next(filter(None, differences), None)
 
 
 def _metrics(

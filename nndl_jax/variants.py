@@ -4,7 +4,7 @@ import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from operator import index
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import (
@@ -90,7 +90,7 @@ def check_single(spec: Document) -> None:
         raise SpecError.at(spec.id, None, "vary", said)
 
 
-def list_runs(spec: Document, seeds: Iterable[int]) -> list[Run]:
+def list_runs(spec: Document, seeds: Iterable[SupportsIndex]) -> list[Run]:
     """The batch of runs of a document, variant by variant, each with every seed.
 
     Raises:
@@ -100,7 +100,7 @@ def list_runs(spec: Document, seeds: Iterable[int]) -> list[Run]:
     return [Run(point.name, seed) for point in variants(spec) for seed in checked]
 
 
-def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
     """The same seeds as plain numbers.
 
     Raises:
@@ -117,7 +117,7 @@ def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     return whole
 
 
-def groups(spec: Network, seeds: Iterable[int]) -> list[Group]:
+def groups(spec: Network, seeds: Iterable[SupportsIndex]) -> list[Group]:
     """The batch of runs of a network, grouped by the program that trains them.
 
     Raises:

@@ -18,6 +18,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 _CHECKED = (
     "activations",
     "analysis",
+    "array_files",
     "arrays",
     "augmentation",
     "backpropagation",
@@ -32,6 +33,7 @@ _CHECKED = (
     "convolution",
     "datasets",
     "engine",
+    "environment",
     "ensemble",
     "epoch",
     "evaluation",

@@ -72,9 +72,10 @@ def test_runs_of_all_seeds_and_variants_differ(trained):
 
 def test_training_goes_on_from_a_file_with_the_best_networks(trained, small_dataset, tmp_path):
     spec, bits, snapshots = trained
-    save_snapshot(snapshots[0], tmp_path / "s.safetensors", identity="ours")
+    path, identity = tmp_path / "s.safetensors", {"document": "ours"}
+    save_snapshot(snapshots[0], path, identity=identity)
     like = abstract_states(spec, SEEDS)
-    snapshot, problems = load_snapshot(tmp_path / "s.safetensors", identity="ours", like=like)
+    snapshot, problems = load_snapshot(path, identity=identity, like=like)
     resumed = train(spec, small_dataset, seeds=SEEDS, mesh=mesh_of(1), resume=snapshot)
     assert problems == []
     assert epochs_bits(resumed) == bits[1:]

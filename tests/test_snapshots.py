@@ -1,14 +1,21 @@
 """Snapshots on disk: training goes on from them; neither damage nor a kill gives a wrong one."""
 
+import json
+import os
 import subprocess
 import sys
 
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from nndl_jax import abstract_states, load_snapshot, save_snapshot, train
+from nndl_jax import abstract_states, checkpoint, list_runs, load_snapshot, save_snapshot, train
+from nndl_jax.array_files import open_arrays, write_arrays
+from nndl_jax.environment import describe_environment
 from nndl_jax.specs import override
+
+OURS = {"document": "ours", "data set": "small"}
 
 
 def bits(tree):
@@ -35,11 +42,11 @@ def trained(small_network, small_dataset):
 def two_generations(trained, tmp_path):
     """The path of a snapshot after the second epoch, with the one after the first behind it."""
     for snapshot in trained[1][:2]:
-        save_snapshot(snapshot, tmp_path / "s.safetensors", identity="ours")
+        save_snapshot(snapshot, tmp_path / "s.safetensors", identity=OURS)
     return tmp_path / "s.safetensors"
 
 
-def read_back(path, spec, identity="ours"):
+def read_back(path, spec, identity=OURS):
     return load_snapshot(path, identity=identity, like=abstract_states(spec, [0, 1]))
 
 
@@ -54,7 +61,33 @@ def test_saved_snapshot_comes_back_bit_for_bit(trained, two_generations):
 
 
 def test_history_comes_back(trained, two_generations):
-    assert read_back(two_generations, trained[0])[0].history == trained[1][1].history
+    history = read_back(two_generations, trained[0])[0].history
+    assert plain(history) == plain(trained[1][1].history)
+
+
+def plain(history):
+    return [{name: list(values) for name, values in row.items()} for row in history]
+
+
+def test_history_of_any_numbers_comes_back(trained, tmp_path):
+    # Not a number for runs that have ended, infinity where they diverged, numbers of every type.
+    columns = {
+        "float32": np.float32([0.1, np.nan]),
+        "whole": [1, np.int32(2)],
+        "array": np.array([np.inf, -0.0]),
+    }
+    snapshot = trained[1][0]._replace(number=np.int64(0), history=[columns])
+    save_snapshot(snapshot, tmp_path / "s.safetensors", identity=OURS)
+    found, _ = read_back(tmp_path / "s.safetensors", trained[0])
+    assert found.number == 0
+    for name, values in columns.items():
+        np.testing.assert_array_equal(found.history[0][name], np.asarray(values, float))
+
+
+def test_runs_and_networks_come_back(trained, two_generations):
+    found, expected = read_back(two_generations, trained[0])[0], trained[1][1]
+    assert list(found.runs) == list(expected.runs) == list_runs(trained[0], [0, 1])
+    assert list(found.models) == list(expected.models)
 
 
 def test_training_goes_on_from_a_file(trained, two_generations, small_dataset):
@@ -68,10 +101,11 @@ def test_nothing_is_read_where_nothing_was_saved(trained, tmp_path):
 
 
 def test_snapshot_of_another_experiment_is_not_used(trained, two_generations):
-    snapshot, problems = read_back(two_generations, trained[0], identity="theirs")
+    theirs = OURS | {"document": "theirs"}
+    snapshot, problems = read_back(two_generations, trained[0], identity=theirs)
     assert snapshot is None
     assert problems == [
-        f"{path}: belongs to another experiment and is not used"
+        f"{path}: belongs to another document; it is not used"
         for path in (two_generations, two_generations.with_suffix(".previous"))
     ]
 
@@ -82,8 +116,180 @@ def test_snapshot_of_other_shapes_is_not_used(trained, two_generations):
     assert snapshot is None
     assert problems[0] == (
         f"{two_generations}: array '0.params.layers.0.bias' must be float32 (2, 9), found "
-        "float32 (2, 8)"
+        "float32 (2, 8); it is not used"
     )
+
+
+def two_parts(path):
+    """Both generations of a snapshot."""
+    return path, path.with_suffix(".previous")
+
+
+def test_all_parts_that_differ_are_named(trained, two_generations):
+    theirs = {"document": "theirs", "data set": "large"}
+    _, problems = read_back(two_generations, trained[0], identity=theirs)
+    assert problems[0] == (
+        f"{two_generations}: belongs to another document and another data set; it is not used"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "then"),
+    [
+        ("jax", "0.9.0"),
+        ("jaxlib", "0.9.0"),
+        ("flax", "0.11.0"),
+        ("optax", "0.2.5"),
+        ("device", "NVIDIA H100"),
+        ("JAX_DEFAULT_PRNG_IMPL", "rbg"),
+        ("JAX_THREEFRY_PARTITIONABLE", "False"),
+        ("JAX_ENABLE_X64", "True"),
+        ("JAX_RANDOM_SEED_OFFSET", "1"),
+        ("JAX_DISABLE_MOST_OPTIMIZATIONS", "True"),
+        ("PJRT_NPROC", "8"),
+        ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true"),
+    ],
+)
+def test_snapshot_of_another_environment_is_not_used(
+    trained, two_generations, monkeypatch, name, then
+):
+    now = dict(describe_environment())
+    monkeypatch.setattr(checkpoint, "describe_environment", lambda: now | {name: then})
+    save_snapshot(trained[1][2], two_generations, identity=OURS)
+    monkeypatch.undo()
+    snapshot, problems = read_back(two_generations, trained[0])
+    assert problems == [
+        f"{two_generations}: was made where {name} is {then!r}, and here it is {now[name]!r}, so "
+        "that bits could differ; it is not used"
+    ]
+    # The one before it is ours.
+    assert same(snapshot, trained[1][1])
+
+
+def test_environment_says_how_jax_was_started(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", " --b=2  --a=1 ")
+    here = describe_environment()
+    assert (here["XLA_FLAGS"], here["JAX_ENABLE_X64"]) == ("--a=1 --b=2", "False")
+    assert here["jax"] == jax.__version__
+    assert here["device"].startswith("core of ")
+    with jax.enable_x64(True):
+        assert describe_environment()["JAX_ENABLE_X64"] == "True"
+
+
+@pytest.mark.parametrize("kind", ["folder", "full folder", "fifo", "empty", "link"])
+@pytest.mark.parametrize("generation", [0, 1])
+def test_anything_else_in_its_place_is_not_used_and_gives_way(trained, tmp_path, kind, generation):
+    spec, (first, second, _) = trained
+    path = tmp_path / "s.safetensors"
+    other = two_parts(path)[generation]
+    match kind:
+        case "folder" | "full folder":
+            other.mkdir()
+            if kind == "full folder":
+                (other / "note").write_text("mine")
+        case "fifo":
+            os.mkfifo(other)
+        case "empty":
+            other.touch()
+        case _:
+            other.symlink_to("/dev/zero")
+    snapshot, problems = read_back(path, spec)
+    assert snapshot is None
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{other}: is not a")
+    assert problems[0].endswith("; it is not used")
+    for saved in (first, second):
+        save_snapshot(saved, path, identity=OURS)
+    assert same(read_back(path, spec)[0], second)
+    two_parts(path)[0].unlink()
+    assert same(read_back(path, spec)[0], first)
+    if kind == "full folder":
+        assert [each.read_text() for each in tmp_path.glob(".*/note")] == ["mine"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may read everything")
+def test_file_that_may_not_be_read_is_not_used(trained, two_generations):
+    two_generations.chmod(0)
+    snapshot, problems = read_back(two_generations, trained[0])
+    assert same(snapshot, trained[1][0])
+    assert problems == [f"{two_generations}: Permission denied; it is not used"]
+
+
+def test_file_that_cannot_be_read_is_not_used(trained, two_generations, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkpoint, "open_arrays", refuse)
+    snapshot, problems = read_back(two_generations, trained[0])
+    assert snapshot is None
+    assert problems[0] == f"{two_generations}: Permission denied; it is not used"
+
+
+NO_STATE = {
+    "nothing": ({}, "holds no state of training, or that of an older version"),
+    "other numbers": (
+        {"about": np.zeros(5)},
+        "holds no state of training, or that of an older version",
+    ),
+    "no text": ({"about": np.full(9, 255, np.uint8)}, "does not say of what training it is"),
+    "a deep text": (
+        {"about": np.frombuffer(b"[" * 1_000_000, np.uint8)},
+        "does not say of what training it is",
+    ),
+    "another text": (
+        {"about": np.frombuffer(b'{"number": 1}', np.uint8)},
+        "does not say of what training it is",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arrays", "said"), NO_STATE.values(), ids=NO_STATE)
+def test_right_checksum_around_no_state_is_not_used(trained, two_generations, arrays, said):
+    write_arrays(two_generations, arrays, {"history": "[" * 1000})
+    snapshot, problems = read_back(two_generations, trained[0])
+    assert same(snapshot, trained[1][0])
+    assert problems == [f"{two_generations}: {said}; it is not used"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"number": -1},
+        {"number": "1"},
+        {"history": None},
+        {"history": [[1.0]]},
+        {"history": [{"test_cost": ["x"]}]},
+        {"runs": [["base"]]},
+        {"models": [{}]},
+        {"identity": []},
+        {"more": 1},
+    ],
+)
+def test_right_checksum_around_another_history_is_not_used(trained, two_generations, changed):
+    with open_arrays(two_generations) as file:
+        arrays = file.read_all()
+    about = json.loads(arrays["about"].tobytes()) | changed
+    text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    write_arrays(two_generations, {**arrays, "about": text}, {})
+    snapshot, problems = read_back(two_generations, trained[0])
+    assert same(snapshot, trained[1][0])
+    assert problems == [f"{two_generations}: does not say of what training it is; it is not used"]
+
+
+def test_snapshot_of_an_older_version_is_not_used(trained, tmp_path):
+    path = tmp_path / "s.safetensors"
+    metadata = {"identity": "ours", "number": "1", "history": "[]", "checksum": "0" * 64}
+    save_file({"0.params.layers.0.bias": np.zeros((2, 8), np.float32)}, path, metadata)
+    snapshot, problems = read_back(path, trained[0])
+    assert snapshot is None
+    assert problems == [
+        f"{path}: holds no state of training, or that of an older version; it is not used"
+    ]
+
+
+def test_saving_leaves_no_other_file(two_generations):
+    names = sorted(path.name for path in two_generations.parent.iterdir())
+    assert names == ["s.previous", "s.safetensors"]
 
 
 def damage(path, kind, rng):
@@ -136,15 +342,16 @@ path, like = Path(sys.argv[1]), [{name: np.zeros(50_000, np.float32) for name in
 def numbered(number):
     return Snapshot(number, [{name: array + number for name, array in like[0].items()}])
 
-save_snapshot(numbered(0), path, identity="ours")
+ours = {"document": "ours"}
+save_snapshot(numbered(0), path, identity=ours)
 for _ in range(25):
     child = os.fork()
     for number in range(1, 1_000_000) if child == 0 else ():
-        save_snapshot(numbered(number), path, identity="ours")
+        save_snapshot(numbered(number), path, identity=ours)
     time.sleep(random.uniform(0, 0.05))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    snapshot, problems = load_snapshot(path, identity="ours", like=like)
+    snapshot, problems = load_snapshot(path, identity=ours, like=like)
     whole = {float(x) for array in snapshot.states[0].values() for x in array} == {snapshot.number}
     print(problems, whole, snapshot.number, sep=";")
 """
