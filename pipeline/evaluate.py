@@ -32,6 +32,7 @@ from nndl_jax.schema import (
 )
 from pipeline.experiments import VALIDATION, Experiment, load_recorded, mean_curve
 from pipeline.paths import CURVES, JUDGEMENTS, METRICS
+from pipeline.process import forget_finished
 from pipeline.resolve import resolve_all
 
 _MAX_ROWS = 500
@@ -58,6 +59,7 @@ def main() -> None:
         "recorded": _describe_all(recorded),
     }
     JUDGEMENTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    forget_finished()
 
 
 def _describe_all(experiments: Mapping[str, Experiment]) -> list[Mapping[str, object]]:

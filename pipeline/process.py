@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.paths import STATE
+from pipeline.paths import RUNS, STATE
+
+SNAPSHOT = "snapshot.safetensors"
+"""Name of the state of a training, in the folder that `exclusive` gives."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -47,3 +50,17 @@ def exclusive(name: str) -> Iterator[Path]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield folder
+
+
+def forget_finished() -> None:
+    """Remove the snapshots of experiments whose results are there, once DVC has taken these."""
+    for folder in STATE.glob("*"):
+        if (RUNS / folder.name / "history.csv").exists():
+            forget(folder.name)
+
+
+def forget(name: str) -> None:
+    """Remove the snapshots of an experiment."""
+    for snapshot in (STATE / name).glob("snapshot.*"):
+        if snapshot.is_file():
+            snapshot.unlink()

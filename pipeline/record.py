@@ -25,7 +25,7 @@ from pipeline.dataset import data_of, load_data
 from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
-from pipeline.process import exclusive
+from pipeline.process import SNAPSHOT, exclusive, forget
 from pipeline.recordings import held, keep, recorded_runs, recover, set_aside
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import Resolved, save_resolved
@@ -278,7 +278,7 @@ class _Recorder(NamedTuple):
         experiment = own.model_copy(update={"spec": spec, "seeds": tuple(seeds)})
         save_resolved(name, experiment)
         set_aside(name, document)
-        goes_on = (STATE / name / "snapshot.safetensors").exists()
+        goes_on = (STATE / name / SNAPSHOT).exists()
         begin = time.monotonic()
         with self.stop.patience() if isinstance(spec, Network) else nullcontext():
             match spec:
@@ -299,6 +299,7 @@ class _Recorder(NamedTuple):
                 device=nndl_jax.describe_devices(),
                 seconds=seconds,
             )
+        forget(name)
         said = f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else "")
         if added.other:
             said += f"; {len(added.other)} runs that are there with other numbers stay"

@@ -1,7 +1,8 @@
 """Stage `train@<id>`: train all runs of a network, an epoch at a time, from where it was stopped.
 
 After an epoch the state goes to `.nndl/<id>/`, so that a killed stage goes on from there and ends
-with the same bits.
+with the same bits. It stays there when training ends: before DVC has taken the results, a kill
+loses these. The stage `evaluate` comes after that, and forgets it.
 """
 
 # Annotations stay unread: those that name types of nndl_jax would import JAX before it is set up.
@@ -12,7 +13,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,8 +23,8 @@ from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
 from pipeline.dataset import data_of, load_data
 from pipeline.jax_setup import set_up_jax
-from pipeline.paths import DATASET, RESOLVED, RUNS, STATE
-from pipeline.process import die_with_parent, exclusive
+from pipeline.paths import DATASET, RUNS, STATE
+from pipeline.process import SNAPSHOT, die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
 
@@ -78,24 +79,26 @@ def _run(name: str, experiment: Resolved, should_stop: Callable[[], bool]) -> No
     shutil.rmtree(RUNS / name, ignore_errors=True)
     rows: list[Row] = []
     if experiment.selected:
-        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", should_stop)
+        rows = _train(experiment, spec, dataset, folder, should_stop)
     write_history(name, list_runs(spec, seeds), rows, data=data_of(spec, dataset.name))
-    for snapshot in folder.glob("snapshot.*"):
-        snapshot.unlink()
 
 
 def _train(
+    experiment: Resolved,
     spec: Network,
-    seeds: Sequence[int],
     dataset: nndl_jax.Dataset,
-    path: Path,
+    folder: Path,
     should_stop: Callable[[], bool],
 ) -> list[Row]:
     """Measurements of every epoch; snapshots go to a file on the way, networks to their folder."""
-    identity = _identity(spec.id)
-    snapshot, problems = nndl_jax.load_snapshot(
-        path, identity=identity, like=nndl_jax.abstract_states(spec, seeds)
-    )
+    path, seeds, identity = folder / SNAPSHOT, experiment.seeds, _identity(experiment)
+    for left in folder.glob(".*.writing"):  # By a trainer that was killed.
+        left.unlink()
+    like = nndl_jax.abstract_states(spec, seeds)
+    snapshot, problems = nndl_jax.load_snapshot(path, identity=identity, like=like)
+    if snapshot is not None and len(snapshot.history) != snapshot.number + 1:
+        problems.append(f"{path}: lacks results of the epochs before; it is not used")
+        snapshot = None
     for problem in problems:
         print(problem, file=sys.stderr)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)
@@ -109,7 +112,7 @@ def _train(
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
             if result.is_last:
-                _save_networks(spec, result)
+                _save_networks(spec.id, result)
             elif (is_over := should_stop()) or time.monotonic() >= save_at:
                 begin = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
@@ -132,16 +135,14 @@ def _row(result: nndl_jax.EpochResult) -> Row:
     return {"epoch": epochs} | {name: values.tolist() for name, values in result.metrics.items()}
 
 
-def _save_networks(spec: Network, result: nndl_jax.EpochResult) -> None:
+def _save_networks(name: str, result: nndl_jax.EpochResult) -> None:
     """Each run's last network, and the best if it is kept, with its variant's document."""
-    specs = {point.name: point.spec for point in variants(spec)}
     for index, run in enumerate(result.runs):
-        own = specs[run.variant]
-        for is_best in (False, True):
-            if isinstance(own, Network) and (not is_best or own.training.keep_best):
-                path = network_path(spec.id, run, is_best=is_best)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                nndl_jax.save(result.model(index, is_best=is_best), own, path)
+        spec = result.spec(index)
+        for is_best in (False, True) if spec.training.keep_best else (False,):
+            path = network_path(name, run, is_best=is_best)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nndl_jax.save(result.model(index, is_best=is_best), spec, path)
 
 
 def _summary(row: Row) -> str:
@@ -151,11 +152,19 @@ def _summary(row: Row) -> str:
     return f"{metric.replace('_', ' ')} {sum(values) / max(1, len(values)):.4f}"
 
 
-def _identity(name: str) -> str:
-    """A hash of all that decides what is trained: document, seeds, data, and our own code."""
-    code = sorted(Path(nndl_jax.__file__).parent.rglob("*.py"))
+def _identity(experiment: Resolved) -> Mapping[str, str]:
+    """All that decides what is trained, beside how JAX works."""
+    return {
+        "document": experiment.digest(),
+        "list of seeds": ", ".join(map(str, experiment.seeds)),
+        "data set": _hash([DATASET]),
+        "version of the code": _hash(sorted(Path(nndl_jax.__file__).parent.rglob("*.py"))),
+    }
+
+
+def _hash(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
-    for path in (RESOLVED / f"{name}.json", DATASET, *code):
+    for path in paths:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

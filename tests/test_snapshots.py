@@ -348,7 +348,7 @@ for _ in range(25):
     child = os.fork()
     for number in range(1, 1_000_000) if child == 0 else ():
         save_snapshot(numbered(number), path, identity=ours)
-    time.sleep(random.uniform(0, 0.05))
+    time.sleep(random.uniform(0, 0.1))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     snapshot, problems = load_snapshot(path, identity=ours, like=like)

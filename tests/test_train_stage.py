@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,7 @@ def test_training_killed_twenty_times_ends_with_the_same_bits(
         else:
             assert digest(folder) == undisturbed
             (folder / "runs/tiny/history.csv").unlink()
+            shutil.rmtree(folder / ".nndl/tiny")
     run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
     assert digest(folder) == undisturbed
 
