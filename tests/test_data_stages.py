@@ -8,7 +8,7 @@ from mirrors import FILES, serve
 
 from nndl_jax.datasets import MNIST_FILES, load_dataset
 from pipeline import download, prepare
-from pipeline.dataset import read_prepared
+from pipeline.dataset import load_data
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import RAW, cache_folder
 
@@ -118,7 +118,7 @@ def test_mirror_in_the_home_folder_of_nobody_is_named_in_the_notice(monkeypatch,
 @pytest.mark.usefixtures("_empty_project")
 def test_a_damaged_data_set_ends_a_stage_with_one_sentence(capsys):
     with pytest.raises(SystemExit, match=r"^error: data/dataset.safetensors: no such file; write"):
-        read_prepared()
+        load_data()
     download.main()
     prepare.main()
     capsys.readouterr()
@@ -126,4 +126,4 @@ def test_a_damaged_data_set_ends_a_stage_with_one_sentence(capsys):
     content[-1] ^= 1
     prepare.DATASET.write_bytes(content)
     with pytest.raises(SystemExit, match=r"^error: data/dataset.safetensors is damaged, for its"):
-        read_prepared()
+        load_data()

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nndl_jax.schema import Ensemble
-from pipeline.dataset import read_prepared
+from pipeline.dataset import load_data
 from pipeline.experiments import Experiment
 from pipeline.figures.frame import COLOURS, bare, new_figure
 from pipeline.runs import ERRORS, FILTERS
@@ -30,7 +30,7 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
         errors = [{name: int(value) for name, value in row.items()} for row in csv.DictReader(file)]
     if not errors:
         return None
-    images = read_prepared().test.images
+    images = load_data().test.images
     known = {error.image for error in spec.known_errors}
     shown = errors[:_MOST]
     said = (
