@@ -5,7 +5,11 @@ repeated keys, with texts for keys, and bounded in size and depth, so that no te
 than be refused.
 """
 
+import os
 import re
+import stat
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,13 +28,13 @@ MAX_DIGITS = 100
 
 
 class LocatedYaml(NamedTuple):
-    """A YAML text as plain values, with the tree that knows their lines."""
+    """A YAML text as plain values, with their lines."""
 
     where: str
     """The file, as it is named in messages."""
     value: object
-    root: Node | None
-    """None for values that stand in no file."""
+    lines: Mapping[Location, int] | None
+    """Line of each value, from 1, where its key stands; None for values that stand in no file."""
 
     def follow(self, location: Location) -> tuple[Location, int | None]:
         """The part of a location that the text has, and the line (from 1) where that stands.
@@ -38,17 +42,13 @@ class LocatedYaml(NamedTuple):
         Steps that are not in the text, such as the tags that a validator adds to tell the members
         of a union apart, are passed over.
         """
-        found: list[str | int] = []
-        value, node, line = self.value, self.root, None if self.root is None else 1
+        found: Location = ()
+        value = self.value
         for step in location:
-            if not _has(value, step):
-                continue
-            value = value[step]  # pyright: ignore[reportIndexIssue]
-            found.append(step)
-            if (child := _child(node, step)) is not None:
-                key, node = child
-                line = key.start_mark.line + 1
-        return tuple(found), line
+            if _has(value, step):
+                value = value[step]  # pyright: ignore[reportIndexIssue]
+                found = (*found, step)
+        return found, None if self.lines is None else self.lines[found]
 
     def lookup(self, location: Location) -> object:
         """The value at a location that the text has."""
@@ -70,19 +70,28 @@ def read_yaml(path: Path) -> LocatedYaml:
 def read_text(path: Path) -> str:
     """The text of a file; a SpecError if it cannot be read, is too long or is no text."""
     try:
-        raw = path.read_bytes()
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            is_file = stat.S_ISREG(status.st_mode)
+            raw = file.read(MAX_BYTES + 1) if is_file else b""
     except OSError as error:
         raise SpecError.at(path, None, "", f"cannot be read: {error.strerror}") from None
+    if not is_file:
+        raise SpecError.at(path, None, "", "cannot be read: it is not a file with a text in it")
     if len(raw) > MAX_BYTES:
-        raise SpecError.at(
-            path, 1, "", f"the file has {len(raw):,} bytes; at most {MAX_BYTES:,} are read"
-        )
+        said = f"the file has {status.st_size:,} bytes; at most {MAX_BYTES:,} are read"
+        raise SpecError.at(path, 1, "", said)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         said = "the file is not UTF-8 text; save it as UTF-8"
         raise SpecError.at(path, line, "", said) from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens a pipe that nobody writes to as well, where Python would wait for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def parse_yaml(text: str, path: Path) -> LocatedYaml:
@@ -108,7 +117,8 @@ def parse_yaml(text: str, path: Path) -> LocatedYaml:
         raise SpecError.at(path, 1, "", f"not valid YAML: {problem}") from None
     if root is None:
         raise SpecError.at(path, 1, "", "the file is empty")
-    return LocatedYaml(str(path), _Values(path).build(root), root)
+    values = _Values(path)
+    return LocatedYaml(str(path), values.build(root), values.lines)
 
 
 _REMEDIES = {
@@ -183,27 +193,43 @@ class _Values:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._constructor = YAML(typ="safe", pure=True).constructor
+        self.lines: dict[Location, int] = {(): 1}
+        """Of what has been built."""
 
     def build(self, node: Node, at: Location = ()) -> object:
         match node:
             case MappingNode():
                 return self._mapping(node, at)
             case SequenceNode():
-                return [self.build(item, (*at, index)) for index, item in enumerate(node.value)]
+                return [self._item(item, (*at, index)) for index, item in enumerate(node.value)]
             case _:
                 return self._scalar(node)
 
+    def _item(self, node: Node, at: Location) -> object:
+        self.lines[at] = node.start_mark.line + 1
+        return self.build(node, at)
+
     def _mapping(self, node: MappingNode, at: Location) -> dict[str, object]:
-        lines: dict[str, int] = {}
         values: dict[str, object] = {}
-        for key, value in node.value:
+        for index, (key, value) in enumerate(node.value):
+            if index and _is_digits(key, value):
+                self._check_comma(node.value, index, (*at, next(reversed(values))))
             name, line = self._name(key), key.start_mark.line + 1
+            own = (*at, name)
             if name in values:
-                said = f"is given twice, first in line {lines[name]}; keep one"
-                raise SpecError.at(self._path, line, field_path((*at, name)), said)
-            lines[name] = line
-            values[name] = self.build(value, (*at, name))
+                said = f"is given twice, first in line {self.lines[own]}; keep one"
+                raise SpecError.at(self._path, line, field_path(own), said)
+            self.lines[own] = line
+            values[name] = self.build(value, own)
         return values
+
+    def _check_comma(self, fields: Sequence[tuple[Node, Node]], index: int, at: Location) -> None:
+        """Refuse `{epochs: 1,000,000}`, which YAML reads as three fields."""
+        groups = takewhile(lambda field: _is_digits(*field), fields[index:])
+        written = ",".join([str(fields[index - 1][1].value), *(key.value for key, _ in groups)])
+        if number := without_comma(written):
+            said = f"in braces a comma ends a field; write {number}"
+            raise self._error(fields[index][0], said, field_path(at))
 
     def _name(self, key: Node) -> str:
         if _tag(key) == "merge":
@@ -224,8 +250,23 @@ class _Values:
         except ValueError as error:
             raise self._error(node, f"not valid YAML: {error}") from None
 
-    def _error(self, node: Node, said: str) -> SpecError:
-        return SpecError.at(self._path, node.start_mark.line + 1, "", said)
+    def _error(self, node: Node, said: str, field: str = "") -> SpecError:
+        return SpecError.at(self._path, node.start_mark.line + 1, field, said)
+
+
+def without_comma(text: str) -> str | None:
+    """A number that is written with commas, as YAML writes it; None for all other texts.
+
+    >>> without_comma("1,000"), without_comma("0,5"), without_comma("5")
+    ('1000', '0.5', None)
+    """
+    if re.fullmatch("[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+", text):
+        return text.replace(",", "")
+    return text.replace(",", ".") if re.fullmatch("[+-]?[0-9]+,[0-9]+", text) else None
+
+
+def _is_digits(key: Node, value: Node) -> bool:
+    return value.value == "" and re.fullmatch("[0-9]+", str(key.value)) is not None
 
 
 def _tag(node: Node) -> str:
@@ -236,15 +277,3 @@ def _has(value: object, step: str | int) -> bool:
     if isinstance(value, dict):
         return step in value
     return isinstance(value, list) and isinstance(step, int) and step < len(value)
-
-
-def _child(node: Node | None, step: str | int) -> tuple[Node, Node] | None:
-    """The key (or item) that a step leads to, and its value."""
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return key, value
-    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-        item = node.value[step]
-        return item, item
-    return None

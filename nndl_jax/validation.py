@@ -5,7 +5,8 @@ A fault reads `spec/ch6-conv.yaml:14: model.layers[2].filters: must be >= 1, got
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any, NamedTuple, TypeVar
@@ -13,8 +14,13 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from nndl_jax.faults import Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import LocatedYaml
+from nndl_jax.faults import MAX_SHOWN, Fault, Location, SpecError, field_path
+from nndl_jax.located_yaml import LocatedYaml, without_comma
+
+ID_PATTERN = r"^[a-z][a-z0-9-]{0,63}$"
+METRIC_PATTERN = r"^[a-z][a-zA-Z0-9_.]{0,63}$"
+MAX_LISTED = 20
+"""Known words that a hint lists; of more, it names the nearest."""
 
 Validated = TypeVar("Validated")
 
@@ -33,7 +39,7 @@ def validate(adapter: TypeAdapter[Validated], text: LocatedYaml) -> Validated:
         return adapter.validate_json(json.dumps(text.value, default=str))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        raise SpecError(_faults(faults, adapter.json_schema(), text)) from None
+        raise _error(faults, adapter.json_schema(), text) from None
 
 
 def parse_field_path(path: str) -> Location:
@@ -43,12 +49,21 @@ def parse_field_path(path: str) -> Location:
 
 
 def closest(word: str, known: Sequence[str]) -> str:
-    """A hint at the known word nearest to a misspelt one, or at all of them."""
-    match get_close_matches(word, known, n=1, cutoff=0.6):
+    """A hint at the known word nearest to a misspelt one, or at all of them if they are few."""
+    match _nearest(word, known, 1, cutoff=0.6):
         case [nearest]:
             return f"did you mean {nearest!r}?"
-        case _:
+        case _ if len(known) <= MAX_LISTED:
             return f"known are {', '.join(map(repr, known))}"
+        case _:
+            return f"the nearest are {', '.join(map(repr, _nearest(word, known, 3, cutoff=0)))}"
+
+
+def _nearest(word: str, known: Sequence[str], count: int, *, cutoff: float) -> list[str]:
+    """The known words that are most like another, in whatever case that is written."""
+    lowered = {each.lower(): each for each in known}
+    found = get_close_matches(word[:100].lower(), lowered, n=count, cutoff=cutoff)
+    return [lowered[each] for each in found]
 
 
 class _Complaint(NamedTuple):
@@ -59,31 +74,44 @@ class _Complaint(NamedTuple):
     meant: str | None = None
 
 
-def _faults(
-    faults: Sequence[ErrorDetails], schema: Mapping[str, Any], text: LocatedYaml
-) -> list[Fault]:
-    said: dict[Location, list[_Complaint]] = {}
-    line_of: dict[Location, int | None] = {}
-    # Missing fields come last: one that is there, misspelt, has then been hinted at.
-    located = [(each, each["loc"] + _inner_location(each.get("ctx", {}))) for each in faults]
-    around = {
-        at[:end] for at in (text.follow(full)[0] for _, full in located) for end in range(len(at))
-    }
-    for fault, full in sorted(located, key=lambda pair: pair[0]["type"] == "missing"):
-        at, line = text.follow(full)
-        if fault["type"] in ("too_short", "literal_error") and at in around:
+def _error(
+    details: Sequence[ErrorDetails], schema: Mapping[str, Any], text: LocatedYaml
+) -> SpecError:
+    """A sentence for each place that is wrong, of the first of them if they are many."""
+    located = [(each, each["loc"] + _inner_location(each.get("ctx", {}))) for each in details]
+    ats = [text.follow(full) for _, full in located]
+    around = {at[:end] for at, _ in ats for end in range(len(at))}
+    found: dict[Location, _Place] = {}
+    for (detail, full), (at, line) in zip(located, ats, strict=True):
+        if detail["type"] in ("too_short", "literal_error") and at in around:
             continue  # Said of the whole only because of what is wrong inside.
-        if fault["type"] == "missing":
-            at = (*at, full[-1])
-            if any((*other[:-1], c.meant) == at for other, cs in said.items() for c in cs):
-                continue
-        line_of.setdefault(at, line)
-        said.setdefault(at, []).append(_complain(fault, at, full, text, schema))
-    found = [
-        Fault(text.where, line_of[at], field_path(at) or "(top level)", _join(complaints))
-        for at, complaints in said.items()
-    ]
-    return sorted(found, key=lambda fault: fault.line or 0)
+        at = (*at, full[-1]) if detail["type"] == "missing" else at
+        found.setdefault(at, _Place(line, [])).details.append((detail, full))
+    ordered = sorted(found.items(), key=lambda item: item[1].line or 0)
+    said: dict[Location, Fault] = {}
+    meant: set[Location] = set()
+    # Missing fields come last: one that is there, misspelt, has then been hinted at.
+    first = sorted(ordered[:MAX_SHOWN], key=lambda item: item[1].is_missing())
+    for at, place in first:
+        if at in meant:
+            continue
+        complaints = [_complain(detail, at, full, text, schema) for detail, full in place.details]
+        meant |= {(*at[:-1], each.meant) for each in complaints if each.meant}
+        field = field_path(at) or "(top level)"
+        said[at] = Fault(text.where, place.line, field, _join(complaints))
+    faults = sorted(said.values(), key=lambda fault: fault.line or 0)
+    return SpecError(faults, len(found) - len(first))
+
+
+class _Place(NamedTuple):
+    """What is wrong at one place of a text."""
+
+    line: int | None
+    details: list[tuple[ErrorDetails, Location]]
+    """Each with the whole location that a validator gives."""
+
+    def is_missing(self) -> bool:
+        return self.details[0][0]["type"] == "missing"
 
 
 def _inner_location(context: Mapping[str, Any]) -> Location:
@@ -111,9 +139,7 @@ def _complain(
     if fault["type"] == "missing":
         return _Complaint("is missing; add it")
     if fault["type"] == "extra_forbidden":
-        hint = closest(str(at[-1]), _known_fields(schema, full[:-1]))
-        meant = hint.split("'")[1] if hint.startswith("did") else None
-        return _Complaint(f"is not a known field; {hint}", meant=meant)
+        return _unknown_field(str(at[-1]), at, full, schema)
     found = at[-1] if full[-1:] == ("[key]",) else text.lookup(at)
     got = f", got {_shown(found)}"
     match fault["type"]:
@@ -134,8 +160,13 @@ def _complain(
             return _Complaint(f"must have at {'least' if at_least else 'most'} {bound} {unit}", got)
         case "document":
             return _Complaint(fault["msg"])
+        case "string_pattern_mismatch":
+            return _misnamed(context["pattern"], found)
         case kind:
-            return _Complaint(f"must be {_WANTED.get(kind, fault['msg'])}", got)
+            wanted = _WANTED.get(kind, fault["msg"])
+            number = without_comma(found) if isinstance(found, str) else None
+            hint = f"; write {number}" if number and "number" in wanted else ""
+            return _Complaint(f"must be {wanted}", got + hint)
 
 
 _SIGNS = {
@@ -145,9 +176,6 @@ _SIGNS = {
     "less_than_equal": "<=",
 }
 _WANTED = {
-    "string_pattern_mismatch": (
-        "lower-case letters, digits and hyphens, at most 64, beginning with a letter"
-    ),
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "finite_number": "a finite number",
@@ -162,6 +190,55 @@ _WANTED = {
 }
 
 
+_NAMES = {
+    ID_PATTERN: (
+        "-",
+        "lower-case letters, digits and hyphens, at most 64, beginning with a letter",
+    ),
+    METRIC_PATTERN: (
+        "_",
+        "letters, digits, underscores and points, at most 64, beginning with a lower-case letter",
+    ),
+}
+"""By pattern, what parts the words of a name, and what may be in it."""
+
+
+def _misnamed(pattern: str, found: object) -> _Complaint:
+    sign, wanted = _NAMES[pattern]
+    named = re.sub("[^a-z0-9.]+" if sign == "_" else "[^a-z0-9]+", sign, str(found).lower())
+    hint = f"; did you mean {named!r}?" if re.fullmatch(pattern, named) else ""
+    return _Complaint(f"must be {wanted}", f", got {_shown(found)}{hint}")
+
+
+def _unknown_field(
+    name: str, at: Location, full: Location, schema: Mapping[str, Any]
+) -> _Complaint:
+    known = _known_fields(schema, full[:-1])
+    places = list(_places(name, schema, full))
+    own = re.sub(r"\[\d+\]", "", field_path(at[:-1]))
+    if places and own not in places and not _nearest(name, known, 1, cutoff=0.8):
+        return _Complaint(f"is not a known field here; it belongs into {places[0]}")
+    hint = closest(name, known)
+    meant = hint.split("'")[1] if hint.startswith("did") else None
+    return _Complaint(f"is not a known field; {hint}", meant=meant)
+
+
+def _places(name: str, schema: Mapping[str, Any], full: Location) -> Iterator[str]:
+    """The parts of a document that have a field of this name, the outermost first."""
+    root = _descend(schema, full[0], schema) if "discriminator" in schema else schema
+    waiting: deque[tuple[str, Mapping[str, Any]]] = deque([("", root)])
+    while waiting:
+        path, node = waiting.popleft()
+        if "$ref" in node:
+            node = _dereference(schema, node)
+        inside = [*node.get("anyOf", ()), *node.get("oneOf", ()), node.get("items")]
+        waiting.extend((path, each) for each in inside if isinstance(each, dict))
+        properties = node.get("properties", {})
+        if path and name in properties:
+            yield path
+        waiting.extend((f"{path}.{key}".lstrip("."), each) for key, each in properties.items())
+
+
 def _shown(found: object) -> str:
     """A value as it stands in YAML, shortened."""
     words = {None: "null", True: "true", False: "false"}
@@ -169,7 +246,7 @@ def _shown(found: object) -> str:
 
 
 def _one_of(words: Sequence[str], found: object) -> _Complaint:
-    near = isinstance(found, str) and get_close_matches(found, words, n=1, cutoff=0.5)
+    near = isinstance(found, str) and _nearest(found, words, 1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return _Complaint(f"must be {_alternatives(words)}", f", got {_shown(found)}{hint}")
 

@@ -40,6 +40,7 @@ def resolve_all(
         SpecError: with all that is wrong with `params.yaml` and the documents.
     """
     faults: list[Fault] = []
+    num_more = 0
     specs: dict[str, Document] = {}
     names = list_specs(folder)
     if not names:
@@ -50,10 +51,11 @@ def resolve_all(
             specs[name] = load_spec(folder / f"{name}.yaml")
         except SpecError as error:
             faults += error.faults
+            num_more += error.num_more
     try:
         settings, text = load_settings(names)
     except SpecError as error:
-        raise SpecError([*error.faults, *faults]) from None
+        raise SpecError([*error.faults, *faults], num_more + error.num_more) from None
     for spec in specs.values():
         faults += faulty_references(spec, specs, names, folder)
     settings = settings.model_copy(update=changes)
@@ -63,9 +65,10 @@ def resolve_all(
             resolved[name] = _resolve(spec, settings)
         except SpecError as error:
             faults += [_relocate(fault, name, text) for fault in error.faults]
+            num_more += error.num_more
     faults = faults or list(_faulty_votes({k: v.spec for k, v in resolved.items()}, text))
     if faults:
-        raise SpecError(faults)
+        raise SpecError(faults, num_more)
     return settings, resolved
 
 

@@ -1,17 +1,31 @@
 """The record that every part of a document is: frozen, strict and closed to unknown fields."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Annotated, LiteralString, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-ID_PATTERN = r"^[a-z][a-z0-9-]{0,63}$"
+from nndl_jax.validation import ID_PATTERN
 
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
 """A document's name: lower-case letters, digits and hyphens, at most 64 of them."""
 
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+def _check_printable(text: str) -> str:
+    """Refuse what a terminal would obey, or what would break a line of a table."""
+    for number, character in enumerate(text, start=1):
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+            raise fault(
+                (),
+                "must be one line without control characters, got "
+                f"{character!a} at character {number}; leave it out, or fold lines with >-",
+            )
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_check_printable)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NumImages = Annotated[int, Field(ge=1, le=1_000_000)]
 

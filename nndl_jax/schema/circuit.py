@@ -120,7 +120,7 @@ class Circuit(Record):
 
     @model_validator(mode="after")
     def _truth_table_is_whole(self) -> Self:
-        seen: list[Bits] = []
+        seen: dict[Bits, int] = {}
         for index, row in enumerate(self.truth_table):
             at = ("truth_table", index)
             _check_length((*at, "inputs"), row.inputs, self.inputs)
@@ -129,10 +129,10 @@ class Circuit(Record):
                 said = f"must have a single 1, as one_hot is true, got {_list(row.inputs)}"
                 raise fault((*at, "inputs"), said)
             if row.inputs in seen:
-                first = seen.index(row.inputs)
-                said = f"{_list(row.inputs)} has a row already, truth_table[{first}]; keep one"
+                first = f"truth_table[{seen[row.inputs]}]"
+                said = f"{_list(row.inputs)} has a row already, {first}; keep one"
                 raise fault((*at, "inputs"), said)
-            seen.append(row.inputs)
+            seen[row.inputs] = index
         for bits in product((0, 1), repeat=len(self.inputs)):
             if bits not in seen and not (self.one_hot and sum(bits) != 1):
                 raise fault(("truth_table",), f"has no row for the inputs {_list(bits)}; add it")

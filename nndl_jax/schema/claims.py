@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from nndl_jax.schema.base import FieldValue, Identifier, Record, Text, fault
+from nndl_jax.validation import METRIC_PATTERN
 
-Metric = Annotated[str, Field(pattern=r"^[a-z][a-zA-Z0-9_.]{0,63}$")]
+Metric = Annotated[str, Field(pattern=METRIC_PATTERN)]
 """A quantity that a document measures, by its name in the results."""
 
 Epoch = Literal["best", "last", "best-validation"] | Annotated[int, Field(ge=0)]

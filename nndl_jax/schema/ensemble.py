@@ -34,7 +34,7 @@ class Ensemble(Experiment):
     """Number of networks, one for each seed."""
     network: Literal["last", "best"] = "last"
     """Which network of each run votes: the last, or the best by validation accuracy."""
-    known_errors: tuple[KnownError, ...] = ()
+    known_errors: Annotated[tuple[KnownError, ...], Field(max_length=1000)] = ()
     """What the book's ensemble got wrong, for comparison."""
 
     def quantities(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from nndl_jax.schema.base import FieldValue, Identifier, Record, Text, fault
 from nndl_jax.schema.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
+from nndl_jax.validation import MAX_LISTED, closest
 
 MAX_VARIANTS = 1024
 VARIED = (
@@ -50,7 +51,7 @@ class Experiment(Record):
     field is written as in messages: `model.layers[1].units`."""
     claims: Annotated[tuple[Claim, ...], Field(max_length=64)] = ()
     """What the book reports."""
-    deviations: tuple[Text, ...] = ()
+    deviations: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
     """Where the book's own program differs from its text, or this document from the book."""
 
     def quantities(self) -> tuple[str, ...]:
@@ -109,14 +110,16 @@ class Experiment(Record):
 
     @model_validator(mode="after")
     def _claims_are_measured(self) -> Self:
+        measured = dict.fromkeys(self.quantities() if self.claims else ())
         for index, claim in enumerate(self.claims):
             for at, metric in _metrics(claim):
-                if metric not in self.quantities():
-                    raise fault(
-                        ("claims", index, *at),
-                        f"{metric!r} is not measured here; what is: {', '.join(self.quantities())}",
-                    )
-            is_measured = _VALIDATED in self.quantities() or not any(_choices(claim))
+                if metric not in measured:
+                    hint = f"what is: {', '.join(measured)}"
+                    if len(measured) > MAX_LISTED:
+                        hint = closest(metric, list(measured))
+                    said = f"{metric!r} is not measured here; {hint}"
+                    raise fault(("claims", index, *at), said)
+            is_measured = _VALIDATED in measured or not any(_choices(claim))
             if getattr(claim, "epoch", None) == "best-validation" and not is_measured:
                 said = f"'best-validation' needs {_VALIDATED}, which is not measured; monitor it"
                 raise fault(("claims", index, "epoch"), said)
