@@ -12,6 +12,8 @@ from jaxtyping import Float, Int
 
 from nndl_jax.schema import Network, Replay
 
+_NUM_AT_ONCE = 1_000_000
+
 Layers = list[tuple[Float[np.ndarray, "out in"], Float[np.ndarray, " out"]]]
 
 
@@ -50,7 +52,8 @@ def epoch_orders(replay: Replay, num_images: int) -> Iterator[Int[np.ndarray, " 
         num_images: in the list that is shuffled.
     """
     rng = _python_generator(replay.seed)
-    rng.random_sample(replay.uniforms_before)
+    for drawn in range(0, replay.uniforms_before, _NUM_AT_ONCE):
+        rng.random_sample(min(_NUM_AT_ONCE, replay.uniforms_before - drawn))
     order = list(range(num_images))
     for _ in range(replay.shuffles_before):
         _shuffle(order, rng)

@@ -101,7 +101,9 @@ def _judge(
             judgement = _judge_number(claim, experiment)
         case CurveClaim():
             curves = experiment.curves(claim.metric, claim.variant)
-            judgement = Judgement("not run") if curves is None else judge_curve(claim, curves)
+            judgement = Judgement("not run")
+            if curves is not None and _is_trained(claim, experiment):
+                judgement = judge_curve(claim, curves)
         case ComparisonClaim():
             names = [
                 side.document or experiment.document.id for side in (claim.better, claim.worse)
@@ -114,6 +116,15 @@ def _judge(
     if foreign is not None and judgement.verdict != "not run":
         judgement = judgement._replace(verdict="not judged", expected=None, probability=None)
     return judgement, foreign
+
+
+def _is_trained(claim: CurveClaim, experiment: Experiment) -> bool:
+    """Whether training would measure every epoch of a curve, unless a rule ends it."""
+    point = experiment.find(claim.variant)
+    if point is None or not isinstance(point.spec, Network):
+        return False
+    training = point.spec.training
+    return training.epochs >= len(claim.values) and training.evaluate_every == 1
 
 
 def _judge_number(claim: NumberClaim, experiment: Experiment) -> Judgement:

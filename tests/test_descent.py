@@ -127,8 +127,8 @@ def test_learning_speed_is_measured_in_its_parts():
     measured = measure("ch2-learning-speed", changes)
     slope = special.expit(2.0) * special.expit(-2.0)
     assert measured["slope"] == pytest.approx(slope)
-    assert measured["error"] == pytest.approx(abs(special.expit(2.0) - 1) * slope)
-    assert measured["gradient"] == pytest.approx(measured["error"] / 2)
+    assert measured["output_error"] == pytest.approx(abs(special.expit(2.0) - 1) * slope)
+    assert measured["gradient"] == pytest.approx(measured["output_error"] / 2)
 
 
 def test_second_derivatives_are_one_for_each_pair_of_variables():

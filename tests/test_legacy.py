@@ -10,7 +10,7 @@ import oracle
 import pytest
 from his_scripts import SEED
 
-from nndl_jax import train
+from nndl_jax import legacy, train
 from nndl_jax.legacy import epoch_orders, initial_layers
 from nndl_jax.schema import Replay
 
@@ -104,6 +104,12 @@ def test_second_training_goes_on_with_the_list_as_the_first_left_it():
     assert orders(100, 2, shuffles_before=30) == expected
     # A generator that has come as far, but a list in its first order, would give others.
     assert orders(100, 2, uniforms_before=30 * 99) != expected
+
+
+def test_uniforms_before_are_drawn_in_parts(monkeypatch):
+    whole = orders(20, 1, uniforms_before=100)
+    monkeypatch.setattr(legacy, "_NUM_AT_ONCE", 7)
+    assert orders(20, 1, uniforms_before=100) == whole
 
 
 def test_slices_are_shuffled_by_themselves():

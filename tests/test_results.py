@@ -137,6 +137,25 @@ def test_a_curve_is_judged_epoch_by_epoch(project: Path) -> None:
     assert entry["deviation"] == pytest.approx(0.002)
 
 
+@pytest.mark.parametrize(
+    ("shorter", "measured", "overfits"),
+    [("epochs: 2", 1.0, "not run"), ("epochs: 1200, evaluate_every: 3", 2.0, "supported")],
+)
+def test_claims_beyond_what_a_shorter_training_measures_are_not_run(
+    project: Path, shorter: str, measured: float, overfits: str
+) -> None:
+    # `dvc exp run -S spec/net.yaml:training.epochs=2` edits the document itself.
+    text = NETWORK.replace("epochs: 1200", shorter).replace(", gradient_norms]", "]")
+    before, after = "  - kind: comparison\n    statement: the last layer", "  - kind: number\n"
+    text = text.split(before)[0] + after + text.rsplit(after, 1)[1]
+    (project / "spec/net.yaml").write_text(text)
+    resolve.main()
+    write("net", [row for row in network_rows() if row["epoch"][0] == measured])
+    verdicts = {name: entry["verdict"] for name, entry in judgements().items()}
+    assert verdicts["every epoch"] == verdicts["never measured"] == "not run"
+    assert verdicts["it overfits"] == overfits
+
+
 def test_the_last_epoch_is_the_last_that_was_measured(project: Path) -> None:
     entry = judgements()["the last cost"]
     assert (entry["verdict"], entry["mean"], entry["num_runs"]) == ("equal", 3.25, 2)

@@ -44,7 +44,7 @@ class IdentityNeuron(Record):
     def quantities(self) -> tuple[str, ...]:
         """Largest errors: up to a constant, and of the neuron that is best without one."""
         best = ("best_error", "best_weight", "best_bias", "best_output_weight")
-        return ("error", "constant", *best)
+        return ("largest_error", "constant", *best)
 
 
 class ReluScaling(Record):

@@ -52,7 +52,7 @@ class Backpropagation(Record):
     """Images in the mini-batch."""
     against: Annotated[tuple[Form, ...], Field(min_length=1, max_length=6)]
     """What the gradient is compared with."""
-    step: Annotated[float, Field(gt=0, le=1)] = 1e-6
+    step: Annotated[float, Field(ge=1e-12, le=1)] = 1e-6
     """The e by which finite differences move each weight."""
     rounds: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Timings of a mini-batch at once and image by image; 0 for none."""
@@ -76,6 +76,9 @@ class Backpropagation(Record):
             if activation == "softmax" and index != last:
                 said = "softmax belongs to the last layer; use sigmoid, tanh, relu or linear here"
                 raise fault(("activations", index), said)
+        if self.activations[last] == "softmax" and self.sizes[-1] == 1:
+            said = "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
+            raise fault(("activations", last), said)
         needed = {"cross-entropy": "sigmoid", "log-likelihood": "softmax"}.get(self.loss)
         if needed is not None and self.activations[last] != needed:
             raise fault(

@@ -10,6 +10,8 @@ from nndl_jax.schema.base import Record, Text, fault
 
 RESOLUTION = 10.0
 """Least slope times width of a bump: a step rises from 1 % to 99 % over 9.2/slope."""
+FLATTEST = 1e-6
+"""Least absolute weight of a neuron that counts as a step."""
 NUM_PLACES = 10_001
 """Places in [0, 1], evenly spaced with both ends, at which functions and networks are compared."""
 MAX_BUMPS = 1000
@@ -66,8 +68,9 @@ class Step(Record):
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
-        if self.weight == 0:
-            raise fault(("weight",), "must not be 0, for the step is at -bias/weight")
+        if abs(self.weight) < FLATTEST:
+            said = f"must be {FLATTEST:g} or more away from 0, for the step is at -bias/weight"
+            raise fault(("weight",), f"{said}, got {self.weight:g}")
         return self
 
 

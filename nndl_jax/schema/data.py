@@ -6,6 +6,10 @@ from pydantic import Field, model_validator
 
 from nndl_jax.schema.base import NumImages, Record, fault
 
+_NUM_TRAIN_IMAGES = 50_000
+"""Of MNIST."""
+_COPIES = 5
+
 Digit = Annotated[int, Field(ge=0, le=9)]
 Numbers = Annotated[
     tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(min_length=1, max_length=1024)
@@ -101,6 +105,13 @@ class Data(Record):
     def num_inputs(self) -> int:
         """Number of inputs that the examples or images have."""
         return len(self.examples[0].inputs) if self.examples else 784
+
+    def most_train_images(self) -> int:
+        """Number of training examples or images, the copies included, or more."""
+        if self.examples:
+            return len(self.examples)
+        copies = _COPIES if isinstance(self.augmentation, Shifts) else 1
+        return (self.train_images or _NUM_TRAIN_IMAGES) * copies
 
     def num_outputs(self) -> int:
         """Number of output neurons that the targets ask for."""

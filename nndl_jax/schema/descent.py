@@ -128,7 +128,7 @@ class LearningSpeed(Record):
 
     def quantities(self) -> tuple[str, ...]:
         """The slope s'(z), the error (s(z) - y) s'(z), and its product with a, dC/dw; no signs."""
-        return ("slope", "error", "gradient")
+        return ("slope", "output_error", "gradient")
 
 
 class GradientCost(Record):

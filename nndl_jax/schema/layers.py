@@ -38,7 +38,9 @@ class Dense(Record):
     """Number of neurons."""
     activation: Activation
     dropout: Dropout = 0.0
-    """Probability with which each input of this layer is dropped in training."""
+    """Probability with which each input of this layer is dropped in training, as the book's program
+    does: on the first layer these are pixels. To drop hidden neurons, write it on the layer after
+    them."""
     repeat: Annotated[int, Field(ge=1, le=64)] = 1
     """Number of such layers, one after another."""
     initializer: Initializer | None = None

@@ -8,7 +8,6 @@ from nndl_jax.schema.base import Record
 
 Lambda = Annotated[float, Field(ge=0, le=1e9)]
 Patience = Annotated[int, Field(ge=1, le=100_000)]
-Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Plateau(Record):
@@ -87,9 +86,9 @@ class Replay(Record):
     """Of both generators."""
     networks_before: Annotated[int, Field(ge=0, le=100)] = 0
     """Sets of weights and biases drawn before this network's."""
-    shuffles_before: Annotated[int, Field(ge=0, le=10_000)] = 0
+    shuffles_before: Annotated[int, Field(ge=0, le=1000)] = 0
     """Shuffles of the same list before this network's first."""
-    uniforms_before: Count = 0
+    uniforms_before: Annotated[int, Field(ge=0, le=100_000_000)] = 0
     """Uniform numbers drawn before that, for shuffles of other lists."""
 
 

@@ -1,19 +1,20 @@
 """Documents of kind `network`: an architecture and how it is trained."""
 
-from math import prod
+from math import inf, prod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nndl_jax.schema.base import fault
-from nndl_jax.schema.claims import CurveClaim, NumberClaim
 from nndl_jax.schema.data import Data
 from nndl_jax.schema.experiment import Experiment
+from nndl_jax.schema.float32 import check_float32
 from nndl_jax.schema.layers import Dense, MaxPool, Model
 from nndl_jax.schema.learning import (
     Decay,
     GeneralizationLoss,
     Optimizer,
+    Plateau,
     Regularizer,
     Training,
 )
@@ -91,9 +92,17 @@ class Network(Experiment):
                 f"{what} got inputs of {list(self.model.inputs)}; write {wanted}",
             )
         self._check_output()
+        self._check_targets()
         self._check_monitors()
         self._check_replay()
-        self._check_epochs()
+        self._check_extent()
+        return self
+
+    @model_validator(mode="after")
+    def _numbers_are_of_the_type(self) -> Self:
+        if self.training.dtype == "float32":
+            for part in _COMPUTED:
+                check_float32(getattr(self, part), (part,))
         return self
 
     def _check_output(self) -> None:
@@ -126,12 +135,36 @@ class Network(Experiment):
             )
         if self.loss == "log-likelihood" and self.data.targets == "binary":
             raise fault(("loss",), "log-likelihood needs one-hot targets, got 'binary'")
+        if output.activation == "softmax" and output.units == 1:
+            said = "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
+            raise fault(("model", "layers", last, "activation"), said)
+
+    def _check_targets(self) -> None:
+        """Refuse targets that the output layer cannot give."""
+        output = self.model.layers[-1]
+        activation = output.activation if isinstance(output, Dense) else "linear"
+        if activation == "softmax" and self.data.targets == "binary":
+            said = "must be one-hot for a softmax output layer, whose outputs add up to 1"
+            raise fault(("data", "targets"), f"{said}, got 'binary'")
+        low, high = _RANGES.get(activation, (-inf, inf))
+        for index, example in enumerate(self.data.examples or ()):
+            at = ("data", "examples", index, "targets")
+            for place, target in enumerate(example.targets):
+                if not low <= target <= high:
+                    bounds = f"be from {low:g} to {high:g}" if high < inf else f"be >= {low:g}"
+                    said = f"must {bounds} for a {activation} output layer, got {target:g}"
+                    raise fault((*at, place), said)
+            total = sum(example.targets)
+            if activation == "softmax" and abs(total - 1) > _ROUNDING:
+                said = f"must add up to 1 for a softmax output layer, got {total:g}"
+                raise fault(at, said)
 
     def _targets(self) -> str:
         return "the examples'" if self.data.examples else self.data.targets
 
     def _check_monitors(self) -> None:
         """Refuse what cannot be measured, and rules for what is not measured."""
+        self._check_rules_of_examples()
         for index, monitor in enumerate(self.monitors):
             if self.data.examples and monitor.split("_")[0] not in ("train", "gradient"):
                 said = f"examples have no {monitor.split('_')[0]} split to measure, got {monitor!r}"
@@ -161,6 +194,18 @@ class Network(Experiment):
                 every = self.training.evaluate_every
                 raise fault(at, f"counts epochs, and training.evaluate_every is {every}; make it 1")
 
+    def _check_rules_of_examples(self) -> None:
+        """Refuse what looks at validation images where there are none."""
+        rules = {
+            ("optimizer", "schedule"): isinstance(self.optimizer.schedule, Plateau),
+            ("training", "early_stopping"): self.training.early_stopping is not None,
+            ("training", "keep_best"): self.training.keep_best,
+        }
+        for at, is_given in rules.items():
+            if is_given and self.data.examples is not None:
+                said = "looks at validation images, and examples have none; leave it out"
+                raise fault(at, said)
+
     def _check_replay(self) -> None:
         """Refuse a replay of what the author's scripts did not draw."""
         if self.training.replay is None:
@@ -181,45 +226,33 @@ class Network(Experiment):
                 f"{initializer.weights!r} and {initializer.biases!r}; leave it out",
             )
 
-    def _check_epochs(self) -> None:
-        """Refuse a claim on an epoch that training does not reach or measure."""
-        if any(field in axis for axis in self.vary for field in _EPOCHS):
-            return  # Each variant has epochs of its own.
-        for index, claim in enumerate(self.claims):
-            match claim:
-                case NumberClaim(epoch=int() as epoch):
-                    self._check_epoch(("claims", index, "epoch"), epoch)
-                case CurveClaim():
-                    self._check_curve(("claims", index, "values"), len(claim.values))
-                case _:
-                    continue
-
-    def _check_epoch(self, at: tuple[str | int, ...], epoch: int) -> None:
-        last, every = self.training.epochs - 1, self.training.evaluate_every
-        if epoch > last:
+    def _check_extent(self) -> None:
+        """Refuse what would show nothing for very long."""
+        num_layers = len(self.model.stack())
+        if num_layers > MAX_LAYERS:
+            said = f"are {num_layers:,} with their repeats; at most {MAX_LAYERS} are built, as a "
+            raise fault(("model", "layers"), f"{said}program of more takes minutes to compile")
+        training = self.training
+        num_epochs = min(training.evaluate_every, training.epochs)
+        num_images = num_epochs * self.data.most_train_images()
+        if num_images > MAX_UNSEEN:
             raise fault(
-                at,
-                f"must be below training.epochs = {last + 1} (epoch 0 is the "
-                f"state after the first pass), got {epoch}",
-            )
-        if (epoch + 1) % every and epoch != last:
-            nearest = min(epoch - (epoch + 1) % every + every, last)
-            raise fault(
-                at,
-                f"must be an epoch that is measured, and training.evaluate_every is {every}; "
-                f"the next is {nearest}, got {epoch}",
-            )
-
-    def _check_curve(self, at: tuple[str | int, ...], num_epochs: int) -> None:
-        if self.training.evaluate_every != 1:
-            every = self.training.evaluate_every
-            raise fault(at, f"need every epoch, and training.evaluate_every is {every}; make it 1")
-        if num_epochs > self.training.epochs:
-            raise fault(
-                at,
-                f"must have at most training.epochs = {self.training.epochs} entries, one for each "
-                f"epoch from 0 on, got {num_epochs}",
+                ("training", "evaluate_every"),
+                f"asks for {num_images:,} images between two measurements; at most {MAX_UNSEEN:,} "
+                "are gone through, as nothing is shown or saved before; make it smaller",
             )
 
 
-_EPOCHS = ("training.epochs", "training.evaluate_every")
+MAX_LAYERS = 256
+MAX_UNSEEN = 50_000_000
+
+_COMPUTED = ("data", "model", "optimizer", "regularizer", "training")
+_RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "wavy": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, inf),
+}
+"""What an output layer can give, by its activation; any number if not here."""
+_ROUNDING = 1e-6

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from nndl_jax.schema.base import Record, fault
-from nndl_jax.schema.bumps import Bump, Height, Place, Slope, check_slope
+from nndl_jax.schema.bumps import FLATTEST, Bump, Height, Place, Slope, check_slope
 
 MAX_DIRECTIONS = 1000
 
@@ -26,8 +26,9 @@ class Plane(Record):
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
-        if not any(self.weights):
-            raise fault(("weights",), "must not all be 0, for the step is where w.x + b is 0")
+        if max(map(abs, self.weights)) < FLATTEST:
+            said = f"one must be {FLATTEST:g} or more away from 0, for the step is where w.x + b is"
+            raise fault(("weights",), f"{said} 0, got {list(self.weights)}")
         return self
 
 
@@ -39,8 +40,9 @@ class Ridge(Bump):
 
     @model_validator(mode="after")
     def _goes_somewhere(self) -> Self:
-        if not any(self.direction):
-            raise fault(("direction",), "must not be 0 along every input")
+        if max(map(abs, self.direction)) < FLATTEST:
+            said = f"must be {FLATTEST:g} or more away from 0 along some input"
+            raise fault(("direction",), f"{said}, got {list(self.direction)}")
         return self
 
 
