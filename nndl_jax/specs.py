@@ -5,24 +5,29 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import StringIO
 from itertools import product
 from pathlib import Path
-from typing import Any
+from reprlib import Repr
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from nndl_jax.faults import Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import LocatedYaml, parse_yaml, read_text
+from nndl_jax.located_yaml import MAX_DEPTH, LocatedYaml, parse_yaml, read_text
 from nndl_jax.memory import check_memory
-from nndl_jax.schema import DOCUMENTS, Document, FieldValue, Network
+from nndl_jax.schema import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Network, Record
+from nndl_jax.schema.experiment import Experiment
 from nndl_jax.validation import closest, parse_field_path, validate
 
 Axis = Mapping[str, Sequence[FieldValue]]
+Kind = TypeVar("Kind", bound=Experiment)
+
+_short = Repr()
+_short.maxother = 60
 
 
 def spec_folder() -> Path:
@@ -70,17 +75,30 @@ def parse_spec(text: str, path: Path) -> Document:
 def override(spec: Document, values: Mapping[str, object]) -> Document:
     """The document with other values at the given field paths: an experiment of one's own.
 
+    A mapping changes the fields that it names and leaves the others, as in `params.yaml`. Another
+    `kind`, `rule` or `form` begins its record anew. A list takes the place of the whole list.
+    Numbers and arrays of NumPy are numbers and lists. What is varied is set together with `vary`.
+
+    >>> load_spec("ch6-relu", {"vary": [], "regularizer": {"l2": 0.5}}).regularizer
+    Regularizer(l2=0.5, l1=0.0, per='batch')
+
     Its claims stay what the book says, also where the new values leave nothing to hold them
     against.
 
     Raises:
         SpecError: a field does not exist or a value does not fit there.
     """
-    for path in values:
-        if parse_field_path(path)[:1] in (("id",), ("kind",), ("claims",)):
+    leaves = list(_leaves(spec.id, values))
+    for leaf in leaves:
+        if leaf.at[:1] in (("id",), ("kind",), ("claims",)):
             said = "cannot be overridden; write a document of your own"
-            raise SpecError.at(spec.id, None, path, said)
-    changed = _set_fields(spec, values, keep=("vary",))
+            raise SpecError.at(spec.id, None, leaf.path, said)
+    changed = _set_fields(spec, leaves, keep=("vary",))
+    axes = {parse_field_path(field): at for at, axis in enumerate(changed.vary) for field in axis}
+    for leaf in leaves:
+        if leaf.at in axes:
+            said = f"is varied by vary[{axes[leaf.at]}]; set vary as well, [] for this value alone"
+            raise SpecError.at(spec.id, None, leaf.path, said)
     if isinstance(changed, Network):
         check_memory(changed)
     _check_variants(changed, LocatedYaml(spec.id, None, None))
@@ -93,7 +111,32 @@ def variant(spec: Document, values: Mapping[str, FieldValue]) -> Document:
     Raises:
         SpecError: a field does not exist or a value does not fit there.
     """
-    return _set_fields(spec, values, keep=())
+    return _set_fields(spec, list(_leaves(spec.id, values)), keep=())
+
+
+def of_kind(spec: Document, kind: type[Kind]) -> Kind:
+    """The document, if it is of a kind.
+
+    Raises:
+        TypeError: it is of another kind, or no document; says what takes it.
+    """
+    if isinstance(spec, kind):
+        return spec
+    wanted = kind.__name__.lower()
+    if not isinstance(spec, Document):
+        found = f"a document is needed here, got {_short.repr(spec)}"
+        raise TypeError(f"{found}; load_spec(id or path) gives one of kind {wanted}")
+    said = f"{spec.id} is of kind {spec.kind}, and {wanted} is needed here"
+    raise TypeError(f"{said}; {_REMEDIES[spec.kind]}")
+
+
+_REMEDIES = {
+    "network": "build_model and train take it",
+    "construction": "build_construction and measure_construction take it",
+    "calculation": "run_calculation takes it",
+    "ensemble": "load the document of its members, and let their networks vote",
+    "baseline": "nndl_jax.baselines.run_baseline takes it",
+}
 
 
 def crossings(vary: Sequence[Axis]) -> list[dict[str, FieldValue]]:
@@ -159,17 +202,64 @@ def _locate(error: SpecError, text: LocatedYaml) -> SpecError:
         [
             Fault(text.where, text.follow(parse_field_path(each.field))[1], each.field, each.said)
             for each in error.faults
-        ]
+        ],
+        error.num_more,
     )
 
 
-def _set_fields(spec: Document, values: Mapping[str, object], keep: Sequence[str]) -> Document:
+class _Leaf(NamedTuple):
+    """A value that is put into a document: all but a mapping, whose fields are leaves."""
+
+    path: str
+    """As it was given."""
+    at: Location
+    value: object
+
+
+def _leaves(name: str, values: Mapping[str, object]) -> Iterator[_Leaf]:
+    """What is put into a document of this name, as plain numbers, texts and lists."""
+    for path, value in values.items():
+        if not isinstance(path, str) or not parse_field_path(path):
+            raise SpecError.at(name, None, repr(path), "is not a field of this document")
+        at, plain = parse_field_path(path), _plain(value)
+        if isinstance(plain, dict) and plain and at[:1] != ("vary",):
+            for leaf in _leaves(name, plain):
+                yield _Leaf(f"{path}.{leaf.path}", (*at, *leaf.at), leaf.value)
+        else:
+            yield _Leaf(path, at, plain)
+
+
+@runtime_checkable
+class _Array(Protocol):
+    """A scalar or an array of NumPy or JAX."""
+
+    def tolist(self) -> object: ...
+
+
+def _plain(value: object) -> object:
+    """What a value is in YAML; a copy, as a later path may lead into it."""
+    match value:
+        case Mapping():
+            return {key: _plain(inner) for key, inner in value.items()}
+        case str() | bytes():
+            return value
+        case Record():
+            return value.model_dump(mode="json")
+        case _Array():
+            return value.tolist()
+        case Sequence():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value
+
+
+def _set_fields(spec: Document, leaves: Sequence[_Leaf], keep: Sequence[str]) -> Document:
     plain = spec.model_dump(mode="json")
     plain |= {field: [] for field in ("vary", "claims") if field not in keep}
-    for path, value in values.items():
+    for path, at, value in sorted(leaves, key=_turn):
+        *parents, last = at
+        parent: Any = plain
         try:
-            *parents, last = parse_field_path(path)
-            parent: Any = plain
             for step in parents:
                 # A record left out, such as a schedule, is begun by setting one of its fields.
                 if isinstance(step, str) and isinstance(parent, dict) and parent.get(step) is None:
@@ -177,12 +267,18 @@ def _set_fields(spec: Document, values: Mapping[str, object], keep: Sequence[str
                 parent = parent[step]
             if isinstance(parent, dict) and isinstance(last, int):
                 raise TypeError
-            parent[last] = deepcopy(value)  # A later path may lead into it.
-        except (IndexError, KeyError, TypeError, ValueError):
-            raise SpecError.at(
-                spec.id, None, path or "''", "is not a field of this document"
-            ) from None
+            if last in DISCRIMINATORS and isinstance(value, str) and parent.get(last) != value:
+                parent.clear()
+            if value != {} or parent[last] is None:
+                parent[last] = value
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            raise SpecError.at(spec.id, None, path, "is not a field of this document") from None
     return validate(DOCUMENTS, LocatedYaml(spec.id, plain, None))
+
+
+def _turn(leaf: _Leaf) -> int:
+    """Sorts leaves: what tells records apart comes first, as another one begins a record anew."""
+    return len(leaf.at) if leaf.at[-1] in DISCRIMINATORS else MAX_DEPTH
 
 
 def _check_variants(spec: Document, text: LocatedYaml) -> None:
@@ -215,6 +311,9 @@ def _find(id_or_path: str | Path) -> Path:
         return path
     known = list_specs()
     if str(id_or_path) not in known:
-        said = f"there is no such document in {spec_folder()}; {closest(str(id_or_path), known)}"
+        hint = closest(str(id_or_path), known)
+        if not hint.startswith("did"):
+            hint += "; list_specs() names all"
+        said = f"there is no such document in {spec_folder()}; {hint}"
         raise SpecError.at(id_or_path, None, "", said)
     return spec_folder() / f"{id_or_path}.yaml"

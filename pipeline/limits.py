@@ -1,6 +1,5 @@
 """What `params.yaml` changes in a document: overrides of fields, and the limits of a profile."""
 
-from collections.abc import Mapping
 from typing import TypeVar, assert_never
 
 from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
@@ -12,7 +11,7 @@ Limited = TypeVar("Limited", Network, Baseline)
 
 def apply_settings(spec: Document, settings: Settings) -> Document:
     """The document with overrides and the profile's limits; claims stay what the book says."""
-    if values := _flatten(settings.overrides.get(spec.id, {})):
+    if values := settings.overrides.get(spec.id):
         spec = override(spec, values)
     profile = settings.active().of(spec.id)
     match spec:
@@ -66,12 +65,3 @@ def _cap_axes(spec: Network, field: str, limit: int | None) -> Network:
         points = dict.fromkeys(zip(*capped.values(), strict=True))
         vary.append(dict(zip(axis, zip(*points, strict=True), strict=True)))
     return spec.model_copy(update={"vary": tuple(vary)})
-
-
-def _flatten(values: Mapping[str, object], at: str = "") -> dict[str, object]:
-    """Nested overrides, as `dvc exp run -S` writes them, by field path."""
-    flat: dict[str, object] = {}
-    for name, value in values.items():
-        path = f"{at}.{name}" if at else name
-        flat |= _flatten(value, path) if isinstance(value, Mapping) else {path: value}
-    return flat

@@ -52,6 +52,8 @@ from nndl_jax.schema.ridges import Ridges
 from nndl_jax.schema.towers import Towers
 
 Document = Network | Ensemble | Construction | Baseline | Calculation
+DISCRIMINATORS = frozenset({"form", "kind", "rule"})
+"""Fields that say which of several records stands somewhere."""
 DOCUMENTS: TypeAdapter[Document] = TypeAdapter(Annotated[Document, Field(discriminator="kind")])
 
 
@@ -61,6 +63,7 @@ def json_schema() -> dict[str, Any]:
 
 
 __all__ = [
+    "DISCRIMINATORS",
     "DOCUMENTS",
     "ID_PATTERN",
     "SVM",
