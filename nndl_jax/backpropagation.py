@@ -28,10 +28,10 @@ from nndl_jax.evaluation import pixels
 from nndl_jax.faults import SpecError
 from nndl_jax.layers import DenseLayer
 from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.schema import Network
+from nndl_jax.schema import Document, Network
 from nndl_jax.schema.backpropagation import Loss
 from nndl_jax.selection import read_images
-from nndl_jax.variants import check_single
+from nndl_jax.variants import single
 
 _CANCELS = {
     "cross-entropy": ACTIVATIONS["sigmoid"],
@@ -75,7 +75,7 @@ def backpropagate(
     model: FeedforwardNetwork,
     images: ArrayLike,
     targets: Float[Array, "batch out"],
-    spec: Network,
+    spec: Document,
 ) -> Backpropagated:
     """The gradient of a network's mean cost over a mini-batch; penalties are left out.
 
@@ -91,7 +91,7 @@ def backpropagate(
             loss.
         ValueError: images are no pixels; says what was found.
     """
-    check_single(spec)
+    spec = single(spec, Network)
     layers = layers_of(model, spec)
     is_traced = isinstance(images, Tracer)
     inputs = jnp.asarray(images if is_traced else read_images(images, spec.data))

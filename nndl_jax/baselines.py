@@ -9,14 +9,14 @@ from sklearn.svm import SVC
 
 from nndl_jax.arrays import NUM_CLASSES
 from nndl_jax.datasets import Dataset, Split
-from nndl_jax.schema import SVM, AverageDarkness, Baseline, RandomGuess
+from nndl_jax.schema import SVM, AverageDarkness, Baseline, Document, RandomGuess
 from nndl_jax.selection import cut, read_dataset
-from nndl_jax.variants import check_single
+from nndl_jax.variants import single
 
 Images = UInt8[np.ndarray, "_ pixels"] | Float[np.ndarray, "_ pixels"]
 
 
-def run_baseline(spec: Baseline, dataset: Dataset, *, seed: int) -> Mapping[str, float]:
+def run_baseline(spec: Document, dataset: Dataset, *, seed: int) -> Mapping[str, float]:
     """The document's monitors, as fractions of each split.
 
     Args:
@@ -29,7 +29,7 @@ def run_baseline(spec: Baseline, dataset: Dataset, *, seed: int) -> Mapping[str,
         TypeError: the data set is no `Dataset` of splits.
         ValueError: images are no pixels, labels no digits, or a split that is needed has none.
     """
-    check_single(spec)
+    spec = single(spec, Baseline)
     names = [monitor.removesuffix("_accuracy") for monitor in spec.monitors]
     dataset = read_dataset(dataset, {"train", *names})
     train = cut(dataset, "train", digits=None, limit=spec.data.train_images)

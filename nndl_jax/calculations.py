@@ -13,11 +13,18 @@ from numpy.polynomial import Polynomial as PowerSeries
 from scipy import special
 
 from nndl_jax.analysis import analyse
-from nndl_jax.schema import Backpropagation, Calculation, Polynomial, Softmax, WeightedInput
-from nndl_jax.variants import check_single
+from nndl_jax.schema import (
+    Backpropagation,
+    Calculation,
+    Document,
+    Polynomial,
+    Softmax,
+    WeightedInput,
+)
+from nndl_jax.variants import single
 
 
-def run_calculation(spec: Calculation, *, seed: int) -> Mapping[str, float]:
+def run_calculation(spec: Document, *, seed: int) -> Mapping[str, float]:
     """The document's quantities by name.
 
     Args:
@@ -25,9 +32,13 @@ def run_calculation(spec: Calculation, *, seed: int) -> Mapping[str, float]:
         seed: of whatever is random: weights, biases, inputs and directions that are drawn.
 
     Raises:
-        SpecError: the document has axes.
+        SpecError: the document has axes, or a quantity is not a finite number.
     """
-    check_single(spec)
+    spec = single(spec, Calculation)
+    return spec.check_finite(_calculate(spec, seed))
+
+
+def _calculate(spec: Calculation, seed: int) -> Mapping[str, float]:
     rng = np.random.default_rng(seed)
     match spec.quantity:
         case Softmax() as quantity:

@@ -25,11 +25,11 @@ from nndl_jax.faults import SpecError
 from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
 from nndl_jax.located_yaml import LocatedYaml
 from nndl_jax.model import FeedforwardNetwork, build_model
-from nndl_jax.schema import DOCUMENTS, Model, Network
+from nndl_jax.schema import DOCUMENTS, Document, Model, Network
 from nndl_jax.schema.base import Record
 from nndl_jax.state import TrainState
 from nndl_jax.validation import validate
-from nndl_jax.variants import Run, check_single
+from nndl_jax.variants import Run, single
 
 Tree = TypeVar("Tree")
 History = Sequence[Mapping[str, Sequence[float]]]
@@ -66,7 +66,7 @@ _ABOUT = "about"
 """The array with that: a header is no place for a long history."""
 
 
-def save(model: FeedforwardNetwork, spec: Network, path: str | Path) -> None:
+def save(model: FeedforwardNetwork, spec: Document, path: str | Path) -> None:
     """Write a network and its document to a safetensors file, replacing it in one step.
 
     The book's claims are left out: they are about the book's networks, not about this one.
@@ -80,11 +80,7 @@ def save(model: FeedforwardNetwork, spec: Network, path: str | Path) -> None:
         SpecError: the document has axes, or the network is not one of it, or not finite although
             the document does not allow divergence. Nothing is written.
     """
-    if not isinstance(spec, Network):
-        said = "only networks are saved; a construction is built anew from its document"
-        raise TypeError(f"{spec.id} is a {spec.kind}; {said}")
-    check_single(spec)
-    spec = spec.bare()
+    spec = single(spec, Network).bare()
     arrays = name_leaves(nnx.state(model, nnx.Param))
     if why := _deviation(model, arrays, spec) or _excess(arrays, spec):
         raise SpecError.at(

@@ -15,11 +15,12 @@ from jaxtyping import DTypeLike
 from nndl_jax import bumps, chain, circuit, ridges, towers
 from nndl_jax.layer_values import network_of
 from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.schema import Bumps, Chain, Circuit, Construction, Ridges, Towers
-from nndl_jax.variants import check_single
+from nndl_jax.schema import Bumps, Chain, Circuit, Construction, Document, Ridges, Towers
+from nndl_jax.schema.construction import Built
+from nndl_jax.variants import single
 
 
-def build_construction(spec: Construction, dtype: DTypeLike | None = None) -> FeedforwardNetwork:
+def build_construction(spec: Document, dtype: DTypeLike | None = None) -> FeedforwardNetwork:
     """The network of a document, the same kind of module as a trained one.
 
     Args:
@@ -29,9 +30,8 @@ def build_construction(spec: Construction, dtype: DTypeLike | None = None) -> Fe
     Raises:
         SpecError: the document has axes.
     """
-    check_single(spec)
+    network = single(spec, Construction).network
     dtype = jnp.zeros(()).dtype if dtype is None else dtype
-    network = spec.network
     match network:
         case Circuit():
             return network_of(circuit.build(network), dtype)
@@ -47,9 +47,17 @@ def build_construction(spec: Construction, dtype: DTypeLike | None = None) -> Fe
             assert_never(network)
 
 
-def measure_construction(spec: Construction) -> Mapping[str, float]:
-    """The document's quantities by name; exact to float64 in JAX's 64-bit mode."""
-    model, network = build_construction(spec), spec.network
+def measure_construction(spec: Document) -> Mapping[str, float]:
+    """The document's quantities by name; exact to float64 in JAX's 64-bit mode.
+
+    Raises:
+        SpecError: one of them is not a finite number.
+    """
+    spec = single(spec, Construction)
+    return spec.check_finite(_measure(spec.network, build_construction(spec)))
+
+
+def _measure(network: Built, model: FeedforwardNetwork) -> Mapping[str, float]:
     match network:
         case Circuit():
             return circuit.measure(network, model)

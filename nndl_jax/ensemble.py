@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import predict
 from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.schema import Network
+from nndl_jax.schema import Document, Network
 from nndl_jax.selection import read_images
-from nndl_jax.variants import check_single
+from nndl_jax.variants import single
 
 
 class Vote(NamedTuple):
@@ -24,7 +24,7 @@ class Vote(NamedTuple):
     """The digit that each network takes each image for."""
 
 
-def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: Network) -> Vote:
+def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: Document) -> Vote:
     """A vote of networks on each image.
 
     Args:
@@ -38,7 +38,7 @@ def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: 
     """
     if not models:
         raise ValueError("there are no networks to vote; give at least one")
-    check_single(spec)
+    spec = single(spec, Network)
     pictures = read_images(images, spec.data)
     votes = np.stack([predict(model, pictures, spec) for model in models])
     return Vote(plurality(votes), votes)

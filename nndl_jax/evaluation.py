@@ -14,9 +14,9 @@ from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
 from nndl_jax.model import FeedforwardNetwork, split_model
 from nndl_jax.optimizer import Hyperparameters, hyperparameters_of, is_weight
-from nndl_jax.schema import Conv, Network
+from nndl_jax.schema import Conv, Document, Network
 from nndl_jax.selection import read_images, read_split
-from nndl_jax.variants import check_single
+from nndl_jax.variants import single
 
 Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
 """Bytes of images, or inputs of examples written out in a document."""
@@ -66,7 +66,7 @@ def pixels(images: Images, spec: Network) -> Float[Array, "*batch pixels"]:
     return inputs / 256 if are_bytes else inputs
 
 
-def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluation:
+def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluation:
     """Accuracy and cost of a network on the images of a split; no neuron is dropped.
 
     The penalties are divided by the number of images in this split, as the book's program for
@@ -84,7 +84,7 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
         TypeError: the split is no `Split`.
         ValueError: images are no pixels, or labels no digits; says what was found.
     """
-    check_single(spec)
+    spec = single(spec, Network)
     split = read_split(split, spec.data)
     graph, params = split_model(model)
     numbers = hyperparameters_of(spec)
@@ -93,7 +93,7 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Network) -> Evaluati
 
 
 def predict(
-    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Network
+    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Document
 ) -> Int[np.ndarray, " images"]:
     """The digit that a network takes each image for.
 
@@ -110,7 +110,7 @@ def predict(
         ValueError: they are no images, or the document has examples of its own, which are no
             digits; says what was found.
     """
-    check_single(spec)
+    spec = single(spec, Network)
     pictures, size = read_images(images, spec.data), _chunk_size(spec)
     graph, params = split_model(model)
     digits = [

@@ -14,13 +14,13 @@ from nndl_jax.evaluation import CHUNK, pixels
 from nndl_jax.layers import MaxPoolLayer
 from nndl_jax.losses import build_loss, encode
 from nndl_jax.model import FeedforwardNetwork, split_model
-from nndl_jax.schema import Network
+from nndl_jax.schema import Document, Network
 from nndl_jax.selection import read_split
-from nndl_jax.variants import check_single
+from nndl_jax.variants import single
 
 
 def bias_gradients(
-    model: FeedforwardNetwork, split: Split, spec: Network
+    model: FeedforwardNetwork, split: Split, spec: Document
 ) -> tuple[Float[Array, " units"], ...]:
     """The gradient of the mean cost over a split by the biases of each layer.
 
@@ -37,7 +37,7 @@ def bias_gradients(
         TypeError: the split is no `Split`.
         ValueError: images are no pixels, or labels no digits; says what was found.
     """
-    check_single(spec)
+    spec = single(spec, Network)
     return mean_bias_gradients(model, read_split(split, spec.data), spec)
 
 

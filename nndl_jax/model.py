@@ -13,8 +13,8 @@ from nndl_jax.activations import ACTIVATIONS
 from nndl_jax.faults import SpecError
 from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
 from nndl_jax.memory import check_memory
-from nndl_jax.schema import Conv, Dense, MaxPool, Network
-from nndl_jax.variants import check_single
+from nndl_jax.schema import Conv, Dense, Document, MaxPool, Network
+from nndl_jax.variants import single
 
 
 class FeedforwardNetwork(nnx.Module):
@@ -146,7 +146,7 @@ def split_model(
     return graph, params
 
 
-def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
+def build_model(spec: Document, *, key: Key[Array, ""]) -> FeedforwardNetwork:
     """The network of a document with freshly drawn weights.
 
     Args:
@@ -156,7 +156,7 @@ def build_model(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
     Raises:
         SpecError: the document has axes, asks for what is not built yet, or does not fit in memory.
     """
-    check_single(spec)
+    spec = single(spec, Network)
     check_supported(spec)
     check_memory(spec)
     return draw_network(spec, key=key)

@@ -22,8 +22,9 @@ from nndl_jax.engine import Engine, spread
 from nndl_jax.faults import Location, field_path
 from nndl_jax.memory import check_memory
 from nndl_jax.model import FeedforwardNetwork, check_supported
-from nndl_jax.schema import Model, Network
+from nndl_jax.schema import Document, Model, Network
 from nndl_jax.selection import read_dataset, select, splits_read
+from nndl_jax.specs import of_kind
 from nndl_jax.state import Measurements, TrainState, abstract_state
 from nndl_jax.variants import Group, Run, check_seeds, groups, list_runs
 
@@ -111,7 +112,7 @@ def _check_not_taken(states: object) -> None:
 
 
 def train(
-    spec: Network,
+    spec: Document,
     dataset: Dataset,
     *,
     seeds: Iterable[SupportsIndex] = (0,),
@@ -140,7 +141,7 @@ def train(
         ValueError: images are no pixels, labels no digits, or a split that is needed has none.
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
-    seeds = check_seeds(seeds)
+    spec, seeds = of_kind(spec, Network), check_seeds(seeds)
     members = groups(spec, seeds)
     for group in members:
         check_supported(group.specs[0])
@@ -186,7 +187,7 @@ def train(
         number += 1
 
 
-def abstract_states(spec: Network, seeds: Iterable[SupportsIndex]) -> list[TrainState]:
+def abstract_states(spec: Document, seeds: Iterable[SupportsIndex]) -> list[TrainState]:
     """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against."""
     return _abstract_states(groups(spec, seeds))
 

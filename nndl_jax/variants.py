@@ -4,7 +4,7 @@ import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from operator import index
-from typing import NamedTuple, SupportsIndex
+from typing import NamedTuple, SupportsIndex, TypeVar
 
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import (
@@ -20,8 +20,10 @@ from nndl_jax.schema import (
     Plateau,
     Replay,
 )
-from nndl_jax.schema.experiment import naming_fields
-from nndl_jax.specs import crossings, variant
+from nndl_jax.schema.experiment import Experiment, naming_fields
+from nndl_jax.specs import crossings, of_kind, variant
+
+Kind = TypeVar("Kind", bound=Experiment)
 
 
 class Variant(NamedTuple):
@@ -76,18 +78,21 @@ def find_variant(
     return next((point for point in points if wanted <= point.values.items()), None)
 
 
-def check_single(spec: Document) -> None:
-    """Refuse a document with axes where that of one experiment is meant.
+def single(spec: Document, kind: type[Kind]) -> Kind:
+    """The document, where that of one experiment of a kind is meant.
 
     Raises:
-        SpecError: names `vary`.
+        TypeError: it is of another kind, or no document.
+        SpecError: it has axes; names `vary`.
     """
-    if spec.vary:
+    found = of_kind(spec, kind)
+    if found.vary:
         said = (
             "one experiment is meant here, and this document describes several; give that of "
             "one, variants(spec)[i].spec or, of a result of training, result.spec(i)"
         )
-        raise SpecError.at(spec.id, None, "vary", said)
+        raise SpecError.at(found.id, None, "vary", said)
+    return found
 
 
 def list_runs(spec: Document, seeds: Iterable[SupportsIndex]) -> list[Run]:
@@ -117,16 +122,14 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
     return whole
 
 
-def groups(spec: Network, seeds: Iterable[SupportsIndex]) -> list[Group]:
+def groups(spec: Document, seeds: Iterable[SupportsIndex]) -> list[Group]:
     """The batch of runs of a network, grouped by the program that trains them.
 
     Raises:
         ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
     """
-    points = [point.spec for point in variants(spec)]
-    networks = [point for point in points if isinstance(point, Network)]
-    if not networks:
-        raise TypeError(f"{spec.id} is a {spec.kind}; only networks are trained")
+    points = variants(of_kind(spec, Network))
+    networks = [of_kind(point.spec, Network) for point in points]
     found: dict[Network, list[tuple[int, Network, int]]] = {}
     for position, (point, seed) in enumerate(product(networks, check_seeds(seeds))):
         found.setdefault(_template(point, networks), []).append((position, point, seed))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nndl_jax import chain
 from nndl_jax.construction import build_construction, measure_construction
+from nndl_jax.faults import SpecError
 from nndl_jax.judge import judge_comparison, judge_number
 from nndl_jax.schema import ComparisonClaim
 from nndl_jax.specs import load_spec, override
@@ -146,3 +147,12 @@ def test_slopes_are_taken_where_the_book_plots_them():
 def test_slope_left_out_would_be_found(monkeypatch):
     monkeypatch.setattr(chain, "_slopes", lambda z, activation: jnp.ones_like(z))
     assert measure()["factor.2"] == 100
+
+
+def test_a_chain_whose_ratio_no_float_holds_is_refused():
+    # The ratio of the last layer is (1e6 / 4)^63.
+    values = fields(weights=[1e6] * 64, biases="balanced")
+    with pytest.raises(SpecError) as caught:
+        measure(values)
+    said = "gives ratio.59 = inf, which is no number; make its numbers more moderate"
+    assert str(caught.value) == f"ch5-exploding: network: {said}"

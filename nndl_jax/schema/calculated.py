@@ -1,10 +1,13 @@
 """What documents have in common that train nothing: calculations and constructions."""
 
 import re
+from collections.abc import Mapping
+from math import isfinite
 from typing import ClassVar, Self
 
 from pydantic import model_validator
 
+from nndl_jax.faults import SpecError
 from nndl_jax.schema.base import fault
 from nndl_jax.schema.claims import CurveClaim
 from nndl_jax.schema.experiment import Experiment
@@ -15,6 +18,19 @@ class Calculated(Experiment):
 
     fixed: ClassVar[frozenset[str]]
     """Fields that decide what is measured, by their names in `quantity` or `network`."""
+
+    def check_finite(self, values: Mapping[str, float]) -> Mapping[str, float]:
+        """What was measured of this document.
+
+        Raises:
+            SpecError: a value is infinite or not a number; names the first.
+        """
+        for name, value in values.items():
+            if not isfinite(value):
+                part = "network" if "network" in type(self).model_fields else "quantity"
+                said = f"gives {name} = {value}, which is no number; make its numbers more moderate"
+                raise SpecError.at(self.id, None, part, said)
+        return values
 
     @model_validator(mode="after")
     def _variants_measure_the_same(self) -> Self:
