@@ -122,11 +122,10 @@ def of_kind(spec: Document, kind: type[Kind]) -> Kind:
     """
     if isinstance(spec, kind):
         return spec
-    wanted = kind.__name__.lower()
     if not isinstance(spec, Document):
-        found = f"a document is needed here, got {_short.repr(spec)}"
-        raise TypeError(f"{found}; load_spec(id or path) gives one of kind {wanted}")
-    said = f"{spec.id} is of kind {spec.kind}, and {wanted} is needed here"
+        found = _short.repr(spec)
+        raise TypeError(f"a document is needed here, got {found}; load_spec(id or path) gives one")
+    said = f"{spec.id} is of kind {spec.kind}, and {kind.__name__.lower()} is needed here"
     raise TypeError(f"{said}; {_REMEDIES[spec.kind]}")
 
 

@@ -64,6 +64,7 @@ class Group(NamedTuple):
 
 def variants(spec: Document) -> list[Variant]:
     """All points of a document's axes, the last axis changing fastest."""
+    of_kind(spec, Experiment)
     leads = [field for axis in spec.vary for field in naming_fields(axis)]
     return [
         Variant(_name(point, leads), point, variant(spec, point)) for point in crossings(spec.vary)

@@ -209,5 +209,5 @@ def test_group_holds_document_and_seed_of_each_run_by_its_position():
 
 
 def test_baseline_has_no_groups():
-    with pytest.raises(TypeError, match="ch1-svm is a baseline; only networks are trained"):
+    with pytest.raises(TypeError, match="ch1-svm is of kind baseline, and network is needed here"):
         groups(load_spec("ch1-svm"), seeds=[0])
