@@ -33,6 +33,7 @@ from nndl_jax.schema import (
 from pipeline.experiments import VALIDATION, Experiment, load_recorded, mean_curve
 from pipeline.paths import CURVES, JUDGEMENTS, METRICS
 from pipeline.resolve import resolve_all
+from pipeline.writing import file_name
 
 _MAX_ROWS = 500
 
@@ -160,7 +161,7 @@ def _write_metrics(experiment: Experiment) -> None:
                 for name, values in _summaries(metric, curves, document, validation).items():
                     flat[name] = float(f"{np.nanmean(values):.6g}")
                 flat["runs"] = len(curves)
-        suffix = "" if point.name == "base" else f"@{point.name}"
+        suffix = "" if point.name == "base" else f"@{file_name(point.name)}"
         path = METRICS / f"{experiment.document.id}{suffix}.json"
         path.write_text(json.dumps(flat, indent=1) + "\n", encoding="utf-8")
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from nndl_jax.variants import Run
 from pipeline.paths import RUNS
+from pipeline.writing import file_name
 
 Row = Mapping[str, Sequence[float]]
 """Measurements: a value for each run by the name of the metric, NaN where nothing was measured.
@@ -72,7 +73,7 @@ def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: 
 def network_path(name: str, run: Run, *, is_best: bool = False) -> Path:
     """The file with a run's last network, or with its best if the document keeps that."""
     folder = RUNS / name / "weights"
-    return (folder / "best" if is_best else folder) / f"{run.name}.safetensors"
+    return (folder / "best" if is_best else folder) / f"{file_name(run.name)}.safetensors"
 
 
 def read_about(folder: Path) -> Mapping[str, Any]:
