@@ -26,7 +26,7 @@ from pipeline.resolve import resolve_all
 from pipeline.runs import read_about
 from pipeline.settings import Settings
 from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
-from pipeline.tables import Entry, claims_table, count_verdicts, overview_table, settle
+from pipeline.tables import Entry, claims_table, count_verdicts, escape, overview_table, settle
 from pipeline.wording import data_name
 
 _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
@@ -100,7 +100,7 @@ def main() -> None:
             parts.append(_section(experiment, own))
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, content["recorded"]))
-            parts += [f"![{experiment.document.title}](figures/{f.name})\n" for f in figures[name]]
+            parts += [_picture(experiment.document.title, f.name) for f in figures[name]]
     parts += _pictures(load_dataset(DATASET))
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     RESULTS.write_text("\n".join(parts), encoding="utf-8")
@@ -134,8 +134,13 @@ def _pictures(dataset: Dataset) -> Sequence[str]:
     parts: list[str] = []
     for name, figure in draw_data(dataset):
         save(figure, FIGURES / f"{name}.png", data_name(dataset.name))
-        parts.append(f"![{name}](figures/{name}.png)\n")
+        parts.append(_picture(name, f"{name}.png"))
     return ["## The images\n", *parts] if parts else []
+
+
+def _picture(title: str, name: str) -> str:
+    alternative = escape(title).replace("[", "&#91;").replace("]", "&#93;")
+    return f"![{alternative}](figures/{name})\n"
 
 
 def _details(experiment: Experiment) -> Sequence[str]:
@@ -223,14 +228,14 @@ def _summary(profile: str, entries: Sequence[Entry]) -> str:
 
 def _section(experiment: Experiment, entries: Sequence[Entry]) -> str:
     document = experiment.document
-    lines = [f"### {document.title}\n"]
-    where = f"*{document.source.section}*"
+    lines = [f"### {escape(document.title)}\n"]
+    where = f"*{escape(document.source.section)}*"
     lines.append(f"{where}; document [`{document.id}`](../spec/{document.id}.yaml).\n")
     if experiment.history is None:
         lines.append("Not run: left out by `params.yaml`.\n")
     elif experiment.foreign:
         lines.append(f"**Not the book's experiment: {experiment.foreign}.**\n")
-    lines += [f"- Deviation: {' '.join(text.split())}" for text in document.deviations]
+    lines += [f"- Deviation: {escape(text)}" for text in document.deviations]
     if document.deviations:
         lines.append("")
     if not document.claims:

@@ -7,14 +7,14 @@ import pytest
 
 from nndl_jax.specs import list_specs, load_spec
 from nndl_jax.variants import Run, variants
-from pipeline import writing
+from pipeline import tables, writing
 from pipeline.runs import network_path
 from pipeline.writing import file_name, replacing, write_text
 
 LONG = "function=" + "+".join(["0.01*sin(x)"] * 20)
 
 
-@pytest.mark.parametrize("module", [writing])
+@pytest.mark.parametrize("module", [writing, tables])
 def test_the_examples_are_true(module) -> None:
     assert doctest.testmod(module).failed == 0
 
