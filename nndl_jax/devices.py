@@ -1,5 +1,6 @@
 """What JAX computes on, in words."""
 
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,23 @@ def describe_devices() -> str:
     if devices[0].platform == "cpu":
         kind = f"core of {_processor()}"
     return f"{len(devices)} x {kind}"
+
+
+def check_devices() -> None:
+    """Nothing, if JAX has devices.
+
+    Raises:
+        OSError: it has not; a sentence with what JAX says of the reason and what to do.
+    """
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:  # JAX asserts that a platform has a plugin.
+        said = str(error).partition("(")[0].partition("\n")[0].strip() or "there is no plugin"
+        raise OSError(
+            f"JAX has nothing to compute on, with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}: "
+            f"{said}; unset JAX_PLATFORMS to take what there is, or install JAX for this device: "
+            "make JAX=cuda, make JAX=tpu"
+        ) from None
 
 
 def _processor() -> str:

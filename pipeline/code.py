@@ -5,6 +5,11 @@ edited, and no import can be forgotten. Lists also keep `dvc.lock` short, which 
 as a whole for every stage.
 """
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import ast
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -20,8 +25,9 @@ _EXEMPT = frozenset(
         # They turn texts into documents: what they let through stands in resolved/.
         *(Path(f"nndl_jax/{n}.py") for n in ("faults", "located_yaml", "memory", "specs")),
         Path("nndl_jax/validation.py"),
-        # Where files are decides no result.
+        # Where files are, and how a process starts and ends, decides no result.
         Path("pipeline/paths.py"),
+        Path("pipeline/process.py"),
     }
 )
 _SCHEMA = Path("nndl_jax/schema")
@@ -102,4 +108,4 @@ def _files(module: str) -> list[Path]:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

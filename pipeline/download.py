@@ -5,6 +5,11 @@ What came from an address is kept in the user's cache folder (`NNDL_CACHE` names
 taken from there the next time. No content is trusted before its SHA-256 is right.
 """
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import os
 import shutil
 import signal
@@ -196,4 +201,4 @@ def _notice(failures: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

@@ -4,8 +4,12 @@ The first kernels of the first network are noted as well: networks are not kept 
 recorded.
 """
 
+from pipeline.process import begin, exclusive, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,20 +19,18 @@ from jaxtyping import Bool, Float, Int
 import nndl_jax
 from nndl_jax.schema import Conv, Ensemble
 from nndl_jax.variants import Run, find_variant, variants
-from pipeline.jax_setup import set_up_jax
+from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.measured_once import rows_of
 from pipeline.paths import DATASET, RUNS
-from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import ERRORS, FILTERS, network_path, write_history
 
 
-def main() -> None:
-    """Run the document whose id is the only argument."""
-    (name,) = sys.argv[1:]
-    die_with_parent()
-    experiment = load_resolved(name)
+def main(name: str) -> None:
+    """Run the document with this id."""
+    experiment = load_resolved(name, Ensemble, "put to the vote")
     set_up_jax(1)
+    check_jax()
     with exclusive(name):
         run(name, experiment)
 
@@ -94,4 +96,4 @@ def _write_filters(path: Path, kernels: Float[np.ndarray, "filters height width"
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__, takes_id=True)

@@ -1,5 +1,10 @@
 """Stage `evaluate`: metrics of every experiment, and the book's claims held against them."""
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import csv
 import json
 import shutil
@@ -222,4 +227,4 @@ def _shown_epochs(columns: Sequence[Float[np.ndarray, " epochs"]]) -> Sequence[i
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

@@ -3,6 +3,11 @@
 `python -m pipeline.report --readme` puts the table of results into the README as well.
 """
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import json
 import re
 import shutil
@@ -65,12 +70,12 @@ class _Loaded(NamedTuple):
     """Those of the recorded that say more than what is run today."""
 
 
-def main() -> None:
-    """Write the report, or with `--readme` copy its table into the README."""
+def main(*, readme: bool = False) -> None:
+    """Write the report, or with `--readme` only copy its table into the README."""
     content = json.loads(JUDGEMENTS.read_text(encoding="utf-8"))
     entries: list[Entry] = content["judgements"]
     settled = settle(entries, content["recorded"])
-    if sys.argv[1:] == ["--readme"]:
+    if readme:
         update_readme(README, content["profile"], settled)
         return
     _load.cache_clear()
@@ -247,4 +252,4 @@ def _section(experiment: Experiment, entries: Sequence[Entry]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__, flags="readme")

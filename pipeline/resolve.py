@@ -4,6 +4,11 @@ Validates `params.yaml` and every document together, applies profile and overrid
 every default. Training depends on its own file alone, so an edit re-runs just what it changes.
 """
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

@@ -7,6 +7,11 @@ with the same bits.
 # Annotations stay unread: those that name types of nndl_jax would import JAX before it is set up.
 from __future__ import annotations
 
+from pipeline.process import begin, exclusive, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import hashlib
 import math
 import shutil
@@ -20,9 +25,8 @@ from tqdm import tqdm
 import nndl_jax
 from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
-from pipeline.jax_setup import set_up_jax
+from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.paths import DATASET, RESOLVED, RUNS
-from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
 
@@ -30,14 +34,13 @@ from pipeline.runs import Row, network_path, write_history
 _SAVE_SHARE = 0.05
 
 
-def main() -> None:
-    """Train the document whose id is the only argument."""
-    (name,) = sys.argv[1:]
-    die_with_parent()
-    experiment = load_resolved(name)
+def main(name: str) -> None:
+    """Train the document with this id."""
+    experiment = load_resolved(name, Network, "trained")
     spec = experiment.spec
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
     set_up_jax(len(list_runs(spec, experiment.seeds)), float64=is_float64)
+    check_jax()
     run(name, experiment)
 
 
@@ -140,4 +143,4 @@ def _identity(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__, takes_id=True)

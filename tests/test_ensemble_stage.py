@@ -151,11 +151,10 @@ def test_a_vote_is_judged_only_if_all_its_networks_were_trained(
     save_dataset(synthetic(NUM_IMAGES)._replace(name="mnist"), folder / "data/dataset.safetensors")
     write_params(folder, **settings)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(ensemble, "die_with_parent", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["ensemble", "last"])
     (folder / "report").mkdir()
-    for stage in (resolve, ensemble, evaluate):
-        stage.main()
+    resolve.main()
+    ensemble.main("last")
+    evaluate.main()
     content = json.loads((folder / "report/judgements.json").read_text())
     (entry,) = [each for each in content["judgements"] if each["document"] == "last"]
     assert (entry["verdict"], entry["foreign"]) == expected
