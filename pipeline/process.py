@@ -10,35 +10,77 @@ import errno
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from pipeline.paths import STATE
 
 _PR_SET_PDEATHSIG = 1
+_PATIENCE_SECONDS = 5.0
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def begin() -> None:
+def begin(*, with_parent: bool = True) -> None:
     """Settle how this process ends, before imports that take seconds.
 
-    It ends with its parent, and by Ctrl-C with a sentence. Nothing is cleaned up: whatever is
-    written must outlast a kill in any case.
+    By Ctrl-C it ends with a sentence. Nothing is cleaned up: whatever is written must outlast a
+    kill in any case.
+
+    Args:
+        with_parent: whether it ends with the process that started it.
     """
-    die_with_parent()
-    signal.signal(signal.SIGINT, _stop)
+    if with_parent:
+        die_with_parent()
+    _stop_at(signal.SIGINT)
+
+
+def _stop_at(number: signal.Signals) -> None:
+    if signal.getsignal(number) is not signal.SIG_IGN:  # Else who started this sees to it.
+        signal.signal(number, _stop)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # Ctrl-C again changes nothing.
+    for each in (signal.SIGINT, signal.SIGTERM):  # Once more changes nothing.
+        signal.signal(each, signal.SIG_IGN)
     line = "\n" if sys.stderr.isatty() else ""  # Below a progress bar.
     said = f"{line}{_program()}: stopped; the same command goes on from what is finished\n"
     os.write(2, said.encode())
+    _end_descendants()
     os._exit(128 + number)
+
+
+def run_child(*command: str) -> int:
+    """Run another program; gives its exit status.
+
+    It ends with this process, and so does whatever it has started.
+    """
+
+    def prepare() -> None:
+        # Ctrl-C reaches all processes of a terminal, and one of them tells of it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        die_with_parent(own)
+
+    own = os.getpid()
+    with subprocess.Popen(command, preexec_fn=prepare) as child:
+        _stop_at(signal.SIGTERM)
+        return child.wait()
+
+
+def _end_descendants() -> None:
+    """End what this process has started, and what that has started."""
+    import psutil
+
+    found = psutil.Process().children(recursive=True)
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                end(process)
+        _, found = psutil.wait_procs(found, timeout=_PATIENCE_SECONDS)
 
 
 def run_stage(
@@ -58,8 +100,15 @@ def run_stage(
     for flag in flags.split():
         parser.add_argument(f"--{flag}", action="store_true")
     arguments = vars(parser.parse_args())
-    try:
+    with in_a_sentence():
         main(**arguments)
+
+
+@contextmanager
+def in_a_sentence() -> Iterator[None]:
+    """Has a process end with a sentence for what the system refuses and for faulty documents."""
+    try:
+        yield
     except OSError as error:
         sys.exit(_in_words(error))
     except ValueError as error:

@@ -49,7 +49,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     if earlier.exists() and not folder.exists():
         earlier.replace(folder)  # Killed between the two moves below.
     for left in (fresh, earlier):
-        _remove(left)
+        remove(left)
     fresh.mkdir(parents=True)
     try:
         yield fresh
@@ -57,16 +57,17 @@ def replacing(folder: Path) -> Iterator[Path]:
             folder.replace(earlier)
         fresh.replace(folder)
     finally:
-        _remove(fresh)
+        remove(fresh)
         if folder.exists():
-            _remove(earlier)
+            remove(earlier)
 
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.writing")
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if there is one; of a link, the link alone."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

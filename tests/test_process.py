@@ -175,6 +175,43 @@ def test_ctrl_c_of_a_trainer_that_is_starting_is_one_sentence(times: int, resolv
     assert said == "train: stopped; the same command goes on from what is finished\n"
 
 
+CHILD = """\
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+_COMMAND = f"sys.executable, '-c', {CHILD!r}"
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group", "status"),
+    [(signal.SIGINT, True, 130), (signal.SIGINT, False, 130), (signal.SIGTERM, False, 143)],
+)
+def test_what_a_stopped_process_has_started_ends_with_it(
+    number: int, status: int, *, to_group: bool
+) -> None:
+    """Ctrl-C goes to the whole group; one of it tells of that, also if it comes twice."""
+    code = (
+        f"import sys; from pipeline import process; process.begin(); process.run_child({_COMMAND})"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    grandchild = int(parent.stdout.readline())
+    for _ in range(2):
+        os.killpg(parent.pid, number) if to_group else parent.send_signal(number)
+    _, said = parent.communicate(timeout=20)
+    assert (parent.returncode, said.count("\n")) == (status, 1)
+    assert said.endswith(": stopped; the same command goes on from what is finished\n")
+    wait_for(lambda: not is_running(grandchild), seconds=5)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 @pytest.mark.parametrize("seconds", [0.0, 0.1])
 def test_a_trainer_that_is_starting_ends_with_its_parent(seconds: float, resolved: Path) -> None:
