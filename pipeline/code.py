@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.paths import CODE
+from pipeline.writing import write_text
 
 STAGES = ("train", "baseline", "calculate", "ensemble", "evaluate", "report")
 PACKAGES = ("nndl_jax", "pipeline")
@@ -36,12 +37,11 @@ _FORMULA = Path("nndl_jax/formula.py")
 
 def main() -> None:
     """Write `code/<stage>.txt` for every stage."""
-    CODE.mkdir(exist_ok=True)
     for stage in STAGES:
         lines = [
             f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}" for path in list_code(stage)
         ]
-        (CODE / f"{stage}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(CODE / f"{stage}.txt", "\n".join(lines) + "\n")
 
 
 def list_code(stage: str) -> Sequence[Path]:

@@ -24,6 +24,7 @@ from pipeline.measured_once import rows_of
 from pipeline.paths import DATASET, RUNS
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import ERRORS, FILTERS, network_path, write_history
+from pipeline.writing import replacing
 
 
 def main(name: str) -> None:
@@ -57,12 +58,13 @@ def run(name: str, experiment: Resolved) -> None:
         "num_common_errors": float(is_wrong[known].sum()),
         "mean_accuracy": float((result.votes == labels).mean()),
     }
-    write_history(name, runs, rows_of([measured]), data=dataset.name)
-    _write_errors(RUNS / name / ERRORS, is_wrong, labels, result.digits)
-    if isinstance(documents[0].model.layers[0], Conv):
-        # Images have one channel.
-        kernels = np.asarray(models[0].layers[0].weight[...])[:, 0]
-        _write_filters(RUNS / name / FILTERS, kernels)
+    with replacing(RUNS / name) as fresh:
+        write_history(name, runs, rows_of([measured]), data=dataset.name, folder=fresh)
+        _write_errors(fresh / ERRORS, is_wrong, labels, result.digits)
+        if isinstance(documents[0].model.layers[0], Conv):
+            # Images have one channel.
+            kernels = np.asarray(models[0].layers[0].weight[...])[:, 0]
+            _write_filters(fresh / FILTERS, kernels)
 
 
 def list_networks(spec: Ensemble, members: Resolved) -> Sequence[Path]:

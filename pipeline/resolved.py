@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -9,6 +10,7 @@ from nndl_jax.schema import Document
 from nndl_jax.schema.base import Record
 from nndl_jax.validation import closest
 from pipeline.paths import RESOLVED
+from pipeline.writing import write_text
 
 
 class Resolved(Record):
@@ -57,8 +59,7 @@ def load_resolved(name: str, kind: type[Record] | None = None, done: str = "") -
     return resolved
 
 
-def save_resolved(name: str, resolved: Resolved) -> None:
+def save_resolved(name: str, resolved: Resolved, folder: Path = RESOLVED) -> None:
     """Write what the other stages of a document depend on."""
-    RESOLVED.mkdir(exist_ok=True)
     content = json.dumps(resolved.model_dump(mode="json"), indent=1) + "\n"
-    (RESOLVED / f"{name}.json").write_text(content, encoding="utf-8")
+    write_text(folder / f"{name}.json", content)

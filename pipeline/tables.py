@@ -112,7 +112,7 @@ def _weight(entry: Entry) -> tuple[bool, int, int]:
 
 def markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
     """A table in GitHub's Markdown; its cells are texts, whatever signs are in them."""
-    cells = [[escape(str(cell)) for cell in row] for row in rows]
+    cells = [[escape(each) if isinstance(each, str) else each for each in row] for row in rows]
     return tabulate(cells, headers, tablefmt="github", disable_numparse=True)
 
 

@@ -14,7 +14,6 @@ if __name__ == "__main__":
 
 import hashlib
 import math
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.paths import DATASET, RESOLVED, RUNS
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
+from pipeline.writing import replacing
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
@@ -38,6 +38,10 @@ def main(name: str) -> None:
     """Train the document with this id."""
     experiment = load_resolved(name, Network, "trained")
     spec = experiment.spec
+    if not experiment.selected:
+        with exclusive(name):
+            write_history(name, [], [], data="none")
+        return
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
     set_up_jax(len(list_runs(spec, experiment.seeds)), float64=is_float64)
     check_jax()
@@ -60,12 +64,10 @@ def _run(name: str, experiment: Resolved, folder: Path) -> None:
     spec, seeds, dataset = experiment.spec, experiment.seeds, nndl_jax.load_dataset(DATASET)
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
-    shutil.rmtree(RUNS / name, ignore_errors=True)
-    rows: list[Row] = []
-    if experiment.selected:
-        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors")
     data = "examples" if spec.data.examples else dataset.name
-    write_history(name, list_runs(spec, seeds), rows, data=data)
+    with replacing(RUNS / name) as fresh:
+        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", fresh)
+        write_history(name, list_runs(spec, seeds), rows, data=data, folder=fresh)
     for snapshot in folder.glob("snapshot.*"):
         snapshot.unlink()
 
@@ -75,8 +77,9 @@ def _train(
     seeds: Sequence[int],
     dataset: nndl_jax.Dataset,
     path: Path,
+    folder: Path,
 ) -> list[Row]:
-    """Measurements of every epoch; snapshots go to a file on the way, networks to their folder."""
+    """Measurements of every epoch; snapshots go to a file on the way, networks to a folder."""
     identity = _identity(spec.id)
     snapshot, problems = nndl_jax.load_snapshot(
         path, identity=identity, like=nndl_jax.abstract_states(spec, seeds)
@@ -94,7 +97,7 @@ def _train(
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
             if result.is_last:
-                _save_networks(spec, result)
+                _save_networks(spec, result, folder)
             elif (begin := time.monotonic()) >= save_at:
                 current = result.snapshot()._replace(history=rows)
                 nndl_jax.save_snapshot(current, path, identity=identity)
@@ -114,14 +117,14 @@ def _row(result: nndl_jax.EpochResult) -> Row:
     return {"epoch": epochs} | {name: values.tolist() for name, values in result.metrics.items()}
 
 
-def _save_networks(spec: Network, result: nndl_jax.EpochResult) -> None:
+def _save_networks(spec: Network, result: nndl_jax.EpochResult, folder: Path) -> None:
     """Each run's last network, and the best if it is kept, with its variant's document."""
     specs = {point.name: point.spec for point in variants(spec)}
     for index, run in enumerate(result.runs):
         own = specs[run.variant]
         for is_best in (False, True):
             if isinstance(own, Network) and (not is_best or own.training.keep_best):
-                path = network_path(spec.id, run, is_best=is_best)
+                path = network_path(spec.id, run, is_best=is_best, folder=folder)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 nndl_jax.save(result.model(index, is_best=is_best), own, path)
 
