@@ -7,7 +7,7 @@ LOCK := requirements/$(JAX).txt
 READY := .venv/.ready-$(JAX)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test test-all lint readme schema lock benchmark clean
+.PHONY: all setup test test-all test-processors lint readme schema lock benchmark clean
 
 all: $(READY)
 	@python -m pipeline
@@ -28,6 +28,13 @@ test: lint
 
 test-all: lint # with the tests that take longer than a minute
 	@pytest -n auto --dist loadfile --no-loadscope-reorder -m ""
+
+# An x86 processor takes JAX for one with fewer instructions, whose sums round in other places.
+test-processors: lint # the tests as older processors run them, then as this one does
+	@for flag in --xla_cpu_max_isa=SSE4_2 --xla_cpu_max_isa=AVX2 ""; do \
+		echo "Testing with XLA_FLAGS=\"$$XLA_FLAGS $$flag\" ..."; \
+		XLA_FLAGS="$$XLA_FLAGS $$flag" pytest -n auto --dist loadfile --no-loadscope-reorder || exit 1; \
+	done
 
 lint: $(READY)
 	@ruff format --check --quiet .

@@ -200,3 +200,16 @@ def load_dataset(path: Path | str) -> Dataset:
         )
     train, validation, test = (Split(arrays[f"{s}.images"], arrays[f"{s}.labels"]) for s in SPLITS)
     return Dataset(name, train, validation, test)
+
+
+_MNIST_SHA256 = "d1988086fdf7617e2a7c4d97ff458c4dcf334bd458759dc14462bb80ad27f7da"
+
+
+def is_mnist(dataset: Dataset) -> bool:
+    """Whether a data set holds what `load_mnist` gives, byte for byte, whatever its name is."""
+    digest = hashlib.sha256()
+    for split in dataset[1:]:
+        for array in split:
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest() == _MNIST_SHA256

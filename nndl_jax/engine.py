@@ -49,14 +49,31 @@ def spread(num_runs: Sequence[int], mesh: Mesh) -> list[Mesh]:
 class Engine:
     """Trains the runs of one group, from one measurement to the next at a call.
 
-    Attributes:
+    Args:
         group: the runs, whose documents differ in numbers and first weights only.
+        splits: images and labels, at least `train` and what is monitored.
+        mesh: the devices.
+        side_by_side: whether the runs of a device are trained at once, or one after another; None
+            for what suits the platform.
+
+    Attributes:
+        group: the runs.
     """
 
-    def __init__(self, group: Group, splits: Mapping[str, Split], mesh: Mesh) -> None:
+    def __init__(
+        self,
+        group: Group,
+        splits: Mapping[str, Split],
+        mesh: Mesh,
+        *,
+        side_by_side: bool | None = None,
+    ) -> None:
         self.group = group
         self._spec = spec = group.template
         self._mesh = mesh
+        # A CPU gains nothing from it, and it now and then changes bits there.
+        is_cpu = mesh.devices.flat[0].platform == "cpu"
+        self._side_by_side = not is_cpu if side_by_side is None else side_by_side
         names = sorted({"train", *monitored_splits(spec)})
         everywhere = NamedSharding(self._mesh, _EVERYWHERE)
         self._splits = jax.device_put({name: splits[name] for name in names}, everywhere)
@@ -86,19 +103,15 @@ class Engine:
             state: the state before.
             number: of measurements before this one.
         """
-        first, num_epochs = self.span(number)
-        orders = self._orders.take(first, num_epochs)
-        train_fn = self._train.get(num_epochs)
-        if train_fn is None:
-            train_fn = partial(train_epochs, self._spec, self._graph, num_epochs)
-            train_fn = jax.jit(self._over_runs(train_fn, num_shared=2), donate_argnums=0)
-            self._train[num_epochs] = train_fn
-        placed = None if orders is None else self._put(orders)
+        train_fn, arguments = self._program(number)
         with jax.default_matmul_precision(self._spec.training.matmul_precision):
-            state, measurements = train_fn(
-                state, self._inputs, placed, jnp.uint32(first), self._splits
-            )
-        return state, measurements
+            return train_fn(state, *arguments)
+
+    def lower(self, state: TrainState, number: int) -> jax.stages.Lowered:
+        """The program of `run` before it is compiled, for whoever asks what it takes."""
+        train_fn, arguments = self._program(number)
+        with jax.default_matmul_precision(self._spec.training.matmul_precision):
+            return train_fn.lower(state, *arguments)
 
     def epoch(self, number: int) -> int:
         """The epoch after which a measurement is made."""
@@ -132,6 +145,18 @@ class Engine:
         first = number * training.evaluate_every
         return first, min(training.evaluate_every, training.epochs - first)
 
+    def _program(self, number: int) -> tuple[jax.stages.Wrapped, tuple]:
+        """The function that makes a measurement, and its arguments after the state."""
+        first, num_epochs = self.span(number)
+        orders = self._orders.take(first, num_epochs)
+        train_fn = self._train.get(num_epochs)
+        if train_fn is None:
+            train_fn = partial(train_epochs, self._spec, self._graph, num_epochs)
+            train_fn = jax.jit(self._over_mesh(train_fn, num_shared=2), donate_argnums=0)
+            self._train[num_epochs] = train_fn
+        placed = None if orders is None else self._put(orders)
+        return train_fn, (self._inputs, placed, jnp.uint32(first), self._splits)
+
     def _init_run(self, spec: Network, seed: int) -> TrainState:
         drawn = self._spec.model_copy(update={"model": spec.model})
         return _with_legacy_draws(init_state(drawn, jnp.uint32(seed)), spec)
@@ -145,21 +170,9 @@ class Engine:
         padded = np.concatenate([runwise, np.repeat(runwise[-1:], num_padding, axis=0)])
         return jax.device_put(padded, NamedSharding(self._mesh, _RUNS))
 
-    def _over_runs(self, run_fn: Callable, *, num_shared: int) -> Callable:
-        """Lift a function of one run to all runs of the mesh.
-
-        Args:
-            run_fn: takes arguments of a run, then arguments that all runs share.
-            num_shared: how many are shared.
-        """
-
-        def on_device(*args):
-            split = len(args) - num_shared
-            runwise, shared = args[:split], args[split:]
-            # A CPU gains nothing from vmap, which now and then changes bits.
-            if self._mesh.devices.flat[0].platform == "cpu":
-                return jax.lax.map(lambda each: run_fn(*each, *shared), runwise)
-            return jax.vmap(lambda *each: run_fn(*each, *shared))(*runwise)
+    def _over_mesh(self, run_fn: Callable, *, num_shared: int) -> Callable:
+        """Lift a function of one run to all runs of the mesh, as `over_runs` does on a device."""
+        on_device = over_runs(run_fn, num_shared=num_shared, side_by_side=self._side_by_side)
 
         def over_mesh(*args):
             split = len(args) - num_shared
@@ -169,6 +182,25 @@ class Engine:
             )(*args)
 
         return over_mesh
+
+
+def over_runs(run_fn: Callable, *, num_shared: int, side_by_side: bool) -> Callable:
+    """Lift a function of one run to several, along the leading axis of its arrays.
+
+    Args:
+        run_fn: takes arguments of a run, then arguments that all runs share.
+        num_shared: how many are shared.
+        side_by_side: all runs at once, as on an accelerator, or one after another.
+    """
+
+    def on_device(*args):
+        split = len(args) - num_shared
+        runwise, shared = args[:split], args[split:]
+        if side_by_side:
+            return jax.vmap(lambda *each: run_fn(*each, *shared))(*runwise)
+        return jax.lax.map(lambda each: run_fn(*each, *shared), runwise)
+
+    return on_device
 
 
 class _Orders:

@@ -1,10 +1,12 @@
 """What a run consists of: its state, its random streams, its numbers, what is measured of it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Key, UInt32
@@ -35,7 +37,7 @@ class RunKeys(NamedTuple):
     distortion: Key[Array, ""]
 
     @classmethod
-    def from_seed(cls, seed: UInt32[Array, ""]) -> "RunKeys":
+    def from_seed(cls, seed: UInt32[Array | np.ndarray, ""]) -> "RunKeys":
         """The streams of a seed."""
         return cls(*jax.random.split(jax.random.key(seed), len(cls._fields)))
 
@@ -43,7 +45,7 @@ class RunKeys(NamedTuple):
 class RunInputs(NamedTuple):
     """What tells a run from the others that share its program."""
 
-    seed: UInt32[Array, "*runs"]
+    seed: UInt32[Array | np.ndarray, "*runs"]
     numbers: Hyperparameters
     rules: Rules
 
@@ -70,3 +72,9 @@ def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:
     opt_state = build_optimizer(spec, numbers, divisor=1).init(params)
     best = jax.tree.map(jnp.copy, params) if spec.training.keep_best else None
     return TrainState(params, opt_state, init_progress(spec.training.dtype), best)
+
+
+def abstract_state(spec: Network, num_runs: int) -> TrainState:
+    """Shapes and types of the state of several runs, along the leading axis of every array."""
+    seeds = jax.ShapeDtypeStruct((num_runs,), np.uint32)
+    return jax.eval_shape(jax.vmap(partial(init_state, spec)), seeds)

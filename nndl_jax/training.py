@@ -7,7 +7,6 @@ on accelerators, where they are trained side by side.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,7 +21,7 @@ from nndl_jax.memory import check_memory
 from nndl_jax.model import FeedforwardNetwork, check_supported
 from nndl_jax.schema import Network
 from nndl_jax.selection import select
-from nndl_jax.state import Measurements, TrainState, init_state
+from nndl_jax.state import Measurements, TrainState, abstract_state
 from nndl_jax.variants import Run, groups, list_runs
 
 _NUM_NEURONS = 6
@@ -142,13 +141,7 @@ def train(
 
 def abstract_states(spec: Network, seeds: Sequence[int]) -> list[TrainState]:
     """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against."""
-    return [
-        jax.eval_shape(
-            jax.vmap(partial(init_state, group.template)),
-            jax.ShapeDtypeStruct((len(group.runs),), np.uint32),
-        )
-        for group in groups(spec, seeds)
-    ]
+    return [abstract_state(group.template, len(group.runs)) for group in groups(spec, seeds)]
 
 
 def _metrics(

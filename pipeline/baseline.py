@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from functools import cache
 
 from nndl_jax.baselines import run_baseline
-from nndl_jax.datasets import Dataset, load_dataset
+from nndl_jax.datasets import Dataset
 from nndl_jax.schema import Baseline
 from nndl_jax.variants import list_runs
 from pipeline.cores import map_on_cores
+from pipeline.dataset import load_data
 from pipeline.measured_once import list_points, rows_of
-from pipeline.paths import DATASET
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import write_history
 
@@ -43,7 +43,7 @@ def _measure(point: tuple[Baseline, int]) -> Mapping[str, float]:
 @cache
 def _dataset() -> Dataset:
     """The data set, read once in each process."""
-    return load_dataset(DATASET)
+    return load_data()
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from jaxtyping import Bool, Float, Int
 import nndl_jax
 from nndl_jax.schema import Conv, Ensemble
 from nndl_jax.variants import Run, find_variant, variants
+from pipeline.dataset import load_data
 from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.measured_once import rows_of
-from pipeline.paths import DATASET, RUNS
+from pipeline.paths import RUNS
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import ERRORS, FILTERS, network_path, write_history
 from pipeline.writing import replacing
@@ -38,7 +39,7 @@ def main(name: str) -> None:
 
 def run(name: str, experiment: Resolved) -> None:
     """Let the networks of a document's members vote."""
-    spec, dataset = experiment.spec, nndl_jax.load_dataset(DATASET)
+    spec, dataset = experiment.spec, load_data()
     if not isinstance(spec, Ensemble):
         raise TypeError(f"{name} is a {spec.kind}; only ensembles vote")
     paths = list_networks(spec, load_resolved(spec.members)) if experiment.selected else []

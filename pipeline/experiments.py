@@ -13,12 +13,14 @@ from nndl_jax.schema import Document, Ensemble, FieldValue
 from nndl_jax.schema.claims import Epoch
 from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, find_variant, variants
+from pipeline.dataset import why_foreign
 from pipeline.kept import in_words, kept
 from pipeline.paths import RECORDED, RUNS, SPEC
+from pipeline.recordings import held
 from pipeline.references import VALIDATION
 from pipeline.resolve import BOOK, resolve_all, without_words
 from pipeline.resolved import Resolved
-from pipeline.runs import BOOKS_DATA, History, read_about, read_history
+from pipeline.runs import History, read_about, read_history
 from pipeline.settings import Settings
 
 
@@ -48,8 +50,8 @@ class Experiment(NamedTuple):
         foreign = None
         if _is_changed(name, resolved, settings):
             foreign = "other settings"
-        if history is not None and history.data not in BOOKS_DATA:
-            foreign = "not MNIST"
+        if history is not None:
+            foreign = why_foreign(history.data) or foreign
         return cls(document, points, history, foreign, RUNS / name)
 
     @classmethod
@@ -58,8 +60,9 @@ class Experiment(NamedTuple):
         folder = RECORDED / name
         if read_about(folder).get("document") != identity(name, resolved):
             return None
-        document = load_spec(SPEC / f"{name}.yaml")
-        return cls(document, variants(resolved[name].spec), read_history(folder), None, folder)
+        document, history = load_spec(SPEC / f"{name}.yaml"), read_history(folder)
+        foreign = None if history is None else why_foreign(history.data)
+        return cls(document, variants(resolved[name].spec), history, foreign, folder)
 
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""
@@ -134,7 +137,8 @@ def identity(name: str, resolved: Mapping[str, Resolved]) -> str:
 def load_recorded(folder: Path = SPEC) -> dict[str, Experiment]:
     """All that was recorded of documents that have not changed since."""
     _, resolved = resolve_all(folder, BOOK)
-    found = {name: Experiment.recorded(name, resolved) for name in resolved}
+    with held():
+        found = {name: Experiment.recorded(name, resolved) for name in resolved}
     return {name: experiment for name, experiment in found.items() if experiment is not None}
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
 from nndl_jax.schema.base import Record
 from pipeline.paths import CODE, RESOLVED, RUNS
-from pipeline.resolved import Resolved
+from pipeline.resolved import Resolved, load_resolved
 
 _MADE = "made.json"
 
@@ -46,6 +46,19 @@ def kept(name: str, today: Resolved) -> Resolved:
         return today
     was, is_same_code = made.resolved, made.code == _digest(today.spec)
     return was if was.selected and is_same_code and was.spec.kind == today.spec.kind else today
+
+
+def steady(name: str, today: Resolved) -> Resolved:
+    """What `resolve` writes: where there is nothing to run or to keep, what it wrote last.
+
+    Other seeds or limits of a document that is left out are no reason to run its stage.
+    """
+    found = kept(name, today)
+    try:
+        last = found if found.selected else load_resolved(name)
+    except OSError:
+        return found
+    return last if not last.selected and last.spec.kind == today.spec.kind else found
 
 
 def in_words(resolved: Resolved) -> str:

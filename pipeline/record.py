@@ -6,73 +6,154 @@ over, and others added to them; one that was interrupted goes on from its last s
 """
 
 import argparse
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import nndl_jax
-from nndl_jax.faults import SpecError
 from nndl_jax.schema import Baseline, Document, Ensemble, Network
 from nndl_jax.schema.claims import Choice
 from nndl_jax.validation import closest
 from nndl_jax.variants import find_variant, list_runs, variants
-from pipeline import ensemble, train
+from pipeline import add_recordings, ensemble, train
+from pipeline.dataset import data_of, load_data
 from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
-from pipeline.recordings import bring_back, keep, recorded_runs, set_aside
+from pipeline.process import exclusive
+from pipeline.recordings import held, keep, recorded_runs, recover, set_aside
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import Resolved, save_resolved
+from pipeline.runs import read_about
 from pipeline.settings import MAX_RUNS
+from pipeline.stop import Stop
 
 _WORK = STATE / "record"
 
+_DESCRIPTION = """\
+Run documents at the book's own settings and keep what they measure in recorded/<id>/, to be
+committed: `make` judges that beside what it runs itself. Runs that are recorded already are passed
+over. Ctrl-C stops it after the epoch, or within five seconds; the same command goes on from there.
+"""
+
+
+class Outcome(NamedTuple):
+    """What became of a document that was to be recorded."""
+
+    name: str
+    status: Literal["recorded", "known", "failed", "stopped", "not begun"]
+    """`known`: it was recorded already. `stopped`: the same call goes on with it later."""
+    message: str
+    """One sentence that begins with the document's name."""
+
 
 def main() -> None:
-    """Record the documents that are named, or all that can be."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.record")
-    parser.add_argument("ids", nargs="*", metavar="id", help="a document; none for all")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each variant (default: 5)")
+    """Record the documents that are named, or all that can be; or add what others recorded."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.record", description=_DESCRIPTION)
+    parser.add_argument(
+        "ids",
+        nargs="*",
+        metavar="id",
+        help="documents to run; without any, all that train in float32 or vote, and baselines",
+    )
+    parser.add_argument(
+        "--runs", type=int, default=5, metavar="N", help="runs of each variant (default: 5)"
+    )
+    parser.add_argument(
+        "--add",
+        type=Path,
+        metavar="FOLDER",
+        help="run nothing; check what another machine has recorded and add its new runs to "
+        "recorded/. FOLDER holds <id>/ folders, a recorded/ with such, or .zip files with either",
+    )
     arguments = parser.parse_args()
-    if not 1 <= arguments.runs <= MAX_RUNS:
-        sys.exit(f"--runs: must be 1 to {MAX_RUNS:,}, got {arguments.runs}")
+    if arguments.add is not None:
+        if arguments.ids:
+            parser.error("--add takes all that is in the folder; name no documents")
+        add_recordings.main(arguments.add)
+        return
     try:
-        _, resolved = resolve_all(changes=BOOK | {"runs": arguments.runs})
-    except SpecError as error:
+        outcomes = list(record(arguments.ids, runs=arguments.runs))
+    except ValueError as error:
         sys.exit(str(error))
-    able = {name: each for name, each in resolved.items() if _is_able(each.spec, resolved)}
-    for name in arguments.ids:
+    if any(outcome.status == "failed" for outcome in outcomes):
+        sys.exit(1)
+
+
+def record(
+    names: Sequence[str] = (), *, runs: int = 5, deadline: float = math.inf
+) -> Iterator[Outcome]:
+    """Record documents one after another, telling what became of each as soon as that is known.
+
+    A line is printed for each: what went well to the standard output, the rest to that for errors.
+    JAX is set up unless it is imported already.
+
+    Args:
+        names: of the documents; none for all that can be recorded. Those that vote come last.
+        runs: of each variant, with what is recorded already.
+        deadline: a value of `time.monotonic()`. Once it has passed, training ends after its epoch
+            with its state saved, and no further document is begun.
+
+    Raises:
+        ValueError: a document is faulty or cannot be recorded; nothing is run.
+        SystemExit: there is no data set, or a signal came: with status 130 or 143, at the end.
+    """
+    if not 1 <= runs <= MAX_RUNS:
+        raise ValueError(f"runs: must be 1 to {MAX_RUNS:,}, got {runs}")
+    _, resolved = resolve_all(changes=BOOK | {"runs": runs})
+    able = {name: each for name, each in resolved.items() if is_able(each.spec, resolved)}
+    for name in names:
         if name not in able:
-            sys.exit(f"{name}: is no document that can be recorded; {closest(name, list(able))}")
+            hint = closest(name, list(able))
+            raise ValueError(f"{name}: is no document that can be recorded; {hint}")
+    wanted = sorted(dict.fromkeys(names or able), key=_turn(able))
+    stop = Stop(deadline)
+    with stop.heeded():
+        data = _prepare_data()
+    if "jax" not in sys.modules:
+        set_up_jax(max((_num_runs(able[name]) for name in wanted), default=1))
+    recorder = _Recorder(able, data, Path.cwd(), stop)
+    for index, name in enumerate(wanted):
+        if stop.is_due():
+            left = wanted[index:]
+            if stop.signal is None:
+                print(f"not begun: {', '.join(left)}", file=sys.stderr, flush=True)
+            yield from (Outcome(each, "not begun", f"{each}: not begun") for each in left)
+            break
+        yield recorder.attempt(name)
+    if stop.signal is not None:
+        sys.exit(stop.status())
+
+
+def is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
+    """Whether a document can be recorded: what takes long, and not replays.
+
+    Those are in float64 on CPUs, and are run by `make`.
+    """
+    match spec:
+        case Network():
+            return spec.training.dtype == "float32"
+        case Ensemble():
+            return is_able(resolved[spec.members].spec, resolved)
+        case Baseline():
+            return True
+        case _:
+            return False
+
+
+def _prepare_data() -> str:
+    """Name of the data set, which is made if there is none."""
     if not DATASET.exists():
         from pipeline import download, prepare  # They need packages that a trainer does not.
 
         download.main()
         prepare.main()
-    wanted = arguments.ids or list(able)
-    set_up_jax(max(_num_runs(able[name]) for name in wanted))
-    with _work_folder(Path.cwd()) as root:
-        recorder = _Recorder(able, root)
-        failures = [recorder.attempt(name) for name in sorted(wanted, key=_turn(able))]
-    if any(failures):
-        sys.exit("\n".join(filter(None, failures)))
-
-
-def _is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
-    """What takes long: not replays, which are in float64 on CPUs, and are run by `make`."""
-    match spec:
-        case Network():
-            return spec.training.dtype == "float32"
-        case Ensemble():
-            return _is_able(resolved[spec.members].spec, resolved)
-        case Baseline():
-            return True
-        case _:
-            return False
+    return load_data().name
 
 
 def _num_runs(experiment: Resolved) -> int:
@@ -88,88 +169,139 @@ def _turn(able: Mapping[str, Resolved]) -> Callable[[str], int]:
 
 
 @contextmanager
-def _work_folder(root: Path) -> Iterator[Path]:
-    """Be in a folder with the data in which stages can be run; gives the folder one was in."""
+def _work_folder(root: Path) -> Iterator[None]:
+    """Be in a folder with the data in which stages can be run."""
     (root / _WORK / DATASET.parent).mkdir(parents=True, exist_ok=True)
     os.chdir(root / _WORK)
     try:
-        DATASET.unlink(missing_ok=True)
-        DATASET.symlink_to(root / DATASET)
-        yield root
+        # Another recorder may be reading through the link.
+        if not (DATASET.is_symlink() and DATASET.readlink() == root / DATASET):
+            DATASET.unlink(missing_ok=True)
+            DATASET.symlink_to(root / DATASET)
+        yield
     finally:
         os.chdir(root)
 
 
 class _Recorder(NamedTuple):
-    """Runs documents in the folder that it is called in, and keeps what they measure."""
+    """Runs documents in the work folder, and keeps what they measure."""
 
     able: Mapping[str, Resolved]
     """All documents that can be recorded, by name."""
+    data: str
+    """Name of the data set."""
     root: Path
     """Of the repository."""
+    stop: Stop
 
-    def attempt(self, name: str) -> str:
-        """Record a document; gives why that failed, so that others are recorded all the same."""
+    def attempt(self, name: str) -> Outcome:
+        """Record a document; a failure is told, so that others are recorded all the same."""
+        with self.stop.heeded(), _work_folder(self.root):
+            return self._try(name)
+
+    def _try(self, name: str) -> Outcome:
         try:
-            self._record(name)
-        except SystemExit as ending:
-            if isinstance(ending.__context__, KeyboardInterrupt):
-                raise
-            return str(ending.code)
-        return ""
+            with exclusive(name):
+                return self._record(name)
+        except train.Stopped:
+            pass
+        # The last is what JAX raises, where memory is short for one.
+        except (SystemExit, KeyboardInterrupt, OSError, RuntimeError) as error:
+            is_interrupt = isinstance(error, KeyboardInterrupt)
+            if self.stop.signal is None:
+                if is_interrupt or isinstance(error.__context__, KeyboardInterrupt):
+                    raise
+                said = str(error).strip()
+                if isinstance(error, RuntimeError):
+                    said = said.split("\n")[0]
+                said = said if said.startswith(f"{name}:") else f"{name}: {said}"
+                print(said, file=sys.stderr)
+                return Outcome(name, "failed", said)
+        said = f"{name}: stopped; the same command goes on with it"
+        print(said, file=sys.stderr)
+        return Outcome(name, "stopped", said)
 
-    def _record(self, name: str) -> None:
-        experiment = self.able[name]
-        known = recorded_runs(self.root / RECORDED / name, identity(name, self.able))
+    def _record(self, name: str) -> Outcome:
+        experiment, target = self.able[name], self.root / RECORDED / name
+        document = identity(name, self.able)
+        self._recover(name)
+        with held(target.parent):
+            known = recorded_runs(target, document)
         wanted = list_runs(experiment.spec, experiment.seeds)
         seeds = sorted({run.seed for run in wanted if run not in known})
         if not seeds:
-            print(f"{name}: is recorded already; delete {RECORDED / name} to do it again")
-            return
+            said = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
+            print(said, flush=True)
+            return Outcome(name, "known", said)
         if isinstance(experiment.spec, Ensemble):
             self._record_members(name, experiment.spec)
-        self._run(name, experiment.spec, seeds)
+        return Outcome(name, "recorded", self._run(name, experiment.spec, seeds))
+
+    def _recover(self, name: str) -> None:
+        """Finish what a kill has left of an earlier recording."""
+        names = [point.name for point in variants(self.able[name].spec)]
+        document = identity(name, self.able)
+        recover(name, self.root / RECORDED / name, names, document=document)
 
     def _record_members(self, name: str, spec: Ensemble) -> None:
         """Train the networks that are to vote, and are not kept here."""
         members = self.able[spec.members]
         if len(members.seeds) < spec.size:
             sys.exit(f"{name}: needs {spec.size} runs of {spec.members}, got {len(members.seeds)}")
-        bring_back(spec.members)
-        known = recorded_runs(RUNS / spec.members, identity(spec.members, self.able))
-        voters = zip(members.seeds, ensemble.list_networks(spec, members), strict=False)
-        seeds = [seed for seed, path in voters if not (known and path.exists())]
-        if seeds:
-            self._run(spec.members, _only(members.spec, spec.variant), seeds)
-        save_resolved(spec.members, members)
+        with exclusive(spec.members):
+            self._recover(spec.members)
+            known = recorded_runs(RUNS / spec.members, identity(spec.members, self.able))
+            voters = zip(members.seeds, ensemble.list_networks(spec, members), strict=False)
+            seeds = [seed for seed, path in voters if not (known and path.exists())]
+            if seeds:
+                self._run(spec.members, _only(members.spec, spec.variant), seeds)
+            save_resolved(spec.members, members)
 
-    def _run(self, name: str, spec: Document, seeds: Sequence[int]) -> None:
-        """Run a document with some seeds, and keep what it measures."""
+    def _check_data(self, name: str) -> None:
+        """Refuse runs on other data than those that are recorded, which would make way for them."""
+        about, data = (
+            read_about(self.root / RECORDED / name),
+            data_of(self.able[name].spec, self.data),
+        )
+        if about.get("document") == identity(name, self.able) and about["data"] != data:
+            sys.exit(
+                f"{name}: is recorded on {about['data']}, and {DATASET} holds {data}; take that "
+                f"data set, or delete {RECORDED / name}"
+            )
+
+    def _run(self, name: str, spec: Document, seeds: Sequence[int]) -> str:
+        """Run a document with some seeds, and keep what it measures; says so."""
         document, own = identity(name, self.able), self.able[name]
+        self._check_data(name)
         experiment = own.model_copy(update={"spec": spec, "seeds": tuple(seeds)})
         save_resolved(name, experiment)
         set_aside(name, document)
         goes_on = (STATE / name / "snapshot.safetensors").exists()
         begin = time.monotonic()
-        match spec:
-            case Ensemble():
-                ensemble.run(name, experiment)
-            case Baseline():
-                from pipeline import baseline  # It needs scikit-learn.
+        with self.stop.patience() if isinstance(spec, Network) else nullcontext():
+            match spec:
+                case Ensemble():
+                    ensemble.run(name, experiment)
+                case Baseline():
+                    from pipeline import baseline  # It needs scikit-learn.
 
-                baseline.run(name, experiment)
-            case _:
-                train.run(name, experiment)
-        seconds = None if goes_on else round(time.monotonic() - begin, 1)
-        keep(
-            name,
-            self.root / RECORDED / name,
-            [point.name for point in variants(own.spec)],
-            document=document,
-            device=nndl_jax.describe_devices(),
-            seconds=seconds,
-        )
-        print(f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else ""), flush=True)
+                    baseline.run(name, experiment)
+                case _:
+                    train.run(name, experiment, should_stop=self.stop.is_due)
+            seconds = None if goes_on else round(time.monotonic() - begin, 1)
+            added = keep(
+                name,
+                self.root / RECORDED / name,
+                [point.name for point in variants(own.spec)],
+                document=document,
+                device=nndl_jax.describe_devices(),
+                seconds=seconds,
+            )
+        said = f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else "")
+        if added.other:
+            said += f"; {len(added.other)} runs that are there with other numbers stay"
+        print(said, flush=True)
+        return said
 
 
 def _only(spec: Document, choice: Choice | None) -> Document:

@@ -1,17 +1,76 @@
 """What was recorded of a document: which runs there are, and how others are added to them.
 
 Numbers are kept in `recorded/<id>/`, to be committed; networks stay in the recorder's `runs/<id>/`.
+A kill at any moment loses none of either: what is new is written beside what is there, takes its
+place in one step, and what was left undone is done by whoever comes next.
 """
 
 import csv
+import fcntl
+import io
 import json
+import os
+import re
+import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from nndl_jax.schema.base import ID_PATTERN
 from nndl_jax.variants import Run
-from pipeline.paths import RUNS
+from pipeline.paths import RECORDED, RUNS
 from pipeline.runs import ERRORS, FILTERS, read_about, read_history
+
+HISTORY = "history.csv"
+ABOUT = "about.json"
+FILES = (ABOUT, HISTORY, ERRORS, FILTERS)
+"""Names of all files of a recording."""
+
+_UNKEPT = "unkept.json"
+"""In a folder of runs that are to be kept still: what will be its `about.json`."""
+_WRITING = ".writing"
+_LEFT = re.compile(rf"\.({ID_PATTERN[1:-1]})(\..+)?{re.escape(_WRITING)}")
+
+Rows = Mapping[Run, Sequence[Mapping[str, str]]]
+"""The rows of each run, as they are written."""
+
+
+class Added(NamedTuple):
+    """What came of adding runs to those that are there."""
+
+    new: Sequence[Run]
+    """Those that were not there."""
+    other: Sequence[Run]
+    """Those that are there with other numbers, which stay."""
+
+
+@contextmanager
+def held(folder: Path = RECORDED) -> Iterator[None]:
+    """Keep others from changing what is recorded, after what a kill left there is mended."""
+    if not folder.is_dir():
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _mend(folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _mend(folder: Path) -> None:
+    for left in list(folder.iterdir()):
+        if (match := _LEFT.fullmatch(left.name)) is None:
+            continue
+        target = folder / match[1]
+        # The old was moved away when the new was whole.
+        if (left / "old").is_dir() and (left / "new").is_dir() and not target.exists():
+            (left / "new").replace(target)
+        _remove(left)
 
 
 def recorded_runs(folder: Path, document: str) -> Sequence[Run]:
@@ -26,23 +85,45 @@ def recorded_runs(folder: Path, document: str) -> Sequence[Run]:
 
 
 def set_aside(name: str, document: str) -> None:
-    """Keep the networks of earlier runs from being deleted by a trainer, until `keep` is called."""
-    bring_back(name)
+    """Keep the networks of earlier runs from being deleted by a trainer, until `keep` is called.
+
+    Args:
+        name: the document's id; `recover` was called for it.
+        document: its identity.
+    """
     if read_about(RUNS / name).get("document") == document:
         (RUNS / name).replace(_aside(name))
 
 
-def bring_back(name: str) -> None:
-    """Let `runs/<id>` be as it was before a recording that did not come to its end."""
-    if _aside(name).exists() and "document" not in read_about(RUNS / name):
-        shutil.rmtree(RUNS / name, ignore_errors=True)
-        _aside(name).replace(RUNS / name)
-    shutil.rmtree(_aside(name), ignore_errors=True)
+def recover(name: str, target: Path, variants: Sequence[str], *, document: str) -> None:
+    """Bring a recording to its end that was killed, or `runs/<id>` to how it was before it.
+
+    Args:
+        name: the document's id.
+        target: `recorded/<id>`.
+        variants: as for `keep`.
+        document: its identity today.
+    """
+    own, unkept = RUNS / name, RUNS / name / _UNKEPT
+    if unkept.exists() and json.loads(unkept.read_text("utf-8"))["document"] == document:
+        _finish(name, target, variants)
+    if own.exists() and not _is_kept(own):
+        _remove(own)
+    if _aside(name).exists() and not own.exists():
+        _aside(name).replace(own)
+    _remove(_aside(name))
+
+
+def _is_kept(folder: Path) -> bool:
+    try:
+        return "document" in read_about(folder)
+    except ValueError:  # A trainer was killed while it wrote.
+        return False
 
 
 def keep(
     name: str, target: Path, variants: Sequence[str], *, document: str, device: str, seconds: object
-) -> None:
+) -> Added:
     """Add what was measured in `runs/<id>` to what is recorded, all of it or nothing.
 
     Args:
@@ -53,56 +134,156 @@ def keep(
         device: what it was run on.
         seconds: how long that took; None if that is not known.
     """
-    own, fresh = RUNS / name, target.with_name(f".{name}.writing")
+    own = RUNS / name
     about = {**read_about(own), "document": document, "device": device, "seconds": seconds}
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for file in (ERRORS, FILTERS):
-        if (own / file).exists():
-            shutil.copyfile(own / file, fresh / file)
-    rows, earlier = _read_rows(own), read_about(target)
-    if all(earlier.get(field) == about[field] for field in ("data", "document")):
-        rows = _read_rows(target) | rows
-        about |= _add(earlier, about)
-    runs = sorted(rows, key=lambda run: (variants.index(run.variant), run.seed))
-    _write_rows(fresh / "history.csv", [row for run in runs for row in rows[run]])
-    for path in _aside(name).glob("weights/**/*.safetensors"):
+    put_file(own / _UNKEPT, _json(about))
+    return _finish(name, target, variants)
+
+
+def _finish(name: str, target: Path, variants: Sequence[str]) -> Added:
+    own = RUNS / name
+    about = json.loads((own / _UNKEPT).read_text("utf-8"))
+    extras = {file: (own / file).read_bytes() for file in (ERRORS, FILTERS) if _has(own, file)}
+    added = add(target, variants, about=about, rows=read_rows(own / HISTORY), extras=extras)
+    for path in sorted(_aside(name).glob("weights/**/*.safetensors")):
         into = own / path.relative_to(_aside(name))
         if not into.exists():
-            shutil.copyfile(path, into)
+            into.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(into)
     # A vote asks what the networks are of, which stay in the folder of the runs.
-    for folder in (own, fresh):
-        (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.replace(target)
-    shutil.rmtree(_aside(name), ignore_errors=True)
+    (own / _UNKEPT).replace(own / ABOUT)
+    _remove(_aside(name))
+    return added
+
+
+def add(
+    target: Path,
+    variants: Sequence[str],
+    *,
+    about: Mapping[str, object],
+    rows: Rows,
+    extras: Mapping[str, bytes],
+) -> Added:
+    """Add runs to those that are recorded, all of them or none.
+
+    Args:
+        target: `recorded/<id>`; replaced if it is of another document or of other data.
+        variants: names of all variants of the document, in its order.
+        about: what `about.json` is to say of the runs that are added.
+        rows: of each of them. Those that are there already stay as they are.
+        extras: contents of `errors.csv` and `filters.csv`, if there are any.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with held(target.parent):
+        known, earlier = {}, read_about(target)
+        is_same = all(earlier.get(field) == about[field] for field in ("data", "document"))
+        if is_same:
+            known = read_rows(target / HISTORY)
+        new = [run for run in rows if run not in known]
+        other = [run for run in rows if run in known and not _are_equal(rows[run], known[run])]
+        if is_same and not new:
+            return Added(new, other)
+        if is_same:
+            # Nobody knows how long some of them took.
+            about = {**about, "seconds": about["seconds"] if len(new) == len(rows) else None}
+            about |= _together(earlier, about)
+            old = {file: (target / file).read_bytes() for file in FILES[2:] if _has(target, file)}
+            extras = {**old, **extras}
+        merged = {**rows, **known}
+        runs = sorted(merged, key=lambda run: (variants.index(run.variant), run.seed))
+        _put(target, about, [row for run in runs for row in merged[run]], extras)
+    return Added(new, other)
+
+
+def _put(
+    target: Path,
+    about: Mapping[str, object],
+    rows: Sequence[Mapping[str, str]],
+    extras: Mapping[str, bytes],
+) -> None:
+    """Write a recording beside the one that it then takes the place of."""
+    prefix = f".{target.name}."
+    beside = Path(tempfile.mkdtemp(prefix=prefix, suffix=_WRITING, dir=target.parent))
+    new, old = beside / "new", beside / "old"
+    new.mkdir()
+    for name, content in extras.items():
+        _write(new / name, content)
+    _write(new / HISTORY, _table(rows))
+    _write(new / ABOUT, _json(about))
+    if target.exists():
+        target.replace(old)
+    new.replace(target)
+    _remove(beside)
 
 
 def _aside(name: str) -> Path:
     return RUNS / f".{name}.earlier"
 
 
-def _add(earlier: Mapping[str, object], later: Mapping[str, object]) -> Mapping[str, object]:
+def _has(folder: Path, file: str) -> bool:
+    return (folder / file).exists()
+
+
+def _remove(path: Path) -> None:
+    """Delete a file, a link or a folder with all that is in it, or nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _together(earlier: Mapping[str, object], later: Mapping[str, object]) -> Mapping[str, object]:
     """Devices and seconds of all runs together."""
-    devices = dict.fromkeys([*str(earlier["device"]).split("; "), str(later["device"])])
+    names = [part for about in (earlier, later) for part in str(about["device"]).split("; ")]
     parts = earlier["seconds"], later["seconds"]
-    numbers = [part for part in parts if isinstance(part, float)]
+    numbers = [part for part in parts if isinstance(part, int | float)]
     seconds = round(sum(numbers), 1) if len(numbers) == len(parts) else None
-    return {"device": "; ".join(devices), "seconds": seconds}
+    return {"device": "; ".join(dict.fromkeys(names)), "seconds": seconds}
 
 
-def _read_rows(folder: Path) -> dict[Run, list[Mapping[str, str]]]:
-    """The rows of each run, as they are written."""
+def read_rows(path: Path) -> dict[Run, list[Mapping[str, str]]]:
+    """The rows of each run in a `history.csv`, as they are written."""
     rows: dict[Run, list[Mapping[str, str]]] = {}
-    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             rows.setdefault(Run(row["variant"], int(row["seed"])), []).append(row)
     return rows
 
 
-def _write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+def _are_equal(one: Sequence[Mapping[str, str]], other: Sequence[Mapping[str, str]]) -> bool:
+    """Whether two runs have the same numbers, be there empty columns or not."""
+    found = [
+        [{name: cell for name, cell in row.items() if cell} for row in run] for run in (one, other)
+    ]
+    return found[0] == found[1]
+
+
+def _json(about: Mapping[str, object]) -> bytes:
+    return (json.dumps(about, indent=1) + "\n").encode()
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> bytes:
     columns = dict.fromkeys(column for row in rows for column in row)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    lines = [list(columns), *([row.get(column, "") for column in columns] for row in rows)]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue().encode()
+
+
+def put_file(path: Path, content: bytes) -> None:
+    """Put a file in place in one step."""
+    # A name that nobody can have put a link at.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        _write(part, content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file, and wait until it is on the disk."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

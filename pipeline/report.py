@@ -17,10 +17,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from nndl_jax.datasets import load_dataset
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import Baseline, Network
 from pipeline.cores import map_on_cores
+from pipeline.dataset import load_data
 from pipeline.drawn import (
     Drawn,
     describe,
@@ -36,7 +36,7 @@ from pipeline.figures import draw
 from pipeline.figures.data import draw_data
 from pipeline.figures.frame import save
 from pipeline.judged import Judged, Summary, read_judgements
-from pipeline.paths import DATASET, FIGURES, README, RECORDED, RESULTS
+from pipeline.paths import FIGURES, README, RECORDED, RESULTS
 from pipeline.runs import read_about
 from pipeline.settings import Settings
 from pipeline.side_by_side import list_details, pairs_table
@@ -207,7 +207,7 @@ def _draw(item: tuple[_Picture, Path]) -> Sequence[Path]:
 
 def _draw_data(folder: Path) -> Sequence[Path]:
     """The book's pictures of the data."""
-    dataset, paths = load_dataset(DATASET), []
+    dataset, paths = load_data(), []
     for name, figure in draw_data(dataset):
         paths.append(folder / f"{name}.png")
         save(figure, paths[-1], data_name(dataset.name))

@@ -21,7 +21,7 @@ from nndl_jax.schema.experiment import Source
 from nndl_jax.specs import list_specs, load_spec
 from nndl_jax.validation import parse_field_path
 from nndl_jax.variants import variants
-from pipeline.kept import kept
+from pipeline.kept import steady
 from pipeline.limits import apply_settings
 from pipeline.listed import faulty_lists
 from pipeline.paths import RESOLVED, SPEC
@@ -162,7 +162,7 @@ def main() -> None:
         sys.exit(str(error))
     with replacing(RESOLVED) as fresh:
         for name, experiment in resolved.items():
-            save_resolved(name, kept(name, experiment), fresh)
+            save_resolved(name, steady(name, experiment), fresh)
 
 
 if __name__ == "__main__":

@@ -30,10 +30,6 @@ or was not measured now. Runs of one row may be at different epochs.
 ERRORS = "errors.csv"
 FILTERS = "filters.csv"
 
-BOOKS_DATA = frozenset({"mnist", "examples", "none"})
-"""Names of data on which results can be held against the book's: MNIST, a document's own examples,
-and none at all, of calculations."""
-
 
 class History(NamedTuple):
     """Measurements of a batch of runs."""
@@ -79,7 +75,8 @@ def write_history(
                 writer.writerow([run.variant, run.seed, int(epoch), *cells])
     about = json.dumps({"data": data}) + "\n"
     (folder / "about.json").write_text(about, encoding="utf-8")
-    note(name, folder)
+    if rows:
+        note(name, folder)
 
 
 def network_path(name: str, run: Run, *, is_best: bool = False, folder: Path | None = None) -> Path:
@@ -98,7 +95,10 @@ def network_path(name: str, run: Run, *, is_best: bool = False, folder: Path | N
 def read_about(folder: Path) -> Mapping[str, Any]:
     """What the numbers in a folder come from; nothing if there are none."""
     path = folder / "about.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{path}: is no JSON ({error}); restore it or delete its folder") from None
 
 
 def read_history(folder: Path) -> History | None:

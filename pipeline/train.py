@@ -16,7 +16,7 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,14 +24,19 @@ from tqdm import tqdm
 import nndl_jax
 from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
+from pipeline.dataset import data_of, load_data
 from pipeline.jax_setup import check_jax, set_up_jax
-from pipeline.paths import DATASET, RESOLVED, RUNS
+from pipeline.paths import DATASET, RESOLVED, RUNS, STATE
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
 from pipeline.writing import replacing
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
+
+
+class Stopped(Exception):  # noqa: N818 -- nothing is wrong.
+    """Training ended before its end because it was asked to; its state is saved."""
 
 
 def main(name: str) -> None:
@@ -45,28 +50,41 @@ def main(name: str) -> None:
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
     set_up_jax(len(list_runs(spec, experiment.seeds)), float64=is_float64)
     check_jax()
-    run(name, experiment)
+    with exclusive(name):
+        run(name, experiment)
 
 
-def run(name: str, experiment: Resolved) -> None:
-    """Train a document, or go on with it."""
-    with exclusive(name) as folder:
-        try:
-            _run(name, experiment, folder)
-        except (nndl_jax.SpecError, nndl_jax.DivergenceError) as error:
-            sys.exit(str(error))
-        except KeyboardInterrupt:
-            sys.exit(f"{name}: stopped; the same command goes on from the last saved epoch")
+def run(
+    name: str, experiment: Resolved, *, should_stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Train a document, or go on with it.
+
+    Args:
+        name: its id.
+        experiment: the document and its seeds.
+        should_stop: is asked after each measurement whether to end with its state saved.
+
+    Raises:
+        Stopped: `should_stop` said so.
+    """
+    try:
+        _run(name, experiment, should_stop)
+    except (nndl_jax.SpecError, nndl_jax.DivergenceError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: stopped; the same command goes on from the last saved epoch")
 
 
-def _run(name: str, experiment: Resolved, folder: Path) -> None:
+def _run(name: str, experiment: Resolved, should_stop: Callable[[], bool]) -> None:
     """Train, then write everything that the stage gives."""
-    spec, seeds, dataset = experiment.spec, experiment.seeds, nndl_jax.load_dataset(DATASET)
+    folder = STATE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    spec, seeds, dataset = experiment.spec, experiment.seeds, load_data()
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
-    data = "examples" if spec.data.examples else dataset.name
     with replacing(RUNS / name) as fresh:
-        rows = _train(spec, seeds, dataset, folder / "snapshot.safetensors", fresh)
+        rows = _train(spec, seeds, dataset, (folder, fresh), should_stop)
+        data = data_of(spec, dataset.name)
         write_history(name, list_runs(spec, seeds), rows, data=data, folder=fresh)
     for snapshot in folder.glob("snapshot.*"):
         snapshot.unlink()
@@ -76,11 +94,12 @@ def _train(
     spec: Network,
     seeds: Sequence[int],
     dataset: nndl_jax.Dataset,
-    path: Path,
-    folder: Path,
+    folders: tuple[Path, Path],
+    should_stop: Callable[[], bool],
 ) -> list[Row]:
     """Measurements of every epoch; snapshots go to a file on the way, networks to a folder."""
-    identity = _identity(spec.id)
+    folder, fresh = folders
+    path, identity = folder / "snapshot.safetensors", _identity(spec.id)
     snapshot, problems = nndl_jax.load_snapshot(
         path, identity=identity, like=nndl_jax.abstract_states(spec, seeds)
     )
@@ -97,11 +116,14 @@ def _train(
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
             if result.is_last:
-                _save_networks(spec, result, folder)
-            elif (begin := time.monotonic()) >= save_at:
+                _save_networks(spec, result, fresh)
+            elif (is_over := should_stop()) or time.monotonic() >= save_at:
+                start = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
                 nndl_jax.save_snapshot(current, path, identity=identity)
-                save_at = begin + (time.monotonic() - begin) / _SAVE_SHARE
+                save_at = start + (time.monotonic() - start) / _SAVE_SHARE
+                if is_over:
+                    raise Stopped
     return rows
 
 

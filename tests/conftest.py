@@ -1,23 +1,17 @@
 """Fixtures that several test files share, and how JAX works while they run."""
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from jax_settings import CACHE, JAX_SETTINGS
 from jaxtyping import install_import_hook
 
-# JAX reads these when it is imported, which no test of documents does: eight devices of one thread
-# each, on CPUs, where equal runs have equal bits.
-os.environ |= {
-    "PJRT_NPROC": "1",
-    "JAX_NUM_CPU_DEVICES": "8",
-    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
-    "JAX_NUMPY_RANK_PROMOTION": "raise",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
+# JAX reads these when it is imported, which no test of documents does.
+os.environ |= JAX_SETTINGS
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # Modules whose annotations are held against the arrays that pass.
@@ -48,6 +42,7 @@ _CHECKED = (
     "losses",
     "model",
     "optimizer",
+    "program",
     "selection",
     "shuffle",
     "spread",
@@ -80,12 +75,28 @@ monitors: [test_accuracy, test_cost]
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs from one session to the next, each worker its own."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(config.cache.mkdir(f"xla-{worker}"))
+    os.environ[CACHE] = str(config.cache.mkdir(f"xla-{worker}"))
     # An entry cut short by a kill is compiled anew.
     config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
     # Flax's nnx.State names typing.Hashable.
     category = "beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
     config.addinivalue_line("filterwarnings", f"ignore::{category}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_are_heard() -> Iterator[None]:
+    """Have processes that tests start end by these signals, whatever ours was told to ignore.
+
+    A shell without job control has what it starts with `&` ignore an interrupt, and what is ignored
+    stays so in every process below; a handler gives way to the default there.
+    """
+    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ignored = [number for number in defaults if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, defaults[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")

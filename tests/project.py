@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from jax_settings import CACHE, JAX_SETTINGS
 
 from nndl_jax.datasets import Dataset, Split, save_dataset
 
@@ -50,8 +51,12 @@ monitors: [test_accuracy]
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a subprocess: this Python's commands first, no terminal, no colours."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XLA"))}
+    """The environment of a subprocess: this Python's commands first, and JAX as for a user.
+
+    The flags and the platform under which the tests run are those of the subprocess.
+    """
+    ours = {*JAX_SETTINGS, CACHE}
+    own = {name: value for name, value in os.environ.items() if name not in ours}
     path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
     return {**own, "PATH": path, "PYTHONPATH": str(ROOT), **extra}
 

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import oracle
 import pytest
+from scipy import stats
 
 from nndl_jax import build_model, optimizer, state, step, train
 from nndl_jax.selection import select
@@ -35,7 +36,7 @@ DOCUMENTS = {
     "repeated layer": {"model.layers[0].repeat": 3, **SLOWLY},
     "batch larger than the set": {"training.batch_size": 500, **TANH},
 }
-TOLERANCE = 1e-5
+NUM_ORDERS = 4
 ONE_KEY = jax.random.key(0)
 
 
@@ -50,12 +51,25 @@ def mini_batches(spec, num_images, num_before):
     return [b for b in batches if len(b) == size or not spec.training.drop_short_batch]
 
 
-def worst_deviation(spec, dataset):
-    """The largest difference from the oracle after two epochs, in a parameter or in the cost."""
+def by_the_oracle(spec, dataset, *, dtype=np.float64, order=slice(None)):
+    """Layers after two epochs, and the mean cost of the second.
+
+    Args:
+        spec: the document.
+        dataset: its data.
+        dtype: what is computed in.
+        order: of the inputs, which decides how their sum is rounded.
+    """
     layers = oracle.copy_layers(build_model(spec, key=RunKeys.from_seed(jnp.uint32(0)).init))
+    layers[0] = layers[0]._replace(weight=layers[0].weight[:, order])
+    layers = [
+        layer._replace(weight=layer.weight.astype(dtype), bias=layer.bias.astype(dtype))
+        for layer in layers
+    ]
     split = select(dataset, spec.data)["train"]
-    images, labels, num_images = split.images / 256, split.labels, len(split.labels)
-    targets = [oracle.target(label, spec.data.targets) for label in labels]
+    labels, num_images = split.labels, len(split.labels)
+    images = (split.images[:, order] / 256).astype(dtype)
+    targets = [oracle.target(label, spec.data.targets).astype(dtype) for label in labels]
     first, second = (mini_batches(spec, num_images, num_before) for num_before in (0, 1))
     rule = oracle.Rule(
         spec.optimizer.learning_rate,
@@ -65,17 +79,50 @@ def worst_deviation(spec, dataset):
         divisor=num_images if spec.regularizer.per == "image" else len(first),
     )
     layers, costs = oracle.train(layers, images, targets, first + second, spec.loss, rule)
-    *_, result = train(spec, dataset)
-    differences = [result.metrics["batch_cost"][0] - np.mean(costs[len(first) :])]
-    for ours, theirs in zip(oracle.copy_layers(result.model(0)), layers, strict=True):
+    assert all(array.dtype == dtype for layer in layers for array in (layer.weight, layer.bias))
+    layers[0] = layers[0]._replace(weight=layers[0].weight[:, np.argsort(np.arange(784)[order])])
+    return layers, np.mean(costs[len(first) :], dtype=float)
+
+
+def largest_difference(some, others):
+    """In a parameter or in the cost."""
+    differences = [some[1] - others[1]]
+    for ours, theirs in zip(some[0], others[0], strict=True):
         differences += [ours.weight - theirs.weight, ours.bias - theirs.bias]
     return max(np.max(np.abs(difference)) for difference in differences)
+
+
+def worst_deviation(spec, dataset):
+    """The largest difference from the oracle after two epochs."""
+    *_, result = train(spec, dataset)
+    ours = oracle.copy_layers(result.model(0)), result.metrics["batch_cost"][0]
+    return largest_difference(ours, by_the_oracle(spec, dataset))
+
+
+def tolerance(spec, dataset):
+    """How far float32 may lead from the oracle, whatever the order in which a processor adds.
+
+    The oracle itself computes in float32, one product added after another, with the inputs in
+    several orders. An order changes the roundings alone; training amplifies them, in some documents
+    a hundredfold, mostly in one direction. How far that leads is taken for a normal deviate, with a
+    variance estimated from the orders: so many standard deviations are exceeded once in 10,000
+    processors by Student's law, and more rarely by those that add in several lanes, for which
+    partial sums are smaller.
+    """
+    exact, rng = by_the_oracle(spec, dataset), np.random.default_rng(0)
+    deviations = [
+        largest_difference(
+            by_the_oracle(spec, dataset, dtype=np.float32, order=rng.permutation(784)), exact
+        )
+        for _ in range(NUM_ORDERS)
+    ]
+    return stats.t.isf(1e-4 / 2, NUM_ORDERS) * np.sqrt(np.mean(np.square(deviations)))
 
 
 @pytest.mark.parametrize("changes", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_epochs_are_the_oracles_in_float32(small_network, small_dataset, changes):
     spec = small_network({"training.epochs": 2, **changes})
-    assert worst_deviation(spec, small_dataset) < TOLERANCE
+    assert worst_deviation(spec, small_dataset) < tolerance(spec, small_dataset)
 
 
 def test_epochs_are_the_oracles_in_float64(small_network, small_dataset):
@@ -112,4 +159,4 @@ def test_mutation_breaks_the_comparison(small_network, small_dataset, monkeypatc
         if hasattr(module, name):
             monkeypatch.setattr(module, name, mutant)
     spec = small_network({"training.epochs": 2, **PENALTIES})
-    assert worst_deviation(spec, small_dataset) > 100 * TOLERANCE
+    assert worst_deviation(spec, small_dataset) > 100 * tolerance(spec, small_dataset)

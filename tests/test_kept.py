@@ -184,6 +184,16 @@ def test_what_was_never_run_is_not_run(project: Path) -> None:
     assert not Path("metrics/tiny-other.json").exists()
 
 
+def test_settings_of_a_document_that_was_never_run_do_not_run_its_stage(project: Path) -> None:
+    for folder in ("runs", "resolved"):
+        shutil.rmtree(folder)
+    narrow(project)
+    before = Path("resolved/tiny-other.json").read_bytes()
+    narrow(project, seed="5", runs="7", profile="smoke")
+    assert Path("resolved/tiny-other.json").read_bytes() == before
+    assert load_resolved("tiny").seeds[0] == 5
+
+
 def test_all_documents_are_run_anew_when_they_are_asked_for_again(project: Path) -> None:
     narrow(project, runs="3")
     write_params(project, runs="3")

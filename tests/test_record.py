@@ -123,11 +123,15 @@ def test_a_record_is_what_the_stages_measure_at_the_books_settings(copy: Path) -
 def test_what_is_recorded_is_passed_over(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (copy / ".nndl/record/.nndl/tiny/lock").write_text("")
     before = contents(copy)
     record_again(monkeypatch, "tiny")
     said = "tiny: is recorded already; delete recorded/tiny to do it again\n"
     assert capsys.readouterr().out == said
-    assert contents(copy) == before
+    after = contents(copy)
+    assert after.pop(".nndl/record/.nndl/tiny/lock")
+    assert after == {name: content for name, content in before.items() if name in after}
+    assert len(after) == len(before) - 1
 
 
 def test_a_changed_document_is_recorded_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +149,7 @@ def test_a_changed_document_is_recorded_anew(copy: Path, monkeypatch: pytest.Mon
 
 
 def test_a_failure_does_not_keep_others_from_being_recorded(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (copy / "spec/tiny.yaml").write_text(TINY.replace("epochs: 300", "epochs: 3"))
     other = TINY.replace("id: tiny", "id: zebra").replace("epochs: 300", "epochs: 2")
@@ -154,15 +158,15 @@ def test_a_failure_does_not_keep_others_from_being_recorded(
     monkeypatch.setattr(record.train, "run", _diverging(record.train.run))
     with pytest.raises(SystemExit) as ending:
         record_again(monkeypatch)
-    assert ending.value.code == "tiny: diverged"
+    assert (ending.value.code, capsys.readouterr().err) == (1, "tiny: diverged\n")
     assert set(load_recorded()) == {"machine", "zebra"}
 
 
 def _diverging(original):
-    def run(name, experiment):
+    def run(name, experiment, **options):
         if name == "tiny":
             sys.exit("tiny: diverged")
-        original(name, experiment)
+        original(name, experiment, **options)
 
     return run
 

@@ -117,6 +117,14 @@ def test_a_record_is_judged_whatever_is_run_today() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_a_record_on_other_data_is_not_judged() -> None:
+    path = Path("recorded/net/about.json")
+    path.write_text(path.read_text().replace("mnist", "digits"))
+    recorded = by_statement(judged()["recorded"])["the best network"]
+    assert (recorded["verdict"], recorded["foreign"]) == ("not judged", "not MNIST")
+
+
+@pytest.mark.usefixtures("project")
 def test_records_are_compared_with_records_only() -> None:
     statement = "it beats the plain network"
     assert by_statement(judged()["recorded"])[statement]["verdict"] == "not run"

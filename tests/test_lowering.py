@@ -1,0 +1,139 @@
+"""Every network's program as a GPU or a TPU would be given it, written on the CPU."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+import pytest
+
+from nndl_jax.datasets import Dataset, Split
+from nndl_jax.engine import Engine
+from nndl_jax.program import trace_training
+from nndl_jax.schema import Network
+from nndl_jax.selection import select
+from nndl_jax.specs import list_specs, load_spec
+from nndl_jax.state import abstract_state
+from nndl_jax.variants import groups
+
+PLATFORMS = ("cuda", "tpu")
+SEEDS = (0, 1)
+# What a program must not hold: a call of the host, numbers in double precision, and XLA's own
+# convolution, which is slow in loops and where runs lie side by side.
+FOREIGN = {
+    "a call that XLA knows nothing of": r"custom_call @(?!Sharding\b)\w+",
+    "a call of the host": r"callback|infeed|outfeed|\bsend\b|\brecv\b",
+    "a convolution of XLA's": r"stablehlo\.convolution",
+    "double precision": r"\bf64\b|xf64>",
+}
+
+
+def like_mnist() -> Dataset:
+    """Images and labels of MNIST's shapes, which take no memory."""
+
+    def split(num_images: int) -> Split:
+        images = np.broadcast_to(np.zeros((), np.uint8), (num_images, 784))
+        # Digits in turn: some documents train on two of them only.
+        return Split(images, np.arange(num_images, dtype=np.int32) % 10)
+
+    return Dataset("like MNIST", split(50_000), split(10_000), split(10_000))
+
+
+NETWORKS = [name for name in list_specs() if isinstance(load_spec(name), Network)]
+
+
+def found_in(text: str) -> list[str]:
+    return [what for what, pattern in FOREIGN.items() if re.search(pattern, text)]
+
+
+def programs(name: str) -> Iterator[jax.stages.Traced]:
+    """Each program of a document, runs side by side; of those that differ in images, the first."""
+    spec, seen = load_spec(name), set()
+    assert isinstance(spec, Network)
+    for group in groups(spec, SEEDS):
+        template, training = group.template, group.template.training
+        alike = template.model_copy(
+            update={
+                "data": template.data.model_copy(update={"train_images": None}),
+                "training": training.model_copy(update={"epochs": 1, "evaluate_every": 1}),
+            }
+        )
+        if alike not in seen:
+            seen.add(alike)
+            splits = select(like_mnist(), template.data)
+            num_epochs = min(training.epochs, training.evaluate_every)
+            yield trace_training(group, splits, num_epochs=num_epochs, side_by_side=True)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_lowered_for_accelerators(name: str) -> None:
+    spec = load_spec(name)
+    assert isinstance(spec, Network)
+    is_double = spec.training.dtype == "float64"
+    with jax.enable_x64(is_double):
+        for traced in programs(name):
+            text = traced.lower(lowering_platforms=PLATFORMS).as_text()
+            assert found_in(text) == (["double precision"] if is_double else [])
+
+
+def test_networks_of_every_chapter_that_trains_any_are_lowered() -> None:
+    assert {name[:3] for name in NETWORKS} == {"ch1", "ch3", "ch5", "ch6"}
+
+
+def _noisy(x: jax.Array) -> jax.Array:
+    jax.debug.print("{x}", x=x)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("what", "platform", "function"),
+    [
+        # Calls of the host are not even written down for devices that are not there.
+        ("a call of the host", "cpu", _noisy),
+        ("a convolution of XLA's", "tpu", lambda x: jax.lax.conv(x, x, (1, 1), "SAME")),
+        ("a call that XLA knows nothing of", "tpu", lambda x: jax.numpy.linalg.eigh(x[0, 0])[0]),
+        ("double precision", "tpu", lambda x: x.astype(np.float64)),
+    ],
+)
+def test_what_has_no_place_in_a_program_is_seen(what: str, platform: str, function) -> None:
+    with jax.enable_x64(what == "double precision"):
+        example = jax.ShapeDtypeStruct((1, 1, 3, 3), np.float32)
+        text = jax.jit(function).trace(example).lower(lowering_platforms=(platform,)).as_text()
+    assert what in found_in(text)
+
+
+def test_what_is_traced_is_what_an_engine_runs(small_network, small_dataset) -> None:
+    spec = small_network({"training.epochs": 4, "training.evaluate_every": 2})
+    (group,) = groups(spec, SEEDS)
+    splits = select(small_dataset, spec.data)
+    one_device = jax.sharding.Mesh(np.asarray(jax.devices()[:1]), ("runs",))
+    engine = Engine(group, splits, one_device, side_by_side=True)
+    traced = trace_training(group, splits, num_epochs=2, side_by_side=True)
+    state = abstract_state(spec, len(SEEDS))
+    engines_own = engine.lower(engine.init(), 0)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), engines_own.out_info[0]) == (
+        jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
+    )
+    operations = [
+        Counter(re.findall(r"= stablehlo\.(\w+)", text))
+        for text in (engines_own.as_text(), traced.lower().as_text())
+    ]
+    assert operations[0] == operations[1]
+
+
+def test_runs_side_by_side_are_runs_one_after_another(small_network, small_dataset) -> None:
+    spec = small_network({"training.epochs": 2})
+    (group,) = groups(spec, range(3))
+    splits = select(small_dataset, spec.data)
+    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:1]), ("runs",))
+    states = []
+    for side_by_side in (False, True):
+        engine = Engine(group, splits, mesh, side_by_side=side_by_side)
+        state = engine.init()
+        for number in range(2):
+            state, _ = engine.run(state, number)
+        states.append(engine.to_host(state.params))
+    for one, other in zip(*map(jax.tree.leaves, states), strict=True):
+        # Both round each of 24 steps otherwise, by about a part in 2^24 of weights below 4.
+        np.testing.assert_allclose(one, other, rtol=0, atol=24 * 4 * 2**-24)
