@@ -182,12 +182,19 @@ def _pictures(judged: Judged, code: str) -> Iterator[_Picture]:
             made = "earlier run" if experiment.is_left_out else f"profile {settings.profile}"
             inputs = digest_of(experiment, code, *beside)
             yield _Picture(name, False, "", _footnote(experiment, made), inputs)
-        if name in fuller:
+        if name in fuller and not _needs_no_record(experiment, judged):
             ending = "-recorded" if name in judged.documents else ""
             footnote = _footnote(fuller[name], "recorded at the book's settings")
             inputs = digest_of(fuller[name], code, ending, *beside)
             yield _Picture(name, True, ending, footnote, inputs)
     yield _Picture(_DATA, False, "", "", code)
+
+
+def _needs_no_record(experiment: Experiment, judged: Judged) -> bool:
+    """Whether only pictures are left of a document, to which none of its record belonged."""
+    name = _name(experiment)
+    rests = experiment.history is None and name in judged.documents
+    return rests and not any(FIGURES.glob(f"{name}*-recorded.png"))
 
 
 def _footnote(experiment: Experiment, made: str) -> str:

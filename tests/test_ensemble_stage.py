@@ -161,7 +161,7 @@ def test_a_vote_is_judged_only_if_all_its_networks_were_trained(
     save_dataset(synthetic(NUM_IMAGES)._replace(name="mnist"), folder / "data/dataset.safetensors")
     write_params(folder, **settings)
     monkeypatch.chdir(folder)
-    write_history("tiny", [], [], data="mnist")
+    write_history("tiny", [], [], data="mnist", folder=Path("runs/tiny"))
     monkeypatch.setattr("pipeline.dataset.is_mnist", lambda _: True)
     (folder / "report").mkdir()
     resolve.main()
