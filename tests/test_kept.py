@@ -10,6 +10,7 @@ from test_results import CALCULATION
 
 from nndl_jax.variants import list_runs
 from pipeline import evaluate, report, resolve
+from pipeline.judged import read_judgements
 from pipeline.paths import CODE
 from pipeline.resolved import load_resolved
 from pipeline.runs import read_history, write_history
@@ -132,28 +133,31 @@ def test_a_second_narrow_run_in_a_clone_still_knows_what_results_are_of(project:
         narrow(project, runs=runs)
         measure("tiny-other", 0.0)
         measure("sums", 0.0)
-        text = tell()
-    assert "2 runs of each variant" in section(text, "Another tiny network")
+        evaluate.main()
+    made = read_judgements().documents["tiny-other"]["made"]
+    assert made == "2 runs of each variant, seeds from 0, at most 300 epochs"
 
 
 def test_results_of_edited_code_are_not_made_anew_but_stay(project: Path) -> None:
     """The stage that trained would run again, for it depends on the list of its code."""
-    before = contents()
+    before = contents(KEPT[:2])
     Path("code/train.txt").write_text("edited code")
     narrow(project)
     assert not load_resolved("tiny-other").selected
     measure("tiny-other", 0.0)
-    tell()
-    assert contents() == before
+    evaluate.main()
+    assert contents(KEPT[:2]) == before
 
 
 def test_an_edited_document_that_is_left_out_is_told_from_its_results(project: Path) -> None:
     path = Path("spec/tiny-other.yaml")
     path.write_text(path.read_text().replace("learning_rate: 1.0", "learning_rate: 2.0"))
     narrow(project)
-    own = section(tell(), "Another tiny network")
-    assert "**Not the book's experiment: other settings.**" in own
-    assert "not judged (other settings)" in own
+    evaluate.main()
+    judged = read_judgements()
+    assert judged.documents["tiny-other"]["foreign"] == "other settings"
+    (entry,) = [each for each in judged.judgements if each["document"] == "tiny-other"]
+    assert (entry["verdict"], entry["foreign"]) == ("not judged", "other settings")
 
 
 def test_an_edited_claim_of_a_document_without_runs_is_not_judged(project: Path) -> None:
@@ -163,7 +167,9 @@ def test_an_edited_claim_of_a_document_without_runs_is_not_judged(project: Path)
     narrow(project)
     measure("tiny-other", 0.0)
     measure("sums", 0.0)
-    assert "| not run" in section(tell(), "Another tiny network")
+    evaluate.main()
+    verdicts = {entry["document"]: entry["verdict"] for entry in read_judgements().judgements}
+    assert verdicts == {"tiny": "differs", "tiny-other": "not run"}
 
 
 def test_results_of_a_document_that_is_gone_go(project: Path) -> None:
@@ -203,13 +209,13 @@ def test_all_documents_are_run_anew_when_they_are_asked_for_again(project: Path)
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"profile": 1}'])
 def test_spoilt_judgements_are_no_reason_to_lose_metrics(project: Path, content: str) -> None:
-    before = contents()
+    before = contents(KEPT[:2])
     shutil.rmtree("runs/tiny-other")
     Path("report/judgements.json").write_text(content)
     narrow(project)
     measure("tiny-other", 0.0)
-    tell()
-    assert contents() == before
+    evaluate.main()
+    assert contents(KEPT[:2]) == before
 
 
 def test_a_stage_that_fails_deletes_nothing(project: Path, monkeypatch) -> None:
