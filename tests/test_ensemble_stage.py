@@ -146,7 +146,8 @@ def test_a_vote_is_told_where_its_numbers_come_from() -> None:
         ({"runs": "3"}, ("consistent", None)),
         ({"runs": "2"}, ("not judged", "other settings")),
         ({"runs": "3", "documents": "[last, best]"}, ("not run", None)),
-        ({"runs": "3", "documents": "[tiny, best]"}, ("not run", None)),
+        # It was run before, and stays.
+        ({"runs": "3", "documents": "[tiny, best]"}, ("consistent", None)),
     ],
     ids=["as in the document", "fewer networks", "members left out", "itself left out"],
 )
