@@ -1,5 +1,6 @@
 """What JAX computes on, in words."""
 
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,23 @@ def describe_device() -> str:
     """Model of each of JAX's devices, `NVIDIA H100` or `core of` a processor."""
     device = jax.devices()[0]
     return f"core of {_processor()}" if device.platform == "cpu" else device.device_kind
+
+
+def check_devices() -> None:
+    """Nothing, if JAX has devices.
+
+    Raises:
+        OSError: it has not; a sentence with what JAX says of the reason and what to do.
+    """
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:  # JAX asserts that a platform has a plugin.
+        said = str(error).partition("(")[0].partition("\n")[0].strip() or "there is no plugin"
+        raise OSError(
+            f"JAX has nothing to compute on, with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}: "
+            f"{said}; unset JAX_PLATFORMS to take what there is, or install JAX for this device: "
+            "make JAX=cuda, make JAX=tpu"
+        ) from None
 
 
 @lru_cache(maxsize=1)

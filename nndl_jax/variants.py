@@ -45,7 +45,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A name fit for a file."""
+        """The variant and the seed in one text."""
         return f"{self.variant},seed={self.seed}"
 
 

@@ -1,6 +1,10 @@
 """Stage `baseline@<id>`: run a method without a network, once for each variant and seed."""
 
-import sys
+from pipeline.process import begin, exclusive, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 from collections.abc import Mapping
 from functools import cache
 
@@ -11,17 +15,15 @@ from nndl_jax.variants import list_runs
 from pipeline.cores import map_on_cores
 from pipeline.dataset import load_data
 from pipeline.measured_once import list_points, rows_of
-from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import write_history
 
 
-def main() -> None:
-    """Run the document whose id is the only argument."""
-    (name,) = sys.argv[1:]
-    die_with_parent()
+def main(name: str) -> None:
+    """Run the document with this id."""
+    experiment = load_resolved(name, Baseline, "run by this stage")
     with exclusive(name):
-        run(name, load_resolved(name))
+        run(name, experiment)
 
 
 def run(name: str, experiment: Resolved) -> None:
@@ -45,4 +47,4 @@ def _dataset() -> Dataset:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__, takes_id=True)

@@ -3,22 +3,25 @@
 They take moments each, so one stage does all of them, in float64.
 """
 
+from pipeline.process import begin, exclusive, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import nndl_jax
 from nndl_jax.calculations import run_calculation
 from nndl_jax.schema import Calculation, Construction
 from nndl_jax.variants import list_runs
 from pipeline.cores import map_on_cores
-from pipeline.jax_setup import set_up_jax
+from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.measured_once import list_points, rows_of
 from pipeline.paths import RESOLVED
-from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import write_history
 
 
 def main() -> None:
     """Run every document of these kinds."""
-    die_with_parent()
     set_up_jax(1, float64=True)
     experiments = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
     chosen = [(name, each) for name, each in experiments.items() if is_calculated(each)]
@@ -28,6 +31,7 @@ def main() -> None:
 
 def _run(item: tuple[str, Resolved]) -> None:
     name, experiment = item
+    check_jax()
     calculations = list_points(experiment, Calculation)
     constructions = list_points(experiment, Construction)
     rows = rows_of(
@@ -43,4 +47,4 @@ def is_calculated(experiment: Resolved) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

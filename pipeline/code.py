@@ -5,12 +5,18 @@ edited, and no import can be forgotten. Lists also keep `dvc.lock` short, which 
 as a whole for every stage.
 """
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import ast
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.paths import CODE
+from pipeline.writing import write_text
 
 STAGES = ("train", "baseline", "calculate", "ensemble", "evaluate", "report")
 PACKAGES = ("nndl_jax", "pipeline")
@@ -20,8 +26,9 @@ _EXEMPT = frozenset(
         # They turn texts into documents: what they let through stands in resolved/.
         *(Path(f"nndl_jax/{n}.py") for n in ("faults", "located_yaml", "memory", "specs")),
         Path("nndl_jax/validation.py"),
-        # Where files are decides no result.
+        # Where files are, and how a process starts and ends, decides no result.
         Path("pipeline/paths.py"),
+        Path("pipeline/process.py"),
     }
 )
 _SCHEMA = Path("nndl_jax/schema")
@@ -30,12 +37,11 @@ _FORMULA = Path("nndl_jax/formula.py")
 
 def main() -> None:
     """Write `code/<stage>.txt` for every stage."""
-    CODE.mkdir(exist_ok=True)
     for stage in STAGES:
         lines = [
             f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}" for path in list_code(stage)
         ]
-        (CODE / f"{stage}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(CODE / f"{stage}.txt", "\n".join(lines) + "\n")
 
 
 def list_code(stage: str) -> Sequence[Path]:
@@ -102,4 +108,4 @@ def _files(module: str) -> list[Path]:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

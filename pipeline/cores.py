@@ -1,9 +1,11 @@
 """Independent work on every core."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -30,11 +32,22 @@ def map_on_cores(
     with tqdm(total=len(items), desc=desc, unit=unit, disable=None) as progress:
         if "jax" in sys.modules:
             return list(_watched(map(fn, items), progress))
-        with ProcessPoolExecutor(os.cpu_count(), initializer=die_with_parent) as pool:
-            futures = [pool.submit(fn, item) for item in items]
-            for future in _watched(as_completed(futures), progress):
-                future.result()
-            return [future.result() for future in futures]
+        try:
+            with ProcessPoolExecutor(
+                os.cpu_count(), initializer=_begin, initargs=(os.getpid(),)
+            ) as pool:
+                futures = [pool.submit(fn, item) for item in items]
+                for future in _watched(as_completed(futures), progress):
+                    future.result()
+                return [future.result() for future in futures]
+        except BrokenProcessPool:
+            sys.exit(f"{desc}: one of its processes was killed, most often for want of memory")
+
+
+def _begin(parent: int) -> None:
+    """Workers end with their parent, which alone tells of Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(parent)
 
 
 def _watched(done: Iterator[Item], progress: tqdm) -> Iterator[Item]:

@@ -6,6 +6,11 @@ taken from there the next time. No content is trusted before its SHA-256 is righ
 files it is that of what is inside, for they may be unpacked or gzipped anew.
 """
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import gzip
 import os
 import shutil
@@ -200,4 +205,4 @@ def _notice(failures: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

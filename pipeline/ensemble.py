@@ -4,8 +4,12 @@ The first kernels of the first network are noted as well: networks are not kept 
 recorded.
 """
 
+from pipeline.process import begin, exclusive, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,20 +20,19 @@ import nndl_jax
 from nndl_jax.schema import Conv, Ensemble
 from nndl_jax.variants import Run, find_variant, variants
 from pipeline.dataset import load_data
-from pipeline.jax_setup import set_up_jax
+from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.measured_once import rows_of
 from pipeline.paths import RUNS
-from pipeline.process import die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import ERRORS, FILTERS, network_path, write_history
+from pipeline.writing import replacing
 
 
-def main() -> None:
-    """Run the document whose id is the only argument."""
-    (name,) = sys.argv[1:]
-    die_with_parent()
-    experiment = load_resolved(name)
+def main(name: str) -> None:
+    """Run the document with this id."""
+    experiment = load_resolved(name, Ensemble, "put to the vote")
     set_up_jax(1)
+    check_jax()
     with exclusive(name):
         run(name, experiment)
 
@@ -56,12 +59,13 @@ def run(name: str, experiment: Resolved) -> None:
         "num_common_errors": float(is_wrong[known].sum()),
         "mean_accuracy": float((result.votes == labels).mean()),
     }
-    write_history(name, runs, rows_of([measured]), data=dataset.name)
-    _write_errors(RUNS / name / ERRORS, is_wrong, labels, result.digits)
-    if isinstance(documents[0].model.layers[0], Conv):
-        # Images have one channel.
-        kernels = np.asarray(models[0].layers[0].weight[...])[:, 0]
-        _write_filters(RUNS / name / FILTERS, kernels)
+    with replacing(RUNS / name) as fresh:
+        write_history(name, runs, rows_of([measured]), data=dataset.name, folder=fresh)
+        _write_errors(fresh / ERRORS, is_wrong, labels, result.digits)
+        if isinstance(documents[0].model.layers[0], Conv):
+            # Images have one channel.
+            kernels = np.asarray(models[0].layers[0].weight[...])[:, 0]
+            _write_filters(fresh / FILTERS, kernels)
 
 
 def list_networks(spec: Ensemble, members: Resolved) -> Sequence[Path]:
@@ -95,4 +99,4 @@ def _write_filters(path: Path, kernels: Float[np.ndarray, "filters height width"
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__, takes_id=True)

@@ -1,10 +1,17 @@
 """Stage `evaluate`: metrics of every experiment, and the book's claims held against them."""
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import csv
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -30,39 +37,88 @@ from nndl_jax.schema import (
     NumberClaim,
     Side,
 )
-from pipeline.experiments import VALIDATION, Experiment, load_recorded, mean_curve
-from pipeline.paths import CURVES, JUDGEMENTS, METRICS
+from pipeline.experiments import VALIDATION, Experiment, load_recorded, load_today, mean_curve
+from pipeline.judged import Judged, Summary, read_judgements, write_judgements
+from pipeline.paths import CURVES, METRICS
 from pipeline.process import forget_finished
-from pipeline.resolve import resolve_all
+from pipeline.side_by_side import list_details
+from pipeline.tables import Entry
+from pipeline.writing import file_name, replacing
 
 _MAX_ROWS = 500
 
 
 def main() -> None:
-    """Write `metrics/`, `report/curves/` and `report/judgements.json`."""
+    """Write `metrics/`, `report/curves/` and `report/judgements.json`.
+
+    What is there of a document that is left out stays, also where its runs are not at hand.
+    """
     try:
-        settings, resolved = resolve_all()
+        settings, experiments = load_today()
     except SpecError as error:
         sys.exit(str(error))
-    experiments = {name: Experiment.load(name, resolved, settings) for name in resolved}
-    for folder in (METRICS, CURVES):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
     recorded = load_recorded()
-    for name, experiment in experiments.items():
-        _write_metrics(experiment)
-        if isinstance(experiment.document, Network):
-            _write_curves(experiment if experiment.history else recorded.get(name, experiment))
-    content = {
-        "profile": settings.profile,
-        "judgements": _describe_all(experiments),
-        "recorded": _describe_all(recorded),
-    }
-    JUDGEMENTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    with replacing(METRICS) as metrics, replacing(CURVES) as curves:
+        resting = [name for name in experiments if _rests(experiments[name], metrics)]
+        for name, experiment in experiments.items():
+            _write_metrics(experiment, metrics)
+            if name in resting:
+                _copy([CURVES / f"{name}.csv"], curves)
+            elif isinstance(experiment.document, Network):
+                shown = experiment if experiment.history else recorded.get(name, experiment)
+                _write_curves(shown, curves)
+    write_judgements(_judge_all(settings.profile, experiments, recorded, resting))
     forget_finished()
 
 
-def _describe_all(experiments: Mapping[str, Experiment]) -> list[Mapping[str, object]]:
+def _rests(experiment: Experiment, folder: Path) -> bool:
+    """Whether of a document that is left out only metrics are left, which go to a folder."""
+    if experiment.history is not None:
+        return False
+    name = experiment.document.id
+    return _copy([METRICS / f"{name}.json", *METRICS.glob(f"{name}@*.json")], folder)
+
+
+def _copy(paths: Iterable[Path], folder: Path) -> bool:
+    """Copy those of the files that there are; whether there are any."""
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        shutil.copy2(path, folder)
+    return bool(found)
+
+
+def _judge_all(
+    profile: str,
+    experiments: Mapping[str, Experiment],
+    recorded: Mapping[str, Experiment],
+    resting: Collection[str],
+) -> Judged:
+    judgements, documents = _describe_all(experiments), {}
+    for name, experiment in experiments.items():
+        if experiment.history is not None:
+            documents[name] = _sum_up(experiment)
+    if resting:
+        earlier = _read_earlier(profile)
+        judgements = [earlier.same(e) if e["document"] in resting else e for e in judgements]
+        documents |= {name: earlier.summary(name) for name in resting}
+    return Judged(profile, judgements, _describe_all(recorded), documents)
+
+
+def _read_earlier(profile: str) -> Judged:
+    """What was judged last; nothing, with a sentence, if that cannot be read."""
+    try:
+        return read_judgements()
+    except OSError as error:
+        print(f"{error}: claims of documents that are left out are not judged", file=sys.stderr)
+        return Judged(profile, [], [], {})
+
+
+def _sum_up(experiment: Experiment) -> Summary:
+    details = [part for part in list_details(experiment) if part]
+    return Summary(made=experiment.made, foreign=experiment.foreign, details=details)
+
+
+def _describe_all(experiments: Mapping[str, Experiment]) -> list[Entry]:
     return [
         _describe(experiment, claim, experiments)
         for experiment in experiments.values()
@@ -70,13 +126,11 @@ def _describe_all(experiments: Mapping[str, Experiment]) -> list[Mapping[str, ob
     ]
 
 
-def _describe(
-    experiment: Experiment, claim: Claim, experiments: Mapping[str, Experiment]
-) -> Mapping[str, object]:
+def _describe(experiment: Experiment, claim: Claim, experiments: Mapping[str, Experiment]) -> Entry:
     """A claim and what our runs say of it, for the report."""
     judgement, foreign = _judge(experiment, claim, experiments)
     document = experiment.document
-    return {
+    entry = {
         "document": document.id,
         "title": document.title,
         "chapter": document.source.chapter,
@@ -89,6 +143,7 @@ def _describe(
         **judgement._asdict(),
         "foreign": foreign,
     }
+    return cast(Entry, entry)
 
 
 def _judge(
@@ -158,7 +213,7 @@ def _measure(
     return float(values[0])
 
 
-def _write_metrics(experiment: Experiment) -> None:
+def _write_metrics(experiment: Experiment, folder: Path) -> None:
     """A small flat file for each variant: what `dvc metrics` shows and compares."""
     history = experiment.history
     if history is None:
@@ -173,8 +228,8 @@ def _write_metrics(experiment: Experiment) -> None:
                 for name, values in _summaries(metric, curves, document, validation).items():
                     flat[name] = float(f"{np.nanmean(values):.6g}")
                 flat["runs"] = len(curves)
-        suffix = "" if point.name == "base" else f"@{point.name}"
-        path = METRICS / f"{experiment.document.id}{suffix}.json"
+        suffix = "" if point.name == "base" else f"@{file_name(point.name)}"
+        path = folder / f"{experiment.document.id}{suffix}.json"
         path.write_text(json.dumps(flat, indent=1) + "\n", encoding="utf-8")
 
 
@@ -197,7 +252,7 @@ def _summaries(
     return summaries
 
 
-def _write_curves(experiment: Experiment) -> None:
+def _write_curves(experiment: Experiment, folder: Path) -> None:
     """Means over runs by epoch, a column for each metric and variant: what `dvc plots` draws."""
     columns: dict[str, Float[np.ndarray, " epochs"]] = {}
     for metric in experiment.metrics():
@@ -208,7 +263,7 @@ def _write_curves(experiment: Experiment) -> None:
                 columns[name] = mean_curve(curves)
     if not columns:
         return
-    with (CURVES / f"{experiment.document.id}.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / f"{experiment.document.id}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["epoch", *columns])
         for epoch in _shown_epochs(list(columns.values())):
@@ -234,4 +289,4 @@ def _shown_epochs(columns: Sequence[Float[np.ndarray, " epochs"]]) -> Sequence[i
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

@@ -14,6 +14,7 @@ from nndl_jax.schema.claims import Epoch
 from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, find_variant, variants
 from pipeline.dataset import why_foreign
+from pipeline.kept import in_words, kept
 from pipeline.paths import RECORDED, RUNS, SPEC
 from pipeline.recordings import held
 from pipeline.references import VALIDATION
@@ -36,6 +37,10 @@ class Experiment(NamedTuple):
     """Why its numbers say nothing about the book's; None if they do."""
     folder: Path
     """What else was written beside the measurements."""
+    made: str = ""
+    """How much is run of it."""
+    is_left_out: bool = False
+    """Whether `params.yaml` leaves it out, so that it is as it was run before."""
 
     @classmethod
     def load(cls, name: str, resolved: Mapping[str, Resolved], settings: Settings) -> "Experiment":
@@ -85,6 +90,25 @@ class Experiment(NamedTuple):
         """What was measured; without the costs of batches, which only show divergence."""
         names = () if self.history is None else self.history.metrics
         return [name for name in names if name != "batch_cost"]
+
+
+def load_today() -> tuple[Settings, dict[str, Experiment]]:
+    """The settings, and every document with what is run of it or was run before it was left out.
+
+    Raises:
+        SpecError: with all that is wrong with `params.yaml` and the documents.
+    """
+    settings, resolved = resolve_all()
+    as_run = {name: kept(name, each) for name, each in resolved.items()}
+    selected = {name for name, each in resolved.items() if each.selected}
+    overrides = {name: own for name, own in settings.overrides.items() if name in selected}
+    own = settings.model_copy(update={"overrides": overrides})
+    experiments: dict[str, Experiment] = {}
+    for name in resolved:
+        experiment = Experiment.load(name, as_run, own)
+        made, is_left_out = in_words(as_run[name]), name not in selected
+        experiments[name] = experiment._replace(made=made, is_left_out=is_left_out)
+    return settings, experiments
 
 
 def _is_changed(name: str, resolved: Mapping[str, Resolved], settings: Settings) -> bool:

@@ -28,3 +28,13 @@ def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
         wanted["JAX_ENABLE_X64"] = "1"
     for variable, value in wanted.items():
         os.environ.setdefault(variable, value)
+
+
+def check_jax() -> None:
+    """End with a sentence if JAX has nothing to compute on; imports it."""
+    from nndl_jax.devices import check_devices
+
+    try:
+        check_devices()
+    except OSError as error:
+        sys.exit(str(error))

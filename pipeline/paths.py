@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+DVC = Path("dvc.yaml")
 SPEC = Path("spec")
 CODE = Path("code")
 """What each stage runs of our own code, `<stage>.txt`."""
@@ -26,6 +27,8 @@ CURVES = Path("report/curves")
 JUDGEMENTS = Path("report/judgements.json")
 RESULTS = Path("report/results.md")
 FIGURES = Path("report/figures")
+DRAWN = Path("report/figures.json")
+"""What the figures were drawn from."""
 README = Path("README.md")
 
 

@@ -1,5 +1,10 @@
 """Stage `prepare`: one data set file from the raw files, MNIST or the stand-in."""
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import sys
 
 from nndl_jax.datasets import load_digits, load_mnist, save_dataset
@@ -21,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

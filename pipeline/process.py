@@ -1,16 +1,21 @@
-"""One trainer for each experiment: it dies with its parent, and a second one is turned away.
+"""How the processes of the pipeline start and end.
 
+There is one trainer for each experiment: it dies with its parent, and a second one is turned away.
 A killed `dvc` would otherwise leave a trainer behind that goes on writing beside its successor.
 """
 
+import argparse
 import ctypes
+import errno
 import fcntl
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from pipeline.paths import RUNS, STATE
 
@@ -18,16 +23,161 @@ SNAPSHOT = "snapshot.safetensors"
 """Name of the state of a training, in the folder that `exclusive` gives."""
 
 _PR_SET_PDEATHSIG = 1
+_PATIENCE_SECONDS = 5.0
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def die_with_parent() -> None:
-    """Have Linux end this process when the one that started it ends; elsewhere do nothing."""
+def begin(*, with_parent: bool = True) -> None:
+    """Settle how this process ends, before imports that take seconds.
+
+    By Ctrl-C it ends with a sentence. Nothing is cleaned up: whatever is written must outlast a
+    kill in any case.
+
+    Args:
+        with_parent: whether it ends with the process that started it.
+    """
+    if with_parent:
+        die_with_parent()
+    _stop_at(signal.SIGINT)
+
+
+def _stop_at(number: signal.Signals) -> None:
+    if signal.getsignal(number) is not signal.SIG_IGN:  # Else who started this sees to it.
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):  # Once more changes nothing.
+        signal.signal(each, signal.SIG_IGN)
+    line = "\n" if sys.stderr.isatty() else ""  # Below a progress bar.
+    said = f"{line}{_program()}: stopped; the same command goes on from what is finished\n"
+    os.write(2, said.encode())
+    _end_descendants()
+    os._exit(128 + number)
+
+
+def run_child(*command: str) -> int:
+    """Run another program; gives its exit status.
+
+    It ends with this process, and so does whatever it has started.
+    """
+
+    def prepare() -> None:
+        # Ctrl-C reaches all processes of a terminal, and one of them tells of it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        die_with_parent(own)
+
+    own = os.getpid()
+    with subprocess.Popen(command, preexec_fn=prepare) as child:
+        _stop_at(signal.SIGTERM)
+        return child.wait()
+
+
+def _end_descendants() -> None:
+    """End what this process has started, and what that has started."""
+    import psutil
+
+    found = psutil.Process().children(recursive=True)
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                end(process)
+        _, found = psutil.wait_procs(found, timeout=_PATIENCE_SECONDS)
+
+
+def run_stage(
+    main: Callable[..., None], description: str | None, *, takes_id: bool = False, flags: str = ""
+) -> None:
+    """Run a stage as it is asked for on the command line; what goes wrong is told in a sentence.
+
+    Args:
+        main: it takes the id of a document and each of the flags by its name.
+        description: of the stage, for `--help`.
+        takes_id: whether the stage works on one document.
+        flags: names of the flags that there are.
+    """
+    parser = _Parser(f"python -m pipeline.{_program()}", description)
+    if takes_id:
+        parser.add_argument("name", metavar="id", help="of a document, such as ch1-30-hidden")
+    for flag in flags.split():
+        parser.add_argument(f"--{flag}", action="store_true")
+    arguments = vars(parser.parse_args())
+    with in_a_sentence():
+        main(**arguments)
+
+
+@contextmanager
+def in_a_sentence() -> Iterator[None]:
+    """Has a process end with a sentence for what the system refuses and for faulty documents."""
+    try:
+        yield
+    except OSError as error:
+        sys.exit(_in_words(error))
+    except ValueError as error:
+        from nndl_jax.faults import SpecError  # It takes a second.
+
+        if not isinstance(error, SpecError):
+            raise
+        sys.exit(str(error))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments in one sentence."""
+
+    def __init__(self, command: str, description: str | None) -> None:
+        super().__init__(
+            prog=command,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        self.exit(2, f"{self.prog}: {message}; --help says what it takes\n")
+
+
+def _program() -> str:
+    """The name of what runs: of the stage's module, or of the package."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.stem == "__main__" else path.stem
+
+
+def _in_words(error: OSError) -> str:
+    """What a system call could not do, where, and what helps."""
+    if error.strerror is None:
+        return str(error)
+    place = f"{error.filename or Path.cwd()}: {error.strerror}"
+    if error.errno in _NO_SPACE:
+        return f"{place}; make room and run the same command again, what is finished is kept"
+    if error.errno in _NOT_ALLOWED:
+        return f"{place}; work in a copy of the repository that you may write to"
+    return place
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have Linux end this process when the one that started it ends; elsewhere do nothing.
+
+    Args:
+        parent: the process that started this one, where that is known.
+    """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
+    parent = parent or os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit("the process that started this one has ended")
+    if os.getppid() != parent or _is_orphan():
+        said = "the process that started this one has ended, and it ends as well"
+        sys.exit(f"{_program()}: {said}; begin it with `setsid` to have it go on alone")
+
+
+def _is_orphan() -> bool:
+    """Whether the parent had ended already: whoever takes orphans in is of another session."""
+    if os.getsid(0) == os.getpid():
+        return False  # A session of its own, which its parent is never in.
+    try:
+        return os.getsid(os.getppid()) != os.getsid(0)
+    except OSError:
+        return False  # A parent that cannot be seen from here.
 
 
 @contextmanager

@@ -3,33 +3,48 @@
 `python -m pipeline.report --readme` puts the table of results into the README as well.
 """
 
-import json
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from nndl_jax.datasets import Dataset
 from nndl_jax.faults import SpecError
-from nndl_jax.schema import Baseline
+from nndl_jax.schema import Baseline, Network
 from pipeline.cores import map_on_cores
 from pipeline.dataset import load_data
-from pipeline.experiments import Experiment, load_recorded
+from pipeline.drawn import (
+    Drawn,
+    describe,
+    digest_of,
+    digest_of_code,
+    owned_pictures,
+    read_drawn,
+    take,
+    write_drawn,
+)
+from pipeline.experiments import Experiment, load_recorded, load_today
 from pipeline.figures import draw
 from pipeline.figures.data import draw_data
 from pipeline.figures.frame import save
-from pipeline.paths import FIGURES, JUDGEMENTS, README, RECORDED, RESULTS
-from pipeline.resolve import resolve_all
+from pipeline.judged import Judged, Summary, read_judgements
+from pipeline.paths import FIGURES, README, RECORDED, RESULTS
 from pipeline.runs import read_about
 from pipeline.settings import Settings
-from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
-from pipeline.tables import Entry, claims_table, count_verdicts, overview_table, settle
+from pipeline.side_by_side import list_details, pairs_table
+from pipeline.tables import Entry, claims_table, count_verdicts, escape, overview_table, settle
 from pipeline.wording import data_name
+from pipeline.writing import replacing, write_text
 
+_DATA = "the images"
 _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
 
 _CHAPTERS = {
@@ -66,45 +81,144 @@ class _Loaded(NamedTuple):
     """Those of the recorded that say more than what is run today."""
 
 
-def main() -> None:
-    """Write the report, or with `--readme` copy its table into the README."""
-    content = json.loads(JUDGEMENTS.read_text(encoding="utf-8"))
-    entries: list[Entry] = content["judgements"]
-    settled = settle(entries, content["recorded"])
-    if sys.argv[1:] == ["--readme"]:
-        update_readme(README, content["profile"], settled)
+class _Picture(NamedTuple):
+    """Pictures of one experiment, which are drawn together."""
+
+    name: str
+    is_recorded: bool
+    ending: str
+    """Of the names of their files."""
+    footnote: str
+    inputs: str
+    """Digest of what they show."""
+
+    def key(self) -> str:
+        return f"{self.name}, recorded" if self.is_recorded else self.name
+
+
+def main(*, readme: bool = False) -> None:
+    """Write the report, or with `--readme` only copy its table into the README."""
+    judged = read_judgements()
+    settled = settle(judged.judgements, judged.recorded)
+    if readme:
+        update_readme(README, judged.profile, settled)
         return
     _load.cache_clear()
     try:
         settings, experiments, recorded, _ = _load()
     except SpecError as error:
         sys.exit(str(error))
-    shutil.rmtree(FIGURES, ignore_errors=True)
-    FIGURES.mkdir(parents=True)
+    with replacing(FIGURES) as folder:
+        figures, drawn = _draw_all(judged, folder)
+    write_drawn(drawn)
     ordered = sorted(experiments.values(), key=_place)
-    names = list(experiments)
-    drawn = map_on_cores(_draw, names, desc="report", unit="document")
-    figures = dict(zip(names, drawn, strict=True))
-    parts = [_head(content["profile"], settled)]
+    parts = [_head(judged.profile, settled, judged.documents.keys() - _selected(experiments))]
     for chapter, group in groupby(ordered, key=_chapter):
         parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
         members = list(group)
-        parts += _pairs(f"With the profile `{settings.profile}`", members)
+        current = [each for each in members if not each.is_left_out]
+        parts += _pairs(f"With the profile `{settings.profile}`", current)
         parts += _pairs(
             "At the book's settings, recorded",
             [recorded[_name(each)] for each in members if _name(each) in recorded],
         )
         for experiment in members:
             name = _name(experiment)
-            is_recorded_only = experiment.history is None and name in recorded
-            own = [] if is_recorded_only else _of(name, entries)
-            parts.append(_section(experiment, own))
+            is_recorded_only = name not in judged.documents and name in recorded
+            own = [] if is_recorded_only else _of(name, judged.judgements)
+            parts.append(_section(experiment, own, judged.documents.get(name)))
             if name in recorded:
-                parts += _recorded(recorded[name], _of(name, content["recorded"]))
-            parts += [f"![{experiment.document.title}](figures/{f.name})\n" for f in figures[name]]
-    parts += _pictures(load_data())
+                parts += _recorded(recorded[name], _of(name, judged.recorded))
+            parts += [_picture(experiment.document.title, each) for each in figures[name]]
+    if figures[_DATA]:
+        parts += ["## The images\n", *(_picture(Path(each).stem, each) for each in figures[_DATA])]
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
-    RESULTS.write_text("\n".join(parts), encoding="utf-8")
+    write_text(RESULTS, "\n".join(parts))
+
+
+def _draw_all(
+    judged: Judged, folder: Path
+) -> tuple[Mapping[str, Sequence[str]], Mapping[str, Drawn]]:
+    """Have all pictures in a folder, and draw those whose inputs have changed.
+
+    What comes back is the names of the files of each document, and what they were drawn from.
+    """
+    loaded, earlier, code = _load(), read_drawn(), digest_of_code()
+    figures: dict[str, list[str]] = {name: [] for name in (*loaded.today, _DATA)}
+    for name in judged.documents:
+        if name in loaded.today and loaded.today[name].history is None:
+            for path in owned_pictures(name, list(loaded.today)):
+                shutil.copy2(path, folder)
+                figures[name].append(path.name)
+    wanted = list(_pictures(judged, code))
+    drawn: dict[str, Drawn] = {}
+    for picture in wanted:
+        known = earlier.get(picture.key())
+        is_kept = picture.name in loaded.today and loaded.today[picture.name].is_left_out
+        if (
+            known is not None
+            and known.inputs == picture.inputs
+            and (known.footnote == picture.footnote or (is_kept and not picture.is_recorded))
+            and take(known, folder)
+        ):
+            drawn[picture.key()] = known
+    anew = [picture for picture in wanted if picture.key() not in drawn]
+    done = map_on_cores(_draw, [(each, folder) for each in anew], desc="report", unit="document")
+    for picture, paths in zip(anew, done, strict=True):
+        drawn[picture.key()] = describe(picture.inputs, picture.footnote, paths)
+    for picture in wanted:
+        figures[picture.name] += drawn[picture.key()].files
+    return figures, drawn
+
+
+def _pictures(judged: Judged, code: str) -> Iterator[_Picture]:
+    """All that there are to draw: of today's runs, of recorded ones that say more, of the data."""
+    settings, today, _, fuller = _load()
+    others = {**today, **_baselines(fuller)}
+    machines = [digest_of(each) for each in _baselines(others).values()]
+    for name, experiment in today.items():
+        beside = machines if isinstance(experiment.document, Network) else []
+        if experiment.history is not None:
+            made = "earlier run" if experiment.is_left_out else f"profile {settings.profile}"
+            inputs = digest_of(experiment, code, *beside)
+            yield _Picture(name, False, "", _footnote(experiment, made), inputs)
+        if name in fuller and not _needs_no_record(experiment, judged):
+            ending = "-recorded" if name in judged.documents else ""
+            footnote = _footnote(fuller[name], "recorded at the book's settings")
+            inputs = digest_of(fuller[name], code, ending, *beside)
+            yield _Picture(name, True, ending, footnote, inputs)
+    yield _Picture(_DATA, False, "", "", code)
+
+
+def _needs_no_record(experiment: Experiment, judged: Judged) -> bool:
+    """Whether only pictures are left of a document, to which none of its record belonged."""
+    name = _name(experiment)
+    rests = experiment.history is None and name in judged.documents
+    return rests and not any(FIGURES.glob(f"{name}*-recorded.png"))
+
+
+def _footnote(experiment: Experiment, made: str) -> str:
+    data = data_name(experiment.history.data) if experiment.history else ""
+    return f"{_name(experiment)}, {made}, {data}"
+
+
+def _draw(item: tuple[_Picture, Path]) -> Sequence[Path]:
+    picture, folder = item
+    if picture.name == _DATA:
+        return _draw_data(folder)
+    _, today, _, fuller = _load()
+    experiment = fuller[picture.name] if picture.is_recorded else today[picture.name]
+    others = {**today, **_baselines(fuller)}
+    return draw(experiment, others, folder, footnote=picture.footnote, ending=picture.ending)
+
+
+def _draw_data(folder: Path) -> Sequence[Path]:
+    """The book's pictures of the data."""
+    dataset, paths = load_data(), []
+    for name, figure in draw_data(dataset):
+        paths.append(folder / f"{name}.png")
+        save(figure, paths[-1], data_name(dataset.name))
+    return paths
 
 
 def _pairs(said: str, experiments: Sequence[Experiment]) -> Sequence[str]:
@@ -126,50 +240,22 @@ def _recorded(experiment: Experiment, entries: Sequence[Entry]) -> Sequence[str]
     took = f" in {about['seconds']:,.0f} s" if about["seconds"] else ""
     parts = [f"At the book's settings, recorded on {about['device']}{took}:"]
     parts += [claims_table(entries)] if entries else []
-    parts += _details(experiment)
+    parts += list_details(experiment)
     return [f"{part}\n" for part in parts if part]
 
 
-def _pictures(dataset: Dataset) -> Sequence[str]:
-    """The book's pictures of the data."""
-    parts: list[str] = []
-    for name, figure in draw_data(dataset):
-        save(figure, FIGURES / f"{name}.png", data_name(dataset.name))
-        parts.append(f"![{name}](figures/{name}.png)\n")
-    return ["## The images\n", *parts] if parts else []
-
-
-def _details(experiment: Experiment) -> Sequence[str]:
-    return [errors_line(experiment), best_and_last_table(experiment)]
+def _picture(title: str, name: str) -> str:
+    alternative = escape(title).replace("[", "&#91;").replace("]", "&#93;")
+    return f"![{alternative}](figures/{name})\n"
 
 
 @cache
 def _load() -> _Loaded:
     """All that is drawn; once in each process."""
-    settings, resolved = resolve_all()
-    today = {name: Experiment.load(name, resolved, settings) for name in resolved}
+    settings, today = load_today()
     recorded = load_recorded()
     fuller = {name: each for name, each in recorded.items() if _says_more(each, than=today[name])}
     return _Loaded(settings, today, recorded, fuller)
-
-
-def _draw(name: str) -> Sequence[Path]:
-    """Pictures of what is run of a document today, and of what was recorded if that says more."""
-    settings, today, _, fuller = _load()
-    experiment, others = today[name], {**today, **_baselines(fuller)}
-    paths = _draw_into(experiment, others, f"profile {settings.profile}", ending="")
-    if name in fuller:
-        ending = "" if experiment.history is None else "-recorded"
-        paths += _draw_into(fuller[name], others, "recorded at the book's settings", ending=ending)
-    return paths
-
-
-def _draw_into(
-    experiment: Experiment, others: Mapping[str, Experiment], made: str, *, ending: str
-) -> list[Path]:
-    data = data_name(experiment.history.data) if experiment.history else ""
-    footnote = f"{_name(experiment)}, {made}, {data}"
-    return draw(experiment, others, FIGURES, footnote=footnote, ending=ending)
 
 
 def _says_more(recorded: Experiment, *, than: Experiment) -> bool:
@@ -193,7 +279,7 @@ def update_readme(path: Path, profile: str, entries: Sequence[Entry]) -> None:
     if not _BLOCK.search(text):
         sys.exit(f"{path}: has no lines '<!-- results -->' and '<!-- /results -->'")
     block = f"\n{_summary(profile, entries)}\n\n{overview_table(entries)}\n\n"
-    path.write_text(_BLOCK.sub(lambda _: block, text), encoding="utf-8")
+    write_text(path, _BLOCK.sub(lambda _: block, text))
 
 
 def _chapter(experiment: Experiment) -> int:
@@ -205,14 +291,21 @@ def _place(experiment: Experiment) -> tuple[int, str]:
     return _chapter(experiment), experiment.document.id
 
 
-def _head(profile: str, entries: Sequence[Entry]) -> str:
+def _selected(experiments: Mapping[str, Experiment]) -> set[str]:
+    return {name for name, each in experiments.items() if not each.is_left_out}
+
+
+def _head(profile: str, entries: Sequence[Entry], kept: Collection[str]) -> str:
     lines = ["# Results\n", "Written by the stage `report`; not to be edited by hand.\n"]
     if any(entry["foreign"] == "not MNIST" for entry in entries):
         lines.append(
             "> **NOT MNIST.** No source of MNIST could be reached, so these numbers come from the\n"
             "> 1,797 digits that ship with scikit-learn. They say nothing about the book's.\n"
         )
-    return "\n".join([*lines, f"{_summary(profile, entries)}\n"])
+    lines.append(f"{_summary(profile, entries)}\n")
+    if kept:
+        lines.append(f"Left out by `params.yaml`, and as they were run before: {len(kept)}.\n")
+    return "\n".join(lines)
 
 
 def _summary(profile: str, entries: Sequence[Entry]) -> str:
@@ -222,25 +315,27 @@ def _summary(profile: str, entries: Sequence[Entry]) -> str:
     return f"Profile `{profile}`. Of {len(entries)} claims of the book: {counts}{by}."
 
 
-def _section(experiment: Experiment, entries: Sequence[Entry]) -> str:
+def _section(experiment: Experiment, entries: Sequence[Entry], summary: Summary | None) -> str:
     document = experiment.document
-    lines = [f"### {document.title}\n"]
-    where = f"*{document.source.section}*"
+    lines = [f"### {escape(document.title)}\n"]
+    where = f"*{escape(document.source.section)}*"
     lines.append(f"{where}; document [`{document.id}`](../spec/{document.id}.yaml).\n")
-    if experiment.history is None:
+    if summary is None:
         lines.append("Not run: left out by `params.yaml`.\n")
-    elif experiment.foreign:
-        lines.append(f"**Not the book's experiment: {experiment.foreign}.**\n")
-    lines += [f"- Deviation: {' '.join(text.split())}" for text in document.deviations]
+    elif experiment.is_left_out:
+        lines.append(f"Left out by `params.yaml`; of an earlier run: {summary['made']}.\n")
+    if summary is not None and summary["foreign"]:
+        lines.append(f"**Not the book's experiment: {summary['foreign']}.**\n")
+    lines += [f"- Deviation: {escape(text)}" for text in document.deviations]
     if document.deviations:
         lines.append("")
     if not document.claims:
         lines.append("The book gives no number.\n")
     elif entries:
         lines.append(f"{claims_table(entries)}\n")
-    lines += [f"{part}\n" for part in _details(experiment) if part]
+    lines += [f"{part}\n" for part in (summary["details"] if summary else ())]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__, flags="readme")

@@ -4,6 +4,11 @@ Validates `params.yaml` and every document together, applies profile and overrid
 every default. Training depends on its own file alone, so an edit re-runs just what it changes.
 """
 
+from pipeline.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +21,14 @@ from nndl_jax.schema.experiment import Source
 from nndl_jax.specs import list_specs, load_spec
 from nndl_jax.validation import parse_field_path
 from nndl_jax.variants import variants
+from pipeline.kept import steady
 from pipeline.limits import apply_settings
-from pipeline.paths import SPEC
+from pipeline.listed import faulty_lists
+from pipeline.paths import RESOLVED, SPEC
 from pipeline.references import faulty_references, unfit_members
 from pipeline.resolved import Resolved, save_resolved
 from pipeline.settings import Settings, load_settings
+from pipeline.writing import replacing
 
 _NO_SOURCE = Source(chapter=1, section="-")
 BOOK = {"profile": "book", "documents": "all", "overrides": {}}
@@ -37,7 +45,8 @@ def resolve_all(
         changes: settings to use in place of those of `params.yaml`.
 
     Raises:
-        SpecError: with all that is wrong with `params.yaml` and the documents.
+        SpecError: with all that is wrong with `params.yaml`, the documents and their lists in
+            `dvc.yaml`.
     """
     faults: list[Fault] = []
     num_more = 0
@@ -56,6 +65,8 @@ def resolve_all(
         settings, text = load_settings(names)
     except SpecError as error:
         raise SpecError([*error.faults, *faults], num_more + error.num_more) from None
+    if folder == SPEC:
+        faults += faulty_lists(specs, names)
     for spec in specs.values():
         faults += faulty_references(spec, specs, names, folder)
     settings = settings.model_copy(update=changes)
@@ -144,14 +155,18 @@ def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:
 
 
 def main() -> None:
-    """Write `resolved/<id>.json` for every document, or say what is wrong and change nothing."""
+    """Write `resolved/<id>.json` for every document, or say what is wrong and change nothing.
+
+    Documents that are left out stay as they were run last.
+    """
     try:
         _, resolved = resolve_all()
     except SpecError as error:
         sys.exit(str(error))
-    for name, experiment in resolved.items():
-        save_resolved(name, experiment)
+    with replacing(RESOLVED) as fresh:
+        for name, experiment in resolved.items():
+            save_resolved(name, steady(name, experiment), fresh)
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__)

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from nndl_jax.schema import Document
 from nndl_jax.schema.base import Record
+from nndl_jax.validation import closest
 from pipeline.paths import RESOLVED
+from pipeline.writing import write_text
 
 
 class Resolved(Record):
@@ -28,13 +31,35 @@ class Resolved(Record):
 _RESOLVED = TypeAdapter(Resolved)
 
 
-def load_resolved(name: str) -> Resolved:
-    """What `resolve` has written for a document."""
-    return _RESOLVED.validate_json((RESOLVED / f"{name}.json").read_bytes())
+def load_resolved(name: str, kind: type[Record] | None = None, done: str = "") -> Resolved:
+    """What `resolve` has written for a document.
+
+    Args:
+        name: the document's id.
+        kind: what it must be; None for any.
+        done: what is done with documents of this kind, for the message.
+
+    Raises:
+        OSError: there is no such document or it is of another kind, in a sentence.
+    """
+    known = sorted(path.stem for path in RESOLVED.glob("*.json"))
+    if not known:
+        raise OSError(f"{RESOLVED}: is empty; run `python -m pipeline.resolve` first")
+    if name not in known:
+        raise OSError(f"{name!r}: there is no such document; {closest(name, known)}")
+    path = RESOLVED / f"{name}.json"
+    try:
+        resolved = _RESOLVED.validate_json(path.read_bytes())
+    except ValidationError:
+        said = "is not what this version of `resolve` writes; run `python -m pipeline.resolve`"
+        raise OSError(f"{path}: {said}") from None
+    if kind is not None and not isinstance(resolved.spec, kind):
+        said = f"is of kind {resolved.spec.kind}, and only those of kind {kind.__name__.lower()}"
+        raise OSError(f"{name}: {said} are {done}")
+    return resolved
 
 
-def save_resolved(name: str, resolved: Resolved) -> None:
+def save_resolved(name: str, resolved: Resolved, folder: Path = RESOLVED) -> None:
     """Write what the other stages of a document depend on."""
-    RESOLVED.mkdir(exist_ok=True)
     content = json.dumps(resolved.model_dump(mode="json"), indent=1) + "\n"
-    (RESOLVED / f"{name}.json").write_text(content, encoding="utf-8")
+    write_text(folder / f"{name}.json", content)

@@ -2,7 +2,7 @@
 
 `history.csv` has a row for each run and measured epoch, `about.json` says what the numbers come
 from, `weights/` holds a network for each run. Of an ensemble, `errors.csv` says what it got wrong
-and `filters.csv` holds the kernels of its first network.
+and `filters.csv` holds the kernels of its first network. `made.json` holds what was run.
 """
 
 import csv
@@ -16,7 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from nndl_jax.variants import Run
+from pipeline.kept import note
 from pipeline.paths import RUNS
+from pipeline.writing import file_name, replacing
 
 Row = Mapping[str, Sequence[float]]
 """Measurements: a value for each run by the name of the metric, NaN where nothing was measured.
@@ -39,7 +41,14 @@ class History(NamedTuple):
     """Name of the data set."""
 
 
-def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: str) -> None:
+def write_history(
+    name: str,
+    runs: Sequence[Run],
+    rows: Sequence[Row],
+    *,
+    data: str,
+    folder: Path | None = None,
+) -> None:
     """Write `history.csv` and `about.json` of a document.
 
     Args:
@@ -47,9 +56,12 @@ def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: 
         runs: in the order of the values in a row.
         rows: in the order of epochs; none for a document that was not selected.
         data: name of the data set that was measured on.
+        folder: one that is to become `runs/<id>`; None to replace that by what is written here.
     """
-    folder = RUNS / name
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder is None:
+        with replacing(RUNS / name) as fresh:
+            write_history(name, runs, rows, data=data, folder=fresh)
+        return
     metrics = list(dict.fromkeys(metric for row in rows for metric in row if metric != "epoch"))
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -63,12 +75,21 @@ def write_history(name: str, runs: Sequence[Run], rows: Sequence[Row], *, data: 
                 writer.writerow([run.variant, run.seed, int(epoch), *cells])
     about = json.dumps({"data": data}) + "\n"
     (folder / "about.json").write_text(about, encoding="utf-8")
+    if rows:
+        note(name, folder)
 
 
-def network_path(name: str, run: Run, *, is_best: bool = False) -> Path:
-    """The file with a run's last network, or with its best if the document keeps that."""
-    folder = RUNS / name / "weights"
-    return (folder / "best" if is_best else folder) / f"{run.name}.safetensors"
+def network_path(name: str, run: Run, *, is_best: bool = False, folder: Path | None = None) -> Path:
+    """The file with a run's last network, or with its best if the document keeps that.
+
+    Args:
+        name: the document's id.
+        run: of the document.
+        is_best: which of the two.
+        folder: one that is to become `runs/<id>`; None for that itself.
+    """
+    folder = (folder or RUNS / name) / "weights"
+    return (folder / "best" if is_best else folder) / f"{file_name(run.name)}.safetensors"
 
 
 def read_about(folder: Path) -> Mapping[str, Any]:

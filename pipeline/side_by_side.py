@@ -70,6 +70,11 @@ def best_and_last_table(experiment: Experiment) -> str:
     return markdown(rows, headers) if rows else ""
 
 
+def list_details(experiment: Experiment) -> Sequence[str]:
+    """What there is to say of a document besides its claims, some of it empty."""
+    return [errors_line(experiment), best_and_last_table(experiment)]
+
+
 def errors_line(experiment: Experiment) -> str:
     """How many images a vote got wrong, and how many of those the book's did; empty if not run."""
     document = experiment.document

@@ -1,5 +1,6 @@
 """Tables of claims: what the book says, what our runs gave, and the verdict."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
@@ -110,8 +111,19 @@ def _weight(entry: Entry) -> tuple[bool, int, int]:
 
 
 def markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
-    """A table in GitHub's Markdown."""
-    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    """A table in GitHub's Markdown; its cells are texts, whatever signs are in them."""
+    cells = [[escape(each) if isinstance(each, str) else each for each in row] for row in rows]
+    return tabulate(cells, headers, tablefmt="github", disable_numparse=True)
+
+
+def escape(text: str) -> str:
+    """A text on one line of Markdown that ends no cell, no link and no comment, and opens no tag.
+
+    >>> escape("a | b <!-- c -->")
+    'a &#124; b &lt;!-- c -->'
+    """
+    line = " ".join(text.split()).replace("|", "&#124;")
+    return re.sub(r"<(?=[A-Za-z!/?])", "&lt;", line)
 
 
 def _verdict(entry: Entry) -> str:

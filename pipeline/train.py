@@ -8,9 +8,13 @@ loses these. The stage `evaluate` comes after that, and forgets it.
 # Annotations stay unread: those that name types of nndl_jax would import JAX before it is set up.
 from __future__ import annotations
 
+from pipeline.process import SNAPSHOT, begin, exclusive, run_stage
+
+if __name__ == "__main__":
+    begin()
+
 import hashlib
 import math
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +26,11 @@ import nndl_jax
 from nndl_jax.schema import Network
 from nndl_jax.variants import list_runs, variants
 from pipeline.dataset import data_of, load_data
-from pipeline.jax_setup import set_up_jax
+from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.paths import DATASET, RUNS, STATE
-from pipeline.process import SNAPSHOT, die_with_parent, exclusive
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
+from pipeline.writing import replacing
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
@@ -36,14 +40,17 @@ class Stopped(Exception):  # noqa: N818 -- nothing is wrong.
     """Training ended before its end because it was asked to; its state is saved."""
 
 
-def main() -> None:
-    """Train the document whose id is the only argument."""
-    (name,) = sys.argv[1:]
-    die_with_parent()
-    experiment = load_resolved(name)
+def main(name: str) -> None:
+    """Train the document with this id."""
+    experiment = load_resolved(name, Network, "trained")
     spec = experiment.spec
+    if not experiment.selected:
+        with exclusive(name):
+            write_history(name, [], [], data="none")
+        return
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
     set_up_jax(len(list_runs(spec, experiment.seeds)), float64=is_float64)
+    check_jax()
     with exclusive(name):
         run(name, experiment)
 
@@ -76,21 +83,21 @@ def _run(name: str, experiment: Resolved, should_stop: Callable[[], bool]) -> No
     spec, seeds, dataset = experiment.spec, experiment.seeds, load_data()
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
-    shutil.rmtree(RUNS / name, ignore_errors=True)
-    rows: list[Row] = []
-    if experiment.selected:
-        rows = _train(experiment, spec, dataset, folder, should_stop)
-    write_history(name, list_runs(spec, seeds), rows, data=data_of(spec, dataset.name))
+    with replacing(RUNS / name) as fresh:
+        rows = _train(experiment, spec, dataset, (folder, fresh), should_stop)
+        data = data_of(spec, dataset.name)
+        write_history(name, list_runs(spec, seeds), rows, data=data, folder=fresh)
 
 
 def _train(
     experiment: Resolved,
     spec: Network,
     dataset: nndl_jax.Dataset,
-    folder: Path,
+    folders: tuple[Path, Path],
     should_stop: Callable[[], bool],
 ) -> list[Row]:
-    """Measurements of every epoch; snapshots go to a file on the way, networks to their folder."""
+    """Measurements of every epoch; snapshots go to a file on the way, networks to a folder."""
+    folder, fresh = folders
     path, seeds, identity = folder / SNAPSHOT, experiment.seeds, _identity(experiment)
     for left in folder.glob(".*.writing"):  # By a trainer that was killed.
         left.unlink()
@@ -112,12 +119,12 @@ def _train(
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
             if result.is_last:
-                _save_networks(spec.id, result)
+                _save_networks(spec.id, result, fresh)
             elif (is_over := should_stop()) or time.monotonic() >= save_at:
-                begin = time.monotonic()
+                start = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
                 nndl_jax.save_snapshot(current, path, identity=identity)
-                save_at = begin + (time.monotonic() - begin) / _SAVE_SHARE
+                save_at = start + (time.monotonic() - start) / _SAVE_SHARE
                 if is_over:
                     raise Stopped
     return rows
@@ -135,12 +142,12 @@ def _row(result: nndl_jax.EpochResult) -> Row:
     return {"epoch": epochs} | {name: values.tolist() for name, values in result.metrics.items()}
 
 
-def _save_networks(name: str, result: nndl_jax.EpochResult) -> None:
+def _save_networks(name: str, result: nndl_jax.EpochResult, folder: Path) -> None:
     """Each run's last network, and the best if it is kept, with its variant's document."""
     for index, run in enumerate(result.runs):
         spec = result.spec(index)
         for is_best in (False, True) if spec.training.keep_best else (False,):
-            path = network_path(name, run, is_best=is_best)
+            path = network_path(name, run, is_best=is_best, folder=folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             nndl_jax.save(result.model(index, is_best=is_best), spec, path)
 
@@ -170,4 +177,4 @@ def _hash(paths: Sequence[Path]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, __doc__, takes_id=True)

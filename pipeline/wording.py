@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nndl_jax.schema import Document, Network
 
+_MAX_VALUE = 60
 _SPLITS = {"train": "training"}
 _SYMBOLS = {
     "bias": "b",
@@ -67,7 +68,12 @@ def variant_labels(names: Sequence[str]) -> list[str]:
 def _in_words(part: str) -> str:
     name, _, value = part.partition("=")
     known = _SYMBOLS.get(name, name.replace("_", " "))
-    return f"{known} = {value.removesuffix('.0')}" if value else name
+    return f"{known} = {_shorten(value.removesuffix('.0'))}" if value else name
+
+
+def _shorten(value: str) -> str:
+    """A formula may be longer than a picture is wide."""
+    return value if len(value) <= _MAX_VALUE else f"{value[: _MAX_VALUE - 24]} ... {value[-19:]}"
 
 
 def show(metric: str, value: float) -> str:

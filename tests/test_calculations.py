@@ -215,7 +215,6 @@ def test_what_is_measured_cannot_be_varied(field):
 def calculate_all(tmp_path, monkeypatch):
     """The stage in a folder of its own, with JAX left as it is."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(calculate, "die_with_parent", lambda: None)
     monkeypatch.setattr(calculate, "set_up_jax", lambda *_, **__: None)
     return calculate.main
 

@@ -24,7 +24,12 @@ READING = {
     "nndl_jax/specs.py",
     "nndl_jax/validation.py",
 }
-NO_RESULT = {"nndl_jax/__init__.py", "pipeline/__init__.py", "pipeline/paths.py"}
+NO_RESULT = {
+    "nndl_jax/__init__.py",
+    "pipeline/__init__.py",
+    "pipeline/paths.py",
+    "pipeline/process.py",
+}
 DATA = ("download", "prepare")
 
 

@@ -13,7 +13,7 @@ from nndl_jax.variants import list_runs, variants
 from pipeline.experiments import Experiment
 from pipeline.figures import draw
 from pipeline.figures.curves import Panel, draw_curves
-from pipeline.figures.frame import BEST, COLOURS, PRINTED, save
+from pipeline.figures.frame import BEST, COLOURS, PRINTED, new_figure, save
 from pipeline.figures.gradients import draw_bars, speed_panels
 from pipeline.figures.sizes import draw_sizes
 from pipeline.runs import History
@@ -216,3 +216,19 @@ def test_sizes_are_compared_with_the_machine_if_it_was_run(is_there: bool) -> No
     assert printed[100] == pytest.approx(69.09)
     assert printed[50_000] == pytest.approx(95.97)
     assert len(crosses(figure.axes[2])) == (18 if is_there else 9)
+
+
+@pytest.mark.parametrize("title", ["a $\\frac$ b", "$", "${a}$ | $", "two\nlines $x_{$"])
+def test_a_dollar_in_a_title_is_a_dollar(title: str, tmp_path: Path) -> None:
+    experiment = synthetic(load_spec("ch3-dropout"))
+    document = experiment.document.model_copy(update={"title": title})
+    (path,) = draw(experiment._replace(document=document), {}, tmp_path, footnote=title)
+    assert path.exists()
+
+
+def test_a_dollar_in_a_varied_value_is_a_dollar(tmp_path: Path) -> None:
+    figure, (axes,) = new_figure(1, columns=1, title="")
+    axes.set_title("a = $\\frac$")
+    axes.plot([0, 1], [0, 1], label="a = $\\frac$")
+    save(figure, tmp_path / "picture.png", "")
+    assert (tmp_path / "picture.png").exists()

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from project import commit, copy_repository, environment, run
 
@@ -111,15 +113,15 @@ def test_a_bad_value_stops_everything_with_one_sentence(project: Path) -> None:
     assert sorted((project / "runs").rglob("*")) == before
 
 
-@pytest.mark.parametrize("damaged", [".dvc/tmp/rwlock", "dvc.lock"])
-def test_a_file_that_a_kill_left_empty_is_mended(
-    project: Path, mnist_folder: Path, damaged: str
+@pytest.mark.parametrize(("damaged", "length"), [(".dvc/tmp/rwlock", 0), ("dvc.lock", 8192)])
+def test_a_file_that_a_kill_left_unfinished_is_mended(
+    project: Path, mnist_folder: Path, damaged: str, length: int
 ) -> None:
     repro(project, mnist_folder)
     before = (project / "dvc.lock").read_bytes()
-    (project / damaged).write_text("")
-    # Outputs that git keeps are not in DVC's cache; they are made again, and the same.
-    assert repro(project, mnist_folder) <= {"evaluate", "report"}
+    os.truncate(project / damaged, length)
+    # What git keeps or what is kept of earlier runs is in no cache; it is made again, and the same.
+    assert repro(project, mnist_folder) <= {"resolve", "evaluate", "report"}
     assert (project / "dvc.lock").read_bytes() == before
 
 
@@ -147,6 +149,46 @@ def test_a_killed_pipeline_ends_with_the_same_files(project: Path, mnist_folder:
         _wait_for_group(process.pid)
     repro(project, mnist_folder)
     assert (project / "dvc.lock").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group", "status"), [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143)]
+)
+def test_a_stopped_pipeline_says_so_in_one_sentence_and_leaves_nothing_behind(
+    project: Path, mnist_folder: Path, number: signal.Signals, status: int, *, to_group: bool
+) -> None:
+    """Ctrl-C reaches DVC and the trainer as well; SIGTERM the first process alone."""
+    extra = {"NNDL_MNIST_MIRROR": str(mnist_folder), "NNDL_CACHE": str(project / ".nndl/cache")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "--force"],
+        cwd=project,
+        env=environment(**extra),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not any("pipeline." in command for command in _commands(process.pid)):
+        assert process.poll() is None
+        time.sleep(0.05)
+    for _ in range(2):
+        os.killpg(process.pid, number) if to_group else process.send_signal(number)
+    _, said = process.communicate()
+    assert process.returncode == status
+    *warnings, sentence = said.splitlines()
+    assert sentence == "pipeline: stopped; the same command goes on from what is finished"
+    # DVC tells of locks that an earlier one has left.
+    assert all(line.startswith("WARNING: Process") for line in warnings)
+    _wait_for_group(process.pid)
+
+
+def _commands(process: int) -> list[str]:
+    """The command lines of what a process has started."""
+    found = []
+    for child in psutil.Process(process).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found.append(" ".join(child.cmdline()))
+    return found
 
 
 def _wait_for_group(group: int) -> None:

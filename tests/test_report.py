@@ -6,6 +6,7 @@ import pytest
 
 from nndl_jax.specs import load_spec
 from pipeline import wording
+from pipeline.report import update_readme
 from pipeline.tables import claims_table, overview_table
 from pipeline.wording import axis_label
 
@@ -86,6 +87,24 @@ def test_what_was_not_run_is_left_empty(kind: dict) -> None:
 def test_a_verdict_says_why_there_is_none() -> None:
     (row,) = cells(claims_table([ENTRY | {"verdict": "not judged", "foreign": "not MNIST"}]))
     assert row[-1] == "not judged (not MNIST)"
+
+
+@pytest.mark.parametrize("field", ["title", "statement"])
+def test_a_text_of_a_document_cannot_break_a_table(field: str) -> None:
+    text = "a | b\n\n|---|\r\n<!-- /results --> <script> 1 < 2"
+    table = overview_table([ENTRY | {field: text}])
+    expected = "a &#124; b &#124;---&#124; &lt;!-- /results --> &lt;script> 1 < 2"
+    assert expected in [cell for row in cells(table) for cell in row]
+    assert len(table.splitlines()) == 3
+
+
+def test_the_readme_takes_another_table_whatever_a_title_was(tmp_path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("Before.\n<!-- results -->\n<!-- /results -->\nAfter.\n")
+    for title in ("<!-- /results -->", "plain"):
+        update_readme(readme, "smoke", [ENTRY | {"title": title}])
+    assert readme.read_text().count("results -->") == 2
+    assert readme.read_text().endswith("<!-- /results -->\nAfter.\n")
 
 
 def test_the_overview_has_a_row_for_each_experiment_by_chapters() -> None:

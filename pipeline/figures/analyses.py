@@ -184,7 +184,8 @@ def _draw_ratios(experiment: Experiment) -> Figure:
     ]
     mark(axes, known, "black")
     axes.set_yscale("log")
-    axes.set_xticks(places, [name.replace(", ", "\n") for name in _names(experiment)])
+    labels = [name.replace(", ", "\n") for name in _names(experiment)]
+    axes.set_xticks(places, labels, parse_math=False)
     axes.set_ylabel("outputs by those before")
     return figure
 

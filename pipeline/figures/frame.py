@@ -37,7 +37,7 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.subfigures(2, 1, height_ratios=[height - _FOOTNOTE_INCHES, _FOOTNOTE_INCHES])
     body = figure.subfigs[0]
-    body.suptitle(title)
+    body.suptitle(" ".join(title.split()), parse_math=False)
     panels = [body.add_subplot(rows, columns, 1 + place) for place in range(num_panels)]
     for axes in panels:
         axes.grid(alpha=0.25)
@@ -80,8 +80,12 @@ def save(figure: Figure, path: Path, footnote: str) -> None:
     Its 256 colours take a third of the bytes of all colours and look the same.
     """
     body, strip = figure.subfigs
-    strip.text(0.5, 0.35, footnote, ha="center", fontsize="x-small", color="0.4")
+    # A dollar in what documents say is a dollar; formulas stand at axes only.
+    style = {"ha": "center", "fontsize": "x-small", "color": "0.4", "parse_math": False}
+    strip.text(0.5, 0.35, footnote, **style)
     _add_legend(body)
+    for axes in body.axes:
+        axes.title.set_parse_math(False)
     buffer = BytesIO()
     # Without the library's version the same curves give the same bytes.
     figure.savefig(buffer, dpi=110, metadata={"Software": None})
@@ -103,7 +107,7 @@ def _add_legend(body: SubFigure) -> None:
     is_single = len(body.axes) == 1
     column = 0.7 + 0.065 * max(map(len, labels))
     num_columns = int(body.figure.get_figwidth() / column)
-    body.legend(
+    legend = body.legend(
         [named[label] for label in labels],
         labels,
         loc="outside right center" if is_single else "outside lower center",
@@ -111,3 +115,5 @@ def _add_legend(body: SubFigure) -> None:
         frameon=False,
         fontsize="small",
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

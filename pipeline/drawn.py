@@ -1,0 +1,103 @@
+"""Which pictures of the report can stay: those whose inputs are what they were drawn from.
+
+`report/figures.json` says what each was drawn from, and how its file has come out.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import PIL
+
+from pipeline.code import list_code
+from pipeline.experiments import Experiment
+from pipeline.paths import DATASET, DRAWN, FIGURES
+from pipeline.runs import ERRORS, FILTERS
+from pipeline.writing import write_text
+
+_ROOT = Path(__file__).parents[1]
+_MEASURED = ("history.csv", ERRORS, FILTERS)
+
+
+class Drawn(NamedTuple):
+    """Pictures that were drawn together."""
+
+    inputs: str
+    """Digest of what they show, and of the code that draws."""
+    footnote: str
+    files: Mapping[str, str]
+    """Digests of the files by their names."""
+
+
+def read_drawn() -> Mapping[str, Drawn]:
+    """What was drawn last, by what it is of; nothing if that is not known."""
+    try:
+        content = json.loads(DRAWN.read_text(encoding="utf-8"))
+        return {key: Drawn(each["inputs"], each["footnote"], each["files"]) for key, each in
+                content.items()}  # fmt: skip
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        return {}
+
+
+def write_drawn(drawn: Mapping[str, Drawn]) -> None:
+    """Write what there is now, for the next time."""
+    content = {key: each._asdict() for key, each in sorted(drawn.items())}
+    write_text(DRAWN, json.dumps(content, indent=1) + "\n")
+
+
+def take(earlier: Drawn, folder: Path) -> bool:
+    """Copy pictures into another folder; whether all are there and as they were drawn."""
+    paths = [FIGURES / name for name in earlier.files]
+    if [_digest(path) for path in paths] != list(earlier.files.values()):
+        return False
+    for path in paths:
+        shutil.copy2(path, folder)
+    return True
+
+
+def describe(inputs: str, footnote: str, paths: Sequence[Path]) -> Drawn:
+    """What was drawn now."""
+    return Drawn(inputs, footnote, {path.name: _digest(path) for path in paths})
+
+
+def digest_of_code() -> str:
+    """All that draws: our code, the libraries, and the data that pictures are of."""
+    with chdir(_ROOT):
+        parts = [_digest(path) for path in list_code("report")]
+    return _join(*parts, matplotlib.__version__, PIL.__version__, _digest(DATASET))
+
+
+def digest_of(experiment: Experiment, *others: str) -> str:
+    """All of an experiment that a picture can show.
+
+    Args:
+        experiment: with what was run of it.
+        others: digests of what else is shown.
+    """
+    files = [_digest(experiment.folder / name) for name in _MEASURED]
+    points = [f"{point.name} {point.spec.model_dump_json()}" for point in experiment.points]
+    return _join(experiment.document.model_dump_json(), *points, *files, *others)
+
+
+def owned_pictures(name: str, names: Sequence[str]) -> Sequence[Path]:
+    """Pictures of what was run of a document, by their names alone."""
+    found = []
+    for path in sorted(FIGURES.glob(f"{name}*.png")):
+        stem = path.stem
+        owners = [each for each in names if stem == each or stem.startswith(f"{each}-")]
+        if max(owners, key=len, default="") == name and not stem.endswith("-recorded"):
+            found.append(path)
+    return found
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _join(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,65 @@
+"""DVC's files that a kill can leave in a state in which DVC refuses every later run.
+
+DVC writes them in place. Results are safe in its cache, and are found there again.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.paths import STATE
+from pipeline.writing import remove
+
+_LOCKFILE, _RWLOCK = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
+
+
+def mend() -> None:
+    """Set aside those of the files that DVC would refuse."""
+    checks: dict[Path, Callable[[str], bool]] = {_LOCKFILE: is_lockfile, _RWLOCK: is_rwlock}
+    for path, check in checks.items():
+        if not path.exists():
+            continue
+        try:
+            is_sound = check(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):  # A folder, or no text.
+            is_sound = False
+        if not is_sound:
+            _set_aside(path)
+
+
+def is_lockfile(text: str) -> bool:
+    """Whether DVC takes a text for a `dvc.lock`."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # They take a moment to import.
+    from dvc.utils.serialize import EncodingError, YAMLFileCorruptedError, parse_yaml
+    from voluptuous import Invalid
+
+    try:
+        content = parse_yaml(text, str(_LOCKFILE))
+        COMPILED_LOCKFILE_SCHEMA(content)
+    except (EncodingError, Invalid, RecursionError, ValueError, YAMLFileCorruptedError):
+        return False
+    stages = content.get("stages", {}).values()
+    files = [file for stage in stages for file in (*stage.get("deps", ()), *stage.get("outs", ()))]
+    # Its schema lets pass a name that is cut, at which it fails later.
+    return all(file.get("hash", "md5") == "md5" for file in files)
+
+
+def is_rwlock(text: str) -> bool:
+    """Whether DVC takes a text for the list of files that are being read and written."""
+    from dvc.rwlock import SCHEMA
+    from voluptuous import Invalid
+
+    try:
+        SCHEMA(json.loads(text))
+    except (Invalid, RecursionError, ValueError):
+        return False
+    return True
+
+
+def _set_aside(path: Path) -> None:
+    STATE.mkdir(exist_ok=True)
+    target = STATE / f"{path.name}.damaged"
+    remove(target)
+    path.replace(target)
+    print(f"{path}: was left unfinished by a killed run; moved to {target}", file=sys.stderr)

@@ -1,0 +1,135 @@
+"""Files of DVC that a kill has left unfinished, or that are spoilt, are set aside."""
+
+import json
+from pathlib import Path
+
+import pytest
+from project import ROOT
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline.locks import is_lockfile, is_rwlock, mend
+
+LOCKFILE = """\
+schema: '2.0'
+stages:
+  one:
+    cmd: cp a b
+    deps:
+    - path: a
+      hash: md5
+      md5: c4ca4238a0b923820dcc509a6f75849b
+      size: 1
+    params:
+      params.yaml:
+        profile: quick
+    outs:
+    - path: b
+      hash: md5
+      md5: c4ca4238a0b923820dcc509a6f75849b
+      size: 1
+"""
+ENTRY = {"pid": 1, "cmd": "dvc repro"}
+SPOILT = [b"", b" \n", b"\xff\xfe", b"[]", b"1", b"null", b"text", b"[" * 50_000, b"\0"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    return tmp_path
+
+
+def is_complete(text: str) -> bool:
+    """Whether each stage has its command, and each file its path, as far as the text goes."""
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return False
+    if not isinstance(content, dict) or content.get("schema") != "2.0":
+        return False
+    stages = content.get("stages", {})
+    return isinstance(stages, dict) and all(map(is_stage, stages.values()))
+
+
+def is_stage(stage: object) -> bool:
+    if not isinstance(stage, dict) or not isinstance(stage.get("cmd"), str):
+        return False
+    lists = [stage[name] for name in ("deps", "outs") if name in stage]
+    params = stage.get("params", {})
+    return (
+        all(isinstance(each, list) and all(map(is_file, each)) for each in lists)
+        and isinstance(params, dict)
+        and all(isinstance(values, dict) for values in params.values())
+    )
+
+
+def is_file(entry: object) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+        return False
+    numbers = [entry[name] for name in ("size", "nfiles") if name in entry]
+    # DVC takes none for no sum, and a short one for another sum; under three signs are none.
+    is_sum = entry.get("md5") is None or len(str(entry["md5"])) > 2
+    return (
+        is_sum
+        and all(isinstance(each, int) for each in numbers)
+        and entry.get("hash", "md5") == "md5"
+    )
+
+
+def test_a_lock_file_cut_at_any_byte_is_told_from_a_sound_one() -> None:
+    cuts = [LOCKFILE[:length] for length in range(1, len(LOCKFILE) + 1)]
+    assert [is_lockfile(cut) for cut in cuts] == [is_complete(cut) for cut in cuts]
+    assert is_lockfile(LOCKFILE)
+
+
+@pytest.mark.slow
+def test_the_repositorys_lock_file_cut_at_each_512_bytes_is_told_from_a_sound_one() -> None:
+    text = (ROOT / "dvc.lock").read_text()
+    cuts = [text[:length] for length in range(512, len(text), 512)]
+    assert [is_lockfile(cut) for cut in cuts] == [is_complete(cut) for cut in cuts]
+
+
+@pytest.mark.parametrize("content", [*SPOILT, b"schema: '2.0'\nstages: []\n", b"stages: {}\n"])
+def test_a_spoilt_lock_file_is_set_aside(content: bytes, project: Path, capsys) -> None:
+    Path("dvc.lock").write_bytes(content)
+    mend()
+    assert not Path("dvc.lock").exists()
+    assert Path(".nndl/dvc.lock.damaged").read_bytes() == content
+    said = "dvc.lock: was left unfinished by a killed run; moved to .nndl/dvc.lock.damaged\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*SPOILT, b"{", b'{"read": []}', json.dumps({"write": {"a": [ENTRY]}}).encode()],
+)
+def test_a_spoilt_list_of_files_in_use_is_set_aside(content: bytes, project: Path) -> None:
+    path = Path(".dvc/tmp/rwlock")
+    path.write_bytes(content)
+    mend()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", ".dvc/tmp/rwlock"])
+def test_a_folder_in_place_of_a_lock_is_set_aside_each_time(name: str, project: Path) -> None:
+    for _ in range(2):
+        (project / name / "inside").mkdir(parents=True)
+        mend()
+        assert not (project / name).exists()
+    assert (project / ".nndl" / f"{Path(name).name}.damaged/inside").is_dir()
+
+
+def test_sound_locks_stay(project: Path, capsys) -> None:
+    rwlock = json.dumps({"write": {"a": ENTRY}, "read": {"b": [ENTRY]}})
+    for name, text in {"dvc.lock": LOCKFILE, ".dvc/tmp/rwlock": rwlock}.items():
+        Path(name).write_text(text)
+    mend()
+    assert Path("dvc.lock").read_text() == LOCKFILE
+    assert Path(".dvc/tmp/rwlock").read_text() == rwlock
+    assert capsys.readouterr().err == ""
+    assert is_rwlock("{}")
+
+
+def test_without_locks_there_is_nothing_to_mend(project: Path) -> None:
+    mend()
+    assert not Path(".nndl").exists()

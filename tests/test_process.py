@@ -1,0 +1,259 @@
+"""How stages start and end: arguments, kills, Ctrl-C, and what the system refuses."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from project import ROOT, environment, run, tiny_project
+
+from pipeline import baseline, cores, report, resolve, train
+from pipeline.paths import RESOLVED
+from pipeline.process import exclusive, run_stage
+from pipeline.resolved import load_resolved
+
+STAGES = ("baseline", "calculate", "code", "download", "ensemble", "evaluate", "prepare", "report")
+STAGES += ("resolve", "train")
+HEAVY = ("pydantic_core", "numpy")
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tiny_project(tmp_path_factory.mktemp("project"))
+    (folder / "spec/machine.yaml").write_text((ROOT / "spec/ch1-svm.yaml").read_text())
+    text = (folder / "spec/machine.yaml").read_text().replace("id: ch1-svm", "id: machine")
+    (folder / "spec/machine.yaml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        resolve.main()
+    return folder
+
+
+def ending(main, *arguments: str, monkeypatch, **options) -> str:
+    """What a stage says that is called with arguments, and ends."""
+    monkeypatch.setattr(sys, "argv", [f"pipeline/{main.__module__.split('.')[-1]}.py", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        run_stage(main, "A stage.", **options)
+    return str(caught.value.code)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_settles_its_end_before_it_imports_anything_heavy(stage: str) -> None:
+    body = ast.parse((ROOT / f"pipeline/{stage}.py").read_text()).body
+    lines = [ast.unparse(node) for node in body if not isinstance(node, ast.Expr)]
+    lines = [line for line in lines if "__future__" not in line]
+    assert lines[0].startswith("from pipeline.process import begin")
+    assert lines[1] == "if __name__ == '__main__':\n    begin()"
+    assert lines[-1].startswith("if __name__ == '__main__':\n    run_stage(main, __doc__")
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "said"),
+    [
+        (train.main, [], "the following arguments are required: id; --help says what it takes"),
+        (train.main, ["tiny", "more"], "unrecognized arguments: more; --help says what it takes"),
+        (resolve.main, ["tiny"], "unrecognized arguments: tiny; --help says what it takes"),
+        (report.main, ["--read"], "unrecognized arguments: --read; --help says what it takes"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(main, arguments, said, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(Path, "write_text", lambda *_: pytest.fail("writes"))
+    takes_id = main is train.main
+    assert ending(main, *arguments, monkeypatch=monkeypatch, takes_id=takes_id) == "2"
+    program = main.__module__
+    assert capsys.readouterr().err == f"python -m {program}: {said}\n"
+
+
+def test_help_of_the_report_deletes_no_figure(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    figure = Path("report/figures/some.png")
+    figure.parent.mkdir(parents=True)
+    figure.write_bytes(b"")
+    assert ending(report.main, "--help", monkeypatch=monkeypatch, flags="readme") == "0"
+    assert "--readme" in capsys.readouterr().out
+    assert figure.exists()
+
+
+@pytest.mark.parametrize(
+    ("main", "name", "said"),
+    [
+        (train.main, "tini", "'tini': there is no such document; did you mean 'tiny'?"),
+        (train.main, "../tiny", "'../tiny': there is no such document"),
+        (train.main, "machine", "machine: is of kind baseline, and only those of kind network are"),
+        (baseline.main, "tiny", "tiny: is of kind network, and only those of kind baseline are"),
+    ],
+)
+def test_a_stage_says_which_documents_it_takes(main, name, said, resolved, monkeypatch) -> None:
+    monkeypatch.chdir(resolved)
+    assert ending(main, name, monkeypatch=monkeypatch, takes_id=True).startswith(said)
+    assert not Path("runs").exists()
+
+
+def test_a_stage_without_resolved_documents_says_what_comes_first(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = ending(train.main, "tiny", monkeypatch=monkeypatch, takes_id=True)
+    assert said == "resolved: is empty; run `python -m pipeline.resolve` first"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"selected": true}', "\xff"])
+def test_a_spoilt_resolved_document_is_named(content, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    RESOLVED.mkdir()
+    (RESOLVED / "tiny.json").write_text(content, encoding="latin-1")
+    with pytest.raises(OSError, match=r"^resolved/tiny\.json: is not what this version"):
+        load_resolved("tiny")
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch) -> None:
+    def main() -> None:
+        with Path("/dev/full").open("w") as file:
+            file.write("x")
+
+    said = ending(main, monkeypatch=monkeypatch)
+    assert said.endswith("No space left on device; make room and run the same command again, "
+                         "what is finished is kept")  # fmt: skip
+
+
+def test_a_read_only_checkout_is_one_sentence(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(path: Path, **_: object) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    def main() -> None:
+        with exclusive("tiny"):
+            pass
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    said = ending(main, monkeypatch=monkeypatch)
+    assert said.startswith(".nndl/tiny: Read-only file system; work in a copy of the repository")
+
+
+def test_a_file_in_place_of_a_folder_is_one_sentence(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".nndl").write_text("")
+
+    def main() -> None:
+        with exclusive("tiny"):
+            pass
+
+    assert ending(main, monkeypatch=monkeypatch) == ".nndl/tiny: Not a directory"
+
+
+def test_a_device_that_is_not_there_is_one_sentence(tmp_path) -> None:
+    code = "from pipeline.jax_setup import check_jax; check_jax()"
+    done = run(sys.executable, "-c", code, cwd=tmp_path, check=False, JAX_PLATFORMS="cuda")
+    assert done.returncode == 1
+    assert done.stderr.startswith("JAX has nothing to compute on, with JAX_PLATFORMS=cuda: ")
+    assert done.stderr.endswith("make JAX=cuda, make JAX=tpu\n")
+    assert done.stderr.count("\n") == 1
+
+
+def end(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_worker_that_is_killed_ends_its_stage_with_one_sentence(monkeypatch) -> None:
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
+    with pytest.raises(SystemExit, match=r"^machine: one of its processes was killed"):
+        cores.map_on_cores(end, [1, 2], desc="machine", unit="run")
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_of_a_trainer_that_is_starting_is_one_sentence(times: int, resolved: Path) -> None:
+    trainer = start_trainer(resolved, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: any(name in loaded(trainer.pid) for name in HEAVY) or trainer.poll())
+    for _ in range(times):
+        trainer.send_signal(signal.SIGINT)
+    _, said = trainer.communicate()
+    assert trainer.returncode == 130
+    assert said == "train: stopped; the same command goes on from what is finished\n"
+
+
+CHILD = """\
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+_COMMAND = f"sys.executable, '-c', {CHILD!r}"
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group", "status"),
+    [(signal.SIGINT, True, 130), (signal.SIGINT, False, 130), (signal.SIGTERM, False, 143)],
+)
+def test_what_a_stopped_process_has_started_ends_with_it(
+    number: int, status: int, *, to_group: bool
+) -> None:
+    """Ctrl-C goes to the whole group; one of it tells of that, also if it comes twice."""
+    code = (
+        f"import sys; from pipeline import process; process.begin(); process.run_child({_COMMAND})"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    grandchild = int(parent.stdout.readline())
+    for _ in range(2):
+        os.killpg(parent.pid, number) if to_group else parent.send_signal(number)
+    _, said = parent.communicate(timeout=20)
+    assert (parent.returncode, said.count("\n")) == (status, 1)
+    assert said.endswith(": stopped; the same command goes on from what is finished\n")
+    wait_for(lambda: not is_running(grandchild), seconds=5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+def test_a_trainer_that_is_starting_ends_with_its_parent(seconds: float, resolved: Path) -> None:
+    """Its parent is of another session than who takes orphans in, as it is on most machines."""
+    code = (
+        "import subprocess, sys, time\n"
+        f"print(subprocess.Popen({[sys.executable, '-m', 'pipeline.train', 'tiny']!r}).pid)\n"
+        "sys.stdout.flush(); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=resolved,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    trainer = int(parent.stdout.readline())
+    time.sleep(seconds)
+    parent.kill()
+    parent.communicate()
+    wait_for(lambda: not is_running(trainer), seconds=5)
+    assert not (resolved / ".nndl/tiny").exists()
+
+
+def start_trainer(folder: Path, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "pipeline.train", "tiny"]
+    return subprocess.Popen(command, cwd=folder, env=environment(), **options)
+
+
+def loaded(process: int) -> str:
+    """Names of the libraries that a process has loaded."""
+    return Path(f"/proc/{process}/maps").read_text()
+
+
+def is_running(process: int) -> bool:
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rsplit(") ", 1)[1][0] != "Z"
+
+
+def wait_for(condition, *, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
