@@ -12,10 +12,11 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +28,12 @@ from pipeline.paths import DATASET, PARAMS, RECORDED, SPEC, STATE
 if TYPE_CHECKING:
     from jax.sharding import Mesh
 
+    from benchmarks.step_times import Case
+
 Profile = Literal["book", "smoke"]
 
-AGREEMENT_SECONDS, TIMES_SECONDS, CLOSING_SECONDS = 40, 110, 10
-"""Longest that the first two parts may take, and what is kept for packing at the end."""
+AGREEMENT_SECONDS, TIMES_SECONDS, VARIANTS_SECONDS, CLOSING_SECONDS = 40, 110, 120, 10
+"""Longest that the first parts may take, and what is kept for packing at the end."""
 PLAN: Sequence[tuple[Sequence[str], int]] = (
     (("ch6-dropout", "ch6-ensemble"), 5),
     (("ch6-expanded", "ch6-expanded-wide", "ch6-expanded-two-hidden", "ch6-dropout-300"), 5),
@@ -40,6 +43,9 @@ PLAN: Sequence[tuple[Sequence[str], int]] = (
 """What is recorded at the book's settings, most telling first, and with how many runs; then as many
 as `CHEAP_RUNS` of all networks of the other chapters."""
 CHEAP_RUNS = 32
+_STATE = ".snapshot.safetensors"
+_MAX_BYTES = 16 * 2**20
+"""Of a file that is brought home."""
 REHEARSED = ("ch6-relu", "ch6-elastic", "ch3-early-stopping", "ch1-30-hidden")
 
 
@@ -58,9 +64,13 @@ def main() -> None:
     device, reference = _find_devices(is_rehearsal=arguments.rehearse)
     report.say(_describe_machine(device))
     is_good = _agree(report, device, reference, end=min(end, began + AGREEMENT_SECONDS))
-    until = min(end, time.monotonic() + TIMES_SECONDS)
-    _time_steps(report, device, until, is_rehearsal=arguments.rehearse)
+    times = _Times(report, device, is_rehearsal=arguments.rehearse)
+    times.time_steps(min(end, time.monotonic() + TIMES_SECONDS))
+    if arguments.variants:
+        times.time_variants(min(end, time.monotonic() + VARIANTS_SECONDS))
     with _workplace(arguments) as profile:
+        if arguments.resume is not None:
+            _take_up(report, arguments.resume.absolute())
         is_good &= _record(report, end, profile, is_rehearsal=arguments.rehearse)
     report.say(f"done; bring home {out}")
     sys.exit(not is_good)
@@ -79,6 +89,18 @@ def _parse() -> argparse.Namespace:
         type=Path,
         metavar="FOLDER",
         help=f"the four published files, unless {DATASET} is there",
+    )
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FOLDER",
+        help="what an earlier one brought home: its "
+        "records and the state of what it had not finished",
+    )
+    parser.add_argument(
+        "--variants",
+        action="store_true",
+        help="time other forms of the step and flags of XLA as well, two minutes more",
     )
     parser.add_argument(
         "--rehearse", action="store_true", help="all of it on CPUs, with made-up images and few"
@@ -160,25 +182,85 @@ def _agree(report: _Report, device: "Mesh", reference: "Mesh", *, end: float) ->
     return all(each.is_good for each in found)
 
 
-def _time_steps(report: _Report, device: "Mesh", end: float, *, is_rehearsal: bool) -> None:
+class _Times:
     """Part 2: how long a step takes, by network, runs, precision and form."""
-    from benchmarks import step_times
 
-    found: list[dict[str, object]] = []
-    report.say("part 2: microseconds of a training step")
-    # A core compiles one program, and holds the state of its runs.
-    num_threads = min(8, os.cpu_count() or 1)
-    share = 0.002 if is_rehearsal else 1.0
-    for wave in step_times.waves(is_rehearsal=is_rehearsal):
+    def __init__(self, report: _Report, device: "Mesh", *, is_rehearsal: bool) -> None:
+        self._report, self._device, self._is_rehearsal = report, device, is_rehearsal
+        self._found: list[Mapping[str, object]] = []
+
+    def time_steps(self, end: float) -> None:
+        """Time the library's step."""
+        from benchmarks import step_times
+
+        self._report.say("part 2: microseconds of a training step")
+        for wave in step_times.waves(is_rehearsal=self._is_rehearsal):
+            self._time_wave(wave, end)
+
+    def time_variants(self, end: float) -> None:
+        """Time other forms of the step, one kernel for all of it, and XLA under other flags."""
+        from benchmarks import forms, step_times
+        from benchmarks.one_kernel import time_one_kernel
+
+        self._report.say("part 2, variants: what may take the place of the library's step")
+        if self._is_rehearsal:
+            seconds = time_one_kernel(30, 2, 20, num_examples=200, interpret=True)
+            self._keep({"network": "784-30-10", "num_runs": 2, "form": "one kernel"}, seconds)
+        else:
+            for num_warps, at_once in ((8, 1), (8, 2), (4, 2)):
+                name = f"one kernel, {num_warps} warps, {at_once} at once"
+                self._time(
+                    name,
+                    end,
+                    lambda w=num_warps, n=at_once: time_one_kernel(30, 32, num_warps=w, at_once=n),
+                )
+        for case in step_times.variants(is_rehearsal=self._is_rehearsal):
+            self._time_wave([case], end)
+        for name in [] if self._is_rehearsal else forms.XLA_FLAG_SETS:
+            self._time(
+                f"flags {name!r}",
+                end,
+                lambda name=name: forms.time_with_flags(
+                    name, "library", "ch1-30-hidden", 32, timeout=60
+                ),
+            )
+
+    def _time(self, name: str, end: float, time_fn: Callable[[], float]) -> None:
+        """Time one thing of 784-30-10 and 32 runs that may fail."""
         if time.monotonic() > end:
-            report.say(f"not timed, the time of this part is over: {'; '.join(map(str, wave))}")
-            continue
+            self._report.say(f"{name}: not timed, the time of this part is over")
+            return
+        try:
+            seconds = time_fn()
+        # What JAX, Pallas or a child process makes of a variant that this machine does not know.
+        except (RuntimeError, ValueError, NotImplementedError, subprocess.TimeoutExpired) as error:
+            self._report.say(f"{name}: FAILED, {str(error).splitlines()[0]}")
+        else:
+            self._keep({"network": "784-30-10", "num_runs": 32, "form": name}, seconds)
+
+    def _keep(self, case: Mapping[str, object], seconds: float) -> None:
+        microseconds = 1e6 * seconds
+        what = f"{case['network']}, {case['num_runs']} runs, {case['form']}"
+        self._report.say(f"{what}: {microseconds:.1f} us a step")
+        self._found.append({**case, "microseconds": microseconds})
+        self._report.keep("times.json", self._found)
+
+    def _time_wave(self, wave: "Sequence[Case]", end: float) -> None:
+        from benchmarks import step_times
+
+        if time.monotonic() > end:
+            left = "; ".join(map(str, wave))
+            self._report.say(f"not timed, the time of this part is over: {left}")
+            return
+        # A core compiles one program, and holds the state of its runs.
+        num_threads = min(8, os.cpu_count() or 1)
+        share = 0.002 if self._is_rehearsal else 1.0
         for case, timing in step_times.time_cases(
-            wave, device, share=share, num_threads=num_threads
+            wave, self._device, share=share, num_threads=num_threads
         ):
-            report.say(timing.describe(case))
-            found.append({**case._asdict(), **timing._asdict()})
-            report.keep("times.json", found)
+            self._report.say(timing.describe(case))
+            self._found.append({**case._asdict(), **timing._asdict()})
+            self._report.keep("times.json", self._found)
 
 
 @contextmanager
@@ -223,7 +305,41 @@ def _record(report: _Report, end: float, profile: Profile, *, is_rehearsal: bool
             is_good &= outcome.status != "failed"
             if outcome.status == "recorded":
                 pack(report.out / "recorded.zip", RECORDED)
+            elif outcome.status == "stopped":
+                _bring_state(report, outcome.name)
     return is_good
+
+
+def _bring_state(report: _Report, name: str) -> None:
+    """Put the state of a document that is not finished beside the results, if it is not too big."""
+    state = _state_of(name)
+    if state.exists() and state.stat().st_size <= _MAX_BYTES:
+        shutil.copyfile(state, report.out / f"{name}{_STATE}")
+    else:
+        report.say(f"{name}: its state stays on this machine, where the same command goes on")
+
+
+def _take_up(report: _Report, folder: Path) -> None:
+    """Go on with what an earlier one has brought home."""
+    from pipeline import add_recordings
+
+    if list(folder.glob("*.zip")):
+        try:
+            add_recordings.main(folder)
+        except SystemExit as ending:
+            report.say(f"{folder}: not all of it could be added, status {ending.code}")
+    for path in folder.glob(f"*{_STATE}"):
+        state = _state_of(path.name.removesuffix(_STATE))
+        state.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, state)
+        report.say(f"{path.name}: taken up")
+
+
+def _state_of(name: str) -> Path:
+    """The state of a document's training, in the recorder's own folder."""
+    from pipeline.process import SNAPSHOT
+
+    return STATE / "record" / STATE / name / SNAPSHOT
 
 
 def _cheap() -> Sequence[str]:

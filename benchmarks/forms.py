@@ -32,8 +32,10 @@ from jaxtyping import Array, Float, Int, Key, UInt32
 
 from benchmarks.timing import engine_work, load_network, seconds_per_step, synthetic_dataset
 from nndl_jax import epoch as epochs
+from nndl_jax import layers
 from nndl_jax import step as steps
 from nndl_jax.augmentation import num_examples, read
+from nndl_jax.convolution import Maps
 from nndl_jax.datasets import Split
 from nndl_jax.layers import DenseLayer
 from nndl_jax.schema import Network
@@ -127,6 +129,19 @@ def sums() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def xla_convolution() -> Iterator[None]:
+    """Convolutions by XLA's own operation, for which a GPU has a library."""
+
+    def convolve(
+        images: Maps, kernels: Float[Array, "filters maps height width"]
+    ) -> Float[Array, "batch filters rows_out columns_out"]:
+        return jax.lax.conv_general_dilated(images, kernels, (1, 1), "VALID")
+
+    with mock.patch.object(layers, "convolve", convolve):
+        yield
+
+
+@contextlib.contextmanager
 def together(*forms: Form) -> Iterator[None]:
     """Several forms at once."""
     with contextlib.ExitStack() as stack:
@@ -142,6 +157,7 @@ FORMS: Mapping[str, Form] = {
     "unroll-5": partial(loop, ahead=20, unroll=5),
     "unroll-20": partial(loop, ahead=20, unroll=20),
     "sums": sums,
+    "xla-convolution": xla_convolution,
     "ahead-500, unroll-20": partial(loop, ahead=500, unroll=20),
     "sums, unroll-20": partial(together, sums, partial(loop, ahead=20, unroll=20)),
 }

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from benchmarks.forms import FORMS
 from benchmarks.timing import BATCH_SIZE, load_network, synthetic_dataset
 from nndl_jax.engine import Engine
 from nndl_jax.selection import select
@@ -40,27 +41,43 @@ class Case(NamedTuple):
     num_runs: int
     precision: str = "highest"
     """Of matrix products, a document's `training.matmul_precision`."""
-    form: str = "as it is"
-    """Which form of the step."""
+    form: str = "library"
+    """Of the step, a name in `FORMS`."""
 
     def __str__(self) -> str:
         said = f"{self.network}, {self.num_runs} run{'s' if self.num_runs > 1 else ''}"
         precision = "" if self.precision == "highest" else f", precision {self.precision}"
-        return said + precision + ("" if self.form == "as it is" else f", {self.form}")
+        return said + precision + ("" if self.form == "library" else f", {self.form}")
+
+
+_CONVOLUTIONS = [network for network in NETWORKS if "convolutions" in network]
+_TELLING = {network: 5 if network in _CONVOLUTIONS else 32 for network in NETWORKS}
+"""The number of runs that matters most for each."""
 
 
 def waves(*, is_rehearsal: bool) -> Sequence[Sequence[Case]]:
     """Cases to time together, most telling first."""
     if is_rehearsal:
         return [[Case(network, 2) for network in NETWORKS]]
-    convolutions = [network for network in NETWORKS if "convolutions" in network]
-    telling = {network: 5 if network in convolutions else 32 for network in NETWORKS}
     counts = [
-        [Case(network, num_runs) for network in NETWORKS if num_runs != telling[network]]
+        [Case(network, num_runs) for network in NETWORKS if num_runs != _TELLING[network]]
         for num_runs in (1, 128, 32, 5)
     ]
-    precisions = [Case(network, num_runs, "default") for network, num_runs in telling.items()]
-    return [[Case(*each) for each in telling.items()], counts[0], precisions, *counts[1:]]
+    telling = [Case(network, num_runs) for network, num_runs in _TELLING.items()]
+    precisions = [case._replace(precision="default") for case in telling]
+    convolutions = [Case(each, _TELLING[each], form="xla-convolution") for each in _CONVOLUTIONS]
+    return [telling, counts[0], precisions, convolutions, *counts[1:]]
+
+
+def variants(*, is_rehearsal: bool) -> Sequence[Case]:
+    """Other forms of the step, most promising first."""
+    if is_rehearsal:
+        return [Case("784-30-10", 2, form="sums")]
+    promising = ("sums, unroll-20", "unroll-20", "sums", "ahead-500, unroll-20")
+    networks = ("784-30-10", "two convolutions")
+    return [
+        Case(network, _TELLING[network], form=form) for form in promising for network in networks
+    ]
 
 
 class Timing(NamedTuple):
@@ -125,7 +142,7 @@ def prepare(case: Case, mesh: Mesh, *, share: float = 1.0) -> Prepared:
     num_images = max(BATCH_SIZE, int(share * num_images) // BATCH_SIZE * BATCH_SIZE)
     spec = load_network(name, {**overrides, "training.matmul_precision": case.precision})
     splits = select(synthetic_dataset(num_images), spec)
-    with jax.default_device(mesh.devices.flat[0]):
+    with jax.default_device(mesh.devices.flat[0]), FORMS[case.form]():
         (alone,) = groups(spec, [0])
         one = Engine(alone, splits, mesh, side_by_side=True)
         state = one.to_host(one.init())
@@ -149,8 +166,12 @@ def prepare(case: Case, mesh: Mesh, *, share: float = 1.0) -> Prepared:
 def time_cases(
     cases: Sequence[Case], mesh: Mesh, *, share: float, num_threads: int
 ) -> Iterator[tuple[Case, Timing]]:
-    """Times of several cases, whose programs are compiled side by side beforehand."""
-    with ThreadPoolExecutor(num_threads) as pool:
+    """Times of several cases, whose programs are compiled side by side beforehand.
+
+    Other forms than the library's are compiled one after another: a form is the whole process's.
+    """
+    has_forms = any(case.form != "library" for case in cases)
+    with ThreadPoolExecutor(1 if has_forms else num_threads) as pool:
         prepared = list(pool.map(lambda case: prepare(case, mesh, share=share), cases))
     while prepared:
         # The state of a case is given back before the next is timed.
