@@ -159,6 +159,7 @@ FORMS: Mapping[str, Form] = {
     "sums": sums,
     "xla-convolution": xla_convolution,
     "ahead-500, unroll-20": partial(loop, ahead=500, unroll=20),
+    "sums, unroll-5": partial(together, sums, partial(loop, ahead=20, unroll=5)),
     "sums, unroll-20": partial(together, sums, partial(loop, ahead=20, unroll=20)),
 }
 """What can take the place of the library's form, by name; all compute the same."""

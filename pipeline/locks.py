@@ -4,8 +4,9 @@ DVC writes them in place. Results are safe in its cache, and are found there aga
 """
 
 import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.paths import STATE
@@ -29,7 +30,10 @@ def mend() -> None:
 
 
 def is_lockfile(text: str) -> bool:
-    """Whether DVC takes a text for a `dvc.lock`."""
+    """Whether a text is a `dvc.lock` to its end.
+
+    DVC takes many that were cut for whole ones, and runs again what is in its cache.
+    """
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # They take a moment to import.
     from dvc.utils.serialize import EncodingError, YAMLFileCorruptedError, parse_yaml
     from voluptuous import Invalid
@@ -41,8 +45,13 @@ def is_lockfile(text: str) -> bool:
         return False
     stages = content.get("stages", {}).values()
     files = [file for stage in stages for file in (*stage.get("deps", ()), *stage.get("outs", ()))]
-    # Its schema lets pass a name that is cut, at which it fails later.
-    return all(file.get("hash", "md5") == "md5" for file in files)
+    return text.endswith("\n") and all(map(_is_whole, files))
+
+
+def _is_whole(file: Mapping[str, object]) -> bool:
+    """Whether what a lock says of a file has all its parts."""
+    has_sum = re.fullmatch(r"[0-9a-f]{32}(\.dir)?", str(file.get("md5")))
+    return file.get("hash", "md5") == "md5" and bool(has_sum) and "size" in file
 
 
 def is_rwlock(text: str) -> bool:

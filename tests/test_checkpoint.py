@@ -213,8 +213,8 @@ def test_construction_is_not_saved(small_network, tmp_path):
         # Without the tests' own look at types.
         unwrap(save)(build_model(small_network(), key=KEY), load_spec("ch1-nand"), tmp_path / "net")
     assert str(caught.value) == (
-        "ch1-nand is a construction; only networks are saved; a construction is built anew from "
-        "its document"
+        "ch1-nand is of kind construction, and network is needed here; build_construction and "
+        "measure_construction take it"
     )
 
 
