@@ -28,83 +28,21 @@ from unittest import mock
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, UInt32
+from jaxtyping import Array, Float, Key
 
 from benchmarks.timing import engine_work, load_network, seconds_per_step, synthetic_dataset
-from nndl_jax import epoch as epochs
 from nndl_jax import layers
 from nndl_jax import step as steps
-from nndl_jax.augmentation import num_examples, read
 from nndl_jax.convolution import Maps
-from nndl_jax.datasets import Split
 from nndl_jax.layers import DenseLayer
-from nndl_jax.schema import Network
-from nndl_jax.state import RunInputs, RunKeys, TrainState
-from nndl_jax.step import StepFn
 
 Form = Callable[[], AbstractContextManager[None]]
-
-
-def train_epoch(
-    spec: Network,
-    step_fn: StepFn,
-    run: RunInputs,
-    epoch: UInt32[Array, ""],
-    order: Int[Array, " examples"] | None,
-    train: Split,
-    state: TrainState,
-    *,
-    ahead: int,
-    unroll: int,
-) -> tuple[TrainState, Float[Array, " steps"]]:
-    """What `nndl_jax.step.train_epoch` gives, with all keys of an epoch folded in at once.
-
-    Args:
-        spec: and what follows it, as there.
-        step_fn: as there.
-        run: as there.
-        epoch: as there.
-        order: as there.
-        train: as there.
-        state: as there.
-        ahead: mini-batches read at once; the largest divisor of their number that is no larger.
-        unroll: steps written out one after the other in the body of the loop.
-    """
-    keys = RunKeys.from_seed(run.seed)
-    count = num_examples(spec.data.augmentation, len(train.labels))
-    if order is None:
-        order = steps._draw_order(spec, run.numbers, keys.shuffle, epoch, count)
-    epoch_keys = steps._streams(spec, run.numbers, keys).fold_in(epoch)
-    size = min(spec.training.batch_size, count)
-    whole = count - count % size
-    num_steps = whole // size
-    num_ahead = max(number for number in range(1, ahead + 1) if num_steps % number == 0)
-    step_keys = jax.vmap(epoch_keys.fold_in)(jnp.arange(num_steps, dtype=jnp.uint32))
-
-    def train_block(state: TrainState, block: tuple) -> tuple[TrainState, Float[Array, " ahead"]]:
-        examples, block_keys = block
-        flat = read(train, examples.reshape(-1), spec.data.augmentation)
-        batches = jax.tree.map(lambda each: each.reshape(*examples.shape, *each.shape[1:]), flat)
-        return jax.lax.scan(
-            lambda state, each: step_fn(state, *each), state, (batches, block_keys), unroll=unroll
-        )
-
-    xs = (order[:whole].reshape(-1, size), step_keys)
-    blocks = jax.tree.map(lambda each: each.reshape(-1, num_ahead, *each.shape[1:]), xs)
-    state, costs = jax.lax.scan(train_block, state, blocks)
-    costs = costs.reshape(-1)
-    if whole < count and not spec.training.drop_short_batch:
-        last = read(train, order[whole:], spec.data.augmentation)
-        state, cost = step_fn(state, last, epoch_keys.fold_in(jnp.uint32(num_steps)))
-        costs = jnp.append(costs, cost)
-    return state, costs
 
 
 @contextlib.contextmanager
 def loop(*, ahead: int, unroll: int) -> Iterator[None]:
     """Larger blocks of mini-batches, or several steps in the body of the loop over them."""
-    form = partial(train_epoch, ahead=ahead, unroll=unroll)
-    with mock.patch.object(epochs, "train_epoch", form):
+    with mock.patch.multiple(steps, _BATCHES_AHEAD=ahead, _UNROLL=unroll):
         yield
 
 

@@ -14,7 +14,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from benchmarks import count_step, forms, one_kernel
-from nndl_jax import epoch as epochs
+from nndl_jax import step as steps
 from nndl_jax.engine import Engine
 from nndl_jax.losses import build_loss
 from nndl_jax.model import draw_network
@@ -178,11 +178,12 @@ def test_a_form_trains_as_the_library_does(small_dataset, of_the_library, form):
 
 
 def test_a_form_ends_with_its_context():
-    whole = [epochs.train_epoch, forms.DenseLayer.weighted_input]
-    with forms.FORMS["sums, unroll-20"]():
-        inside = [epochs.train_epoch, forms.DenseLayer.weighted_input]
+    whole = [steps._BATCHES_AHEAD, steps._UNROLL, forms.DenseLayer.weighted_input]
+    sums_in_a_loop = partial(forms.together, forms.sums, partial(forms.loop, ahead=500, unroll=5))
+    with sums_in_a_loop():
+        inside = [steps._BATCHES_AHEAD, steps._UNROLL, forms.DenseLayer.weighted_input]
     assert not set(whole) & set(inside)
-    assert whole == [epochs.train_epoch, forms.DenseLayer.weighted_input]
+    assert whole == [steps._BATCHES_AHEAD, steps._UNROLL, forms.DenseLayer.weighted_input]
 
 
 def test_every_flag_is_known():
