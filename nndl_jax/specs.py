@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from nndl_jax.faults import Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import MAX_DEPTH, LocatedYaml, parse_yaml, read_text
+from nndl_jax.located_yaml import LocatedYaml, parse_yaml, read_text
 from nndl_jax.memory import check_memory
 from nndl_jax.schema import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Network, Record
 from nndl_jax.schema.experiment import Experiment
@@ -245,7 +245,7 @@ def _plain(value: object) -> object:
         case Record():
             return value.model_dump(mode="json")
         case _Array():
-            return value.tolist()
+            return _plain(value.tolist())
         case Sequence():
             return [_plain(inner) for inner in value]
         case _:
@@ -275,9 +275,9 @@ def _set_fields(spec: Document, leaves: Sequence[_Leaf], keep: Sequence[str]) ->
     return validate(DOCUMENTS, LocatedYaml(spec.id, plain, None))
 
 
-def _turn(leaf: _Leaf) -> int:
-    """Sorts leaves: what tells records apart comes first, as another one begins a record anew."""
-    return len(leaf.at) if leaf.at[-1] in DISCRIMINATORS else MAX_DEPTH
+def _turn(leaf: _Leaf) -> tuple[int, bool]:
+    """Sorts leaves: wholes before their parts, and first in a record what begins it anew."""
+    return len(leaf.at), leaf.at[-1] not in DISCRIMINATORS
 
 
 def _check_variants(spec: Document, text: LocatedYaml) -> None:

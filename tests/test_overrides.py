@@ -54,6 +54,37 @@ def test_a_list_takes_the_place_of_the_whole_list():
     assert spec.monitors == ("test_cost",)
 
 
+DENSE = {"kind": "dense", "units": 5, "activation": "sigmoid"}
+OUTPUT = {"kind": "dense", "units": 10, "activation": "sigmoid"}
+
+
+@pytest.mark.parametrize("make", [list, tuple, lambda layers: np.array(layers, dtype=object)])
+def test_a_record_that_a_list_holds_twice_is_changed_in_one_place(make):
+    layers = make([DENSE, DENSE, OUTPUT])
+    spec = load_spec("ch1-30-hidden", {"model.layers": layers, "model.layers[1].units": 7})
+    assert [layer.units for layer in spec.model.layers] == [5, 7, 10]
+    assert DENSE["units"] == 5
+
+
+CONV = {"kind": "conv", "filters": 4, "kernel": [5, 5], "activation": "relu"}
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"),
+    [
+        ({"model.layers[0].units": 7}, DENSE | {"units": 7}),
+        ({"model.layers[0]": {"units": 7}}, DENSE | {"units": 7}),
+        ({"model.layers[0]": CONV}, CONV),
+        ({f"model.layers[0].{field}": value for field, value in CONV.items()}, CONV),
+    ],
+)
+def test_a_part_is_set_after_the_whole_in_whatever_order_they_stand(part, kept):
+    whole = {"model.inputs": [1, 28, 28], "model.layers": [DENSE, OUTPUT]}
+    wanted = load_spec("ch1-30-hidden", whole | {"model.layers": [kept, OUTPUT]})
+    assert load_spec("ch1-30-hidden", whole | part) == wanted
+    assert load_spec("ch1-30-hidden", part | whole) == wanted
+
+
 STOPPING = {"rule": "generalization-loss", "threshold": 0.05}
 
 
