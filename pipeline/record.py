@@ -235,9 +235,10 @@ class _Recorder(NamedTuple):
         if not seeds:
             said = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
             return Outcome(name, "known", said)
+        members = ""
         if isinstance(experiment.spec, Ensemble):
-            self._record_members(name, experiment.spec)
-        return Outcome(name, "recorded", self._run(name, experiment.spec, seeds))
+            members = self._record_members(name, experiment.spec)
+        return Outcome(name, "recorded", self._run(name, experiment.spec, seeds) + members)
 
     def _recover(self, name: str) -> None:
         """Finish what a kill has left of an earlier recording."""
@@ -245,8 +246,8 @@ class _Recorder(NamedTuple):
         document = identity(name, self.able)
         recover(name, self.root / RECORDED / name, names, document=document)
 
-    def _record_members(self, name: str, spec: Ensemble) -> None:
-        """Train the networks that are to vote, and are not kept here."""
+    def _record_members(self, name: str, spec: Ensemble) -> str:
+        """Train the networks that are to vote, and are not kept here; says so if there are any."""
         members = self.able[spec.members]
         if len(members.seeds) < spec.size:
             sys.exit(f"{name}: needs {spec.size} runs of {spec.members}, got {len(members.seeds)}")
@@ -258,6 +259,7 @@ class _Recorder(NamedTuple):
             if seeds:
                 self._run(spec.members, _only(members.spec, spec.variant), seeds)
             save_resolved(spec.members, members)
+        return f"; for it {len(seeds)} runs of {spec.members} were recorded" if seeds else ""
 
     def _check_data(self, name: str) -> None:
         """Refuse runs on other data than those that are recorded, which would make way for them."""
