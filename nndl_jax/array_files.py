@@ -6,8 +6,6 @@ first, so that names, types and shapes are known to fit before any array is read
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize
+
+from nndl_jax.files import replace_file
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -134,24 +134,8 @@ def write_arrays(
         FileNotFoundError: its folder does not exist.
         IsADirectoryError: there is a folder in its place.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: there is no such folder to write {path.name} into")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a folder, where a file is to be written; move it away")
-    content = _serialize(arrays, {**texts, _CHECKSUM: checksum(arrays, texts)})
-    temporary = _unused(path)
-    # Fails, and follows no link, if something has this name.
-    opened = temporary.open("xb")
-    try:
-        with opened as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep is not None and path.is_file():
-            _link(path, keep)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    texts = {**texts, _CHECKSUM: checksum(arrays, texts)}
+    replace_file(path, _serialize(arrays, texts), keep=keep)
 
 
 def _serialize(arrays: Arrays, texts: Mapping[str, str]) -> bytes:
@@ -161,18 +145,3 @@ def _serialize(arrays: Arrays, texts: Mapping[str, str]) -> bytes:
     header = json.dumps(json.loads(content[8:start]), sort_keys=True, separators=(",", ":"))
     padded = header.encode() + b" " * (-len(header) % 8)
     return len(padded).to_bytes(8, "little") + padded + content[start:]
-
-
-def _link(path: Path, name: Path) -> None:
-    """Give a file a second name, which another may have had."""
-    link = _unused(path)
-    os.link(path, link)
-    try:
-        link.replace(name)
-    finally:
-        link.unlink(missing_ok=True)
-
-
-def _unused(path: Path) -> Path:
-    """A name beside a file that nobody can guess; `.writing` tells what a kill has left."""
-    return path.with_name(f".{secrets.token_hex(8)}.writing")

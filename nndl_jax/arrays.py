@@ -4,10 +4,7 @@ What is in that form already passes as it is, without a copy. What means the sam
 converted, whatever its type of number and its layout in memory; the rest is refused.
 """
 
-import hashlib
-import json
 import math
-from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Int32, Shaped, UInt8
@@ -114,15 +111,6 @@ def as_numbers(numbers: object, *, width: int, name: str) -> Float[np.ndarray, "
         raise ValueError(f"{name} have the shape {array.shape}; give (examples, {width})")
     _check_finite(array, name)
     return _as_floats(array)
-
-
-def checksum(arrays: Mapping[str, Shaped[np.ndarray, "..."]], metadata: Mapping[str, str]) -> str:
-    """A hash of named arrays and of what is said of them, to be kept beside them in a file."""
-    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
 
 
 def _as_numbers(given: object, name: str) -> Shaped[np.ndarray, "..."]:

@@ -16,7 +16,9 @@ import safetensors.numpy
 from jaxtyping import Float, Int32, UInt8
 from safetensors import SafetensorError, safe_open
 
-from nndl_jax.arrays import as_images, as_labels, checksum
+from nndl_jax.array_files import checksum
+from nndl_jax.arrays import as_images, as_labels
+from nndl_jax.files import replace_file
 
 SPLITS = ("train", "validation", "test")
 _ARRAYS = {
@@ -221,8 +223,9 @@ def save_dataset(dataset: Dataset, path: Path | str) -> None:
 
     Raises:
         ValueError: If images are no bytes or labels no digits; nothing is written then.
+        FileNotFoundError: If there is no such folder.
+        IsADirectoryError: If a folder is in its place.
     """
-    path = Path(path)
     arrays: dict[str, np.ndarray] = {}
     for name in SPLITS:
         images, labels = getattr(dataset, name)
@@ -238,13 +241,7 @@ def save_dataset(dataset: Dataset, path: Path | str) -> None:
         )
     metadata = {"dataset": dataset.name}
     arrays |= {"checksum": _sum_of(arrays, metadata)}
-    content = safetensors.numpy.save(arrays, metadata)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace_file(Path(path), safetensors.numpy.save(arrays, metadata))
 
 
 def load_dataset(path: Path | str) -> Dataset:

@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from nndl_jax.files import replace_file
 from nndl_jax.schema.base import ID_PATTERN
 from pipeline.paths import RECORDED
-from pipeline.recordings import FILES, held, put_file
+from pipeline.recordings import FILES, held
 
 Files = Mapping[str, bytes]
 """Contents of the files of a recording by name."""
@@ -42,7 +43,7 @@ def pack(path: Path, folder: Path = RECORDED) -> None:
             member.compress_type = zipfile.ZIP_DEFLATED
             member.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(member, file.read_bytes())
-    put_file(path, content.getvalue())
+    replace_file(path, content.getvalue())
 
 
 class Source(NamedTuple):

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from nndl_jax.datasets import MNIST_FILES, MnistFile, read_published
 from pipeline.paths import NOT_MNIST, RAW, cache_folder, expand
+from pipeline.writing import remove
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -65,10 +66,10 @@ def download_mnist(
             except (OSError, ValueError, _TransferError) as error:
                 failures.append(f"{mirror} ({missing[-1]}): {error}")
         if missing:
-            _remove(staging)
+            remove(staging)
             staging.mkdir()
             (staging / NOT_MNIST).write_text("MNIST could not be had; there are no data here.\n")
-        _remove(folder)
+        remove(folder)
         staging.rename(folder)
     return failures
 
@@ -77,18 +78,11 @@ def download_mnist(
 def _part(path: Path) -> Iterator[Path]:
     """Where `path` grows: a fixed name, so that the next run finds what a killed one left."""
     part = path.with_name(f"{path.name}.part")
-    _remove(part)
+    remove(part)
     try:
         yield part
     finally:
-        _remove(part)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        remove(part)
 
 
 def _take(mirror: str, target: Path, facts: MnistFile, caches: tuple[Path, Path]) -> None:

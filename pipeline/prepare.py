@@ -9,6 +9,7 @@ import sys
 
 from nndl_jax.datasets import load_digits, load_mnist, save_dataset
 from pipeline.paths import DATASET, NOT_MNIST, RAW
+from pipeline.writing import remove_unfinished
 
 
 def main() -> None:
@@ -22,6 +23,7 @@ def main() -> None:
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
     DATASET.parent.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(DATASET.parent)
     save_dataset(dataset, DATASET)
 
 

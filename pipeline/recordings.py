@@ -11,18 +11,18 @@ import io
 import json
 import os
 import re
-import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from nndl_jax.files import replace_file
 from nndl_jax.schema.base import ID_PATTERN
 from nndl_jax.variants import Run
 from pipeline.paths import RECORDED, RUNS
 from pipeline.runs import ERRORS, FILTERS, read_about, read_history
+from pipeline.writing import remove
 
 HISTORY = "history.csv"
 ABOUT = "about.json"
@@ -70,7 +70,7 @@ def _mend(folder: Path) -> None:
         # The old was moved away when the new was whole.
         if (left / "old").is_dir() and (left / "new").is_dir() and not target.exists():
             (left / "new").replace(target)
-        _remove(left)
+        remove(left)
 
 
 def recorded_runs(folder: Path, document: str) -> Sequence[Run]:
@@ -108,10 +108,10 @@ def recover(name: str, target: Path, variants: Sequence[str], *, document: str) 
     if unkept.exists() and json.loads(unkept.read_text("utf-8"))["document"] == document:
         _finish(name, target, variants)
     if own.exists() and not _is_kept(own):
-        _remove(own)
+        remove(own)
     if _aside(name).exists() and not own.exists():
         _aside(name).replace(own)
-    _remove(_aside(name))
+    remove(_aside(name))
 
 
 def _is_kept(folder: Path) -> bool:
@@ -136,7 +136,7 @@ def keep(
     """
     own = RUNS / name
     about = {**read_about(own), "document": document, "device": device, "seconds": seconds}
-    put_file(own / _UNKEPT, _json(about))
+    replace_file(own / _UNKEPT, _json(about))
     return _finish(name, target, variants)
 
 
@@ -152,7 +152,7 @@ def _finish(name: str, target: Path, variants: Sequence[str]) -> Added:
             path.replace(into)
     # A vote asks what the networks are of, which stay in the folder of the runs.
     (own / _UNKEPT).replace(own / ABOUT)
-    _remove(_aside(name))
+    remove(_aside(name))
     return added
 
 
@@ -213,7 +213,7 @@ def _put(
     if target.exists():
         target.replace(old)
     new.replace(target)
-    _remove(beside)
+    remove(beside)
 
 
 def _aside(name: str) -> Path:
@@ -222,14 +222,6 @@ def _aside(name: str) -> Path:
 
 def _has(folder: Path, file: str) -> bool:
     return (folder / file).exists()
-
-
-def _remove(path: Path) -> None:
-    """Delete a file, a link or a folder with all that is in it, or nothing."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _together(earlier: Mapping[str, object], later: Mapping[str, object]) -> Mapping[str, object]:
@@ -268,17 +260,6 @@ def _table(rows: Sequence[Mapping[str, str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue().encode()
-
-
-def put_file(path: Path, content: bytes) -> None:
-    """Put a file in place in one step."""
-    # A name that nobody can have put a link at.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        _write(part, content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -30,7 +30,7 @@ from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.paths import DATASET, RUNS, STATE
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
-from pipeline.writing import replacing
+from pipeline.writing import remove_unfinished, replacing
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
@@ -99,8 +99,7 @@ def _train(
     """Measurements of every epoch; snapshots go to a file on the way, networks to a folder."""
     folder, fresh = folders
     path, seeds, identity = folder / SNAPSHOT, experiment.seeds, _identity(experiment)
-    for left in folder.glob(".*.writing"):  # By a trainer that was killed.
-        left.unlink()
+    remove_unfinished(folder)
     like = nndl_jax.abstract_states(spec, seeds)
     snapshot, problems = nndl_jax.load_snapshot(path, identity=identity, like=like)
     if snapshot is not None and len(snapshot.history) != snapshot.number + 1:

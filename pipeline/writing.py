@@ -32,8 +32,10 @@ def write_text(path: Path, text: str) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = _beside(path)
+    remove(fresh)
     try:
-        fresh.write_text(text, encoding="utf-8")
+        with fresh.open("x", encoding="utf-8") as file:
+            file.write(text)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
@@ -64,6 +66,12 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.writing")
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what a killed `replace_file` has left in a folder, where no other writes now."""
+    for left in folder.glob(".*.writing"):
+        remove(left)
 
 
 def remove(path: Path) -> None:

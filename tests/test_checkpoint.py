@@ -235,51 +235,6 @@ def test_saved_file_has_the_usual_permissions(saved):
     assert saved.stat().st_mode == (saved.parent / "usual").stat().st_mode
 
 
-def test_saving_into_no_folder_is_refused(small_network, tmp_path):
-    with pytest.raises(FileNotFoundError) as caught:
-        save(build_model(small_network(), key=KEY), small_network(), tmp_path / "no/net")
-    assert str(caught.value) == f"{tmp_path}/no: there is no such folder to write net into"
-
-
-def test_saving_over_a_folder_is_refused(small_network, tmp_path):
-    (tmp_path / "net").mkdir()
-    with pytest.raises(IsADirectoryError) as caught:
-        save(build_model(small_network(), key=KEY), small_network(), tmp_path / "net")
-    assert str(caught.value) == (
-        f"{tmp_path}/net: is a folder, where a file is to be written; move it away"
-    )
-
-
-def test_full_disk_leaves_what_was_there(small_network, saved, monkeypatch):
-    def refuse(descriptor):
-        raise OSError(28, "No space left on device")
-
-    before = saved.read_bytes()
-    monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(OSError, match="No space left on device"):
-        save(build_model(small_network(), key=jax.random.key(1)), small_network(), saved)
-    assert saved.read_bytes() == before
-    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
-
-
-def test_no_link_is_followed_in_saving(small_network, tmp_path, monkeypatch):
-    (tmp_path / "victim").write_text("mine")
-    path = tmp_path / "net.safetensors"
-    # One whose name is guessed stops it, ...
-    with monkeypatch.context() as patched:
-        patched.setattr(array_files.secrets, "token_hex", lambda num_bytes: "guessed")
-        guessed = tmp_path / ".guessed.writing"
-        guessed.symlink_to("victim")
-        with pytest.raises(FileExistsError):
-            save(build_model(small_network(), key=KEY), small_network(), path)
-        assert guessed.is_symlink()
-    # ... and one in the file's own place is replaced.
-    path.symlink_to("victim")
-    save(build_model(small_network(), key=KEY), small_network(), path)
-    assert (tmp_path / "victim").read_text() == "mine"
-    assert not path.is_symlink()
-
-
 def damaged(content, kind, rng):
     """The same bytes with a bit flipped, an end cut off or a range zeroed, at a random place."""
     content, at = bytearray(content), int(rng.integers(len(content)))

@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 from nndl_jax import datasets
-from nndl_jax.arrays import checksum
+from nndl_jax.array_files import checksum
 from nndl_jax.datasets import (
     Dataset,
     MnistFile,
