@@ -82,14 +82,12 @@ def save(model: FeedforwardNetwork, spec: Document, path: str | Path) -> None:
     """
     spec = single(spec, Network).bare()
     arrays = name_leaves(nnx.state(model, nnx.Param))
-    if why := _deviation(model, arrays, spec) or _excess(arrays, spec):
-        raise SpecError.at(
-            spec.id,
-            None,
-            "model",
-            f"{why}; save a network with the document that it was built from, of a result of "
-            "training result.spec(i)",
-        )
+    if why := _deviation(model, arrays, spec):
+        said = "save a network with the document that it was built from, of a result of training"
+        raise SpecError.at(spec.id, None, "model", f"{why}; {said} result.spec(i)")
+    if why := _excess(arrays, spec):
+        said = "train with a smaller learning rate, or allow for that"
+        raise SpecError.at(spec.id, None, "training.allow_divergence", f"{why}; {said}")
     write_arrays(Path(path), arrays, {"spec": spec.model_dump_json()})
 
 

@@ -1,6 +1,6 @@
 """Stage `baseline@<id>`: run a method without a network, once for each variant and seed."""
 
-from pipeline.process import begin, exclusive, run_stage
+from pipeline.process import begin, exclusive, named, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -30,7 +30,8 @@ def run(name: str, experiment: Resolved) -> None:
     """Run a method on every core."""
     points = list_points(experiment, Baseline)
     # The last variants have the most images.
-    measured = map_on_cores(_measure, points[::-1], desc=name, unit="run")
+    with named(name):
+        measured = map_on_cores(_measure, points[::-1], desc=name, unit="run")
     rows = rows_of(reversed(measured))
     write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=_dataset().name)
 

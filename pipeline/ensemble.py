@@ -4,7 +4,7 @@ The first kernels of the first network are noted as well: networks are not kept 
 recorded.
 """
 
-from pipeline.process import begin, exclusive, run_stage
+from pipeline.process import begin, exclusive, named, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 
 import nndl_jax
 from nndl_jax.schema import Conv, Ensemble
+from nndl_jax.selection import read_split
 from nndl_jax.variants import Run, find_variant, variants
 from pipeline.dataset import load_data
 from pipeline.jax_setup import check_jax, set_up_jax
@@ -47,10 +48,11 @@ def run(name: str, experiment: Resolved) -> None:
     if not paths:
         write_history(name, runs, [], data=dataset.name)
         return
-    networks = [nndl_jax.load(path) for path in paths]
-    models, documents = zip(*networks, strict=True)
-    labels = dataset.test.labels
-    result = nndl_jax.vote(models, dataset.test, documents[0])
+    with named(name):
+        networks = [nndl_jax.load(path) for path in paths]
+        models, documents = zip(*networks, strict=True)
+        labels = dataset.test.labels
+        result = nndl_jax.vote(models, read_split(dataset.test, documents[0].data), documents[0])
     is_wrong = result.digits != labels
     known = [error.image for error in spec.known_errors if error.image < len(labels)]
     measured = {

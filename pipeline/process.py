@@ -122,6 +122,19 @@ def in_a_sentence() -> Iterator[None]:
         sys.exit(str(error))
 
 
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Has a process end with a sentence that begins with a document's name, if it is run in vain.
+
+    That is for what the library refuses of it: data, networks, a cost that is not finite.
+    """
+    try:
+        yield
+    except (ValueError, FloatingPointError) as error:
+        said = str(error)
+        sys.exit(said if said.startswith(f"{name}:") else f"{name}: {said}")
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with arguments in one sentence."""
 

@@ -117,7 +117,7 @@ def recover(name: str, target: Path, variants: Sequence[str], *, document: str) 
 def _is_kept(folder: Path) -> bool:
     try:
         return "document" in read_about(folder)
-    except ValueError:  # A trainer was killed while it wrote.
+    except OSError:  # A trainer was killed while it wrote.
         return False
 
 

@@ -93,12 +93,21 @@ def network_path(name: str, run: Run, *, is_best: bool = False, folder: Path | N
 
 
 def read_about(folder: Path) -> Mapping[str, Any]:
-    """What the numbers in a folder come from; nothing if there are none."""
+    """What the numbers in a folder come from; nothing if there are none.
+
+    Raises:
+        OSError: something else is in the file; a sentence that says what to do.
+    """
     path = folder / "about.json"
+    if not path.exists():
+        return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise ValueError(f"{path}: is no JSON ({error}); restore it or delete its folder") from None
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict) or "data" not in about:
+        raise OSError(f"{path}: is not what was written; restore it, or delete its folder")
+    return about
 
 
 def read_history(folder: Path) -> History | None:
@@ -106,11 +115,23 @@ def read_history(folder: Path) -> History | None:
 
     Args:
         folder: `runs/<id>` or `recorded/<id>`.
+
+    Raises:
+        OSError: it is not there, or damaged; the latter in a sentence that says what to do.
     """
-    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        return None
+    path = folder / "history.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        return _read_rows(rows, read_about(folder)) if rows else None
+    except (IndexError, KeyError, TypeError, ValueError, csv.Error):
+        said = "is not what was written; restore it, or delete its folder"
+        raise OSError(f"{path}: {said}") from None
+
+
+def _read_rows(rows: Sequence[Mapping[str, str]], about: Mapping[str, Any]) -> History:
+    if any(len(row) != len(rows[0]) or None in row.values() for row in rows):
+        raise ValueError("a line is longer or shorter than the first")
     keys = [Run(row["variant"], int(row["seed"])) for row in rows]
     runs = list(dict.fromkeys(keys))
     place = {run: index for index, run in enumerate(runs)}
@@ -120,4 +141,4 @@ def read_history(folder: Path) -> History | None:
         curves = np.full((len(runs), max(at[1]) + 1), np.nan)
         curves[at] = [float(row[metric] or "nan") for row in rows]
         metrics[metric] = curves
-    return History(runs, metrics, read_about(folder)["data"])
+    return History(runs, metrics, about["data"])

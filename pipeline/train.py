@@ -8,7 +8,7 @@ loses these. The stage `evaluate` comes after that, and forgets it.
 # Annotations stay unread: those that name types of nndl_jax would import JAX before it is set up.
 from __future__ import annotations
 
-from pipeline.process import SNAPSHOT, begin, exclusive, run_stage
+from pipeline.process import SNAPSHOT, begin, exclusive, named, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -69,9 +69,8 @@ def run(
         Stopped: `should_stop` said so.
     """
     try:
-        _run(name, experiment, should_stop)
-    except (nndl_jax.SpecError, nndl_jax.DivergenceError) as error:
-        sys.exit(str(error))
+        with named(name):
+            _run(name, experiment, should_stop)
     except KeyboardInterrupt:
         sys.exit(f"{name}: stopped; the same command goes on from the last saved epoch")
 

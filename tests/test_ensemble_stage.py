@@ -171,3 +171,23 @@ def test_a_vote_is_judged_only_if_all_its_networks_were_trained(
     content = json.loads((folder / "report/judgements.json").read_text())
     (entry,) = [each for each in content["judgements"] if each["document"] == "last"]
     assert (entry["verdict"], entry["foreign"]) == expected
+
+
+@pytest.mark.parametrize("fault", ["damaged network", "no images"])
+def test_a_vote_that_cannot_be_held_is_one_sentence(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    folder = shutil.copytree(project, tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    path, said = network_path("tiny", Run("base", 1)), "last: there are no images"
+    if fault == "no images":
+        dataset = synthetic(NUM_IMAGES)
+        nothing = dataset.test._replace(images=dataset.test.images[:0], labels=np.zeros(0, int))
+        save_dataset(dataset._replace(test=nothing), Path("data/dataset.safetensors"))
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        said = f"last: {path}: its checksum does not fit; the file is damaged"
+    with pytest.raises(SystemExit) as caught:
+        ensemble.main("last")
+    assert str(caught.value).startswith(said)

@@ -8,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from project import ROOT, environment, run, tiny_project
 
+from nndl_jax.datasets import Dataset, Split
 from pipeline import baseline, cores, report, resolve, train
 from pipeline.paths import RESOLVED
 from pipeline.process import exclusive, run_stage
@@ -257,3 +259,13 @@ def wait_for(condition, *, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_baseline_without_images_is_one_sentence(resolved: Path, monkeypatch) -> None:
+    monkeypatch.chdir(resolved)
+    nothing = Split(np.zeros((0, 784), np.uint8), np.zeros(0, np.int32))
+    dataset = Dataset("own", nothing, nothing, nothing)
+    monkeypatch.setattr(baseline, "_dataset", lambda: dataset)
+    with pytest.raises(SystemExit, match=r"^machine: there are no train images; the data set "):
+        baseline.run("machine", load_resolved("machine"))

@@ -38,3 +38,26 @@ def test_a_history_has_a_line_for_each_run_and_measured_epoch() -> None:
 def test_a_document_that_was_not_selected_has_no_history() -> None:
     write_history("some", [Run("base", 0)], [], data="mnist")
     assert read_history(Path("runs/some")) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        *(("about.json", content) for content in ("", "{", "[]", '"a"', "{}", "\xff", "[" * 9999)),
+        ("history.csv", "variant,seed\nbase,0\n"),
+        ("history.csv", "variant,seed,epoch,a\nbase,zero,0,1\n"),
+        ("history.csv", "variant,seed,epoch,a\nbase,0,0\n"),
+        ("history.csv", "variant,seed,epoch,a\nbase,0,0,1,2\n"),
+        ("history.csv", "variant,seed,epoch,a\nbase,0,0,much\n"),
+        ("history.csv", "variant,seed,epoch,a\nbase,0,-9,1\n"),
+        ("history.csv", 'variant,seed,epoch,a\n"base,0,0,1\n'),
+        ("history.csv", "\xff\n\xff"),
+    ],
+)
+def test_damaged_results_are_told_in_a_sentence_that_says_where(file: str, content: str) -> None:
+    write_history("some", [Run("base", 0)], [{"epoch": [0.0], "a": [1.0]}], data="mnist")
+    path = Path("runs/some") / file
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(OSError, match="is not what was written; restore it, or delete") as caught:
+        read_history(path.parent)
+    assert str(caught.value).startswith(f"{path}: ")

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from project import tiny_project, write_params
+from project import synthetic, tiny_project, write_params
 
 import nndl_jax
 from nndl_jax import checkpoint
 from nndl_jax.array_files import open_arrays, write_arrays
+from nndl_jax.datasets import save_dataset
 from nndl_jax.environment import describe_environment
 from pipeline import process, resolve, train
+from pipeline.paths import DATASET
 from pipeline.resolved import load_resolved
 
 SNAPSHOT = Path(".nndl/tiny/snapshot.safetensors")
@@ -173,3 +175,24 @@ def test_snapshots_are_forgotten_when_the_results_are_there(
     process.forget_finished()
     assert [path.name for path in Path(".nndl/done").iterdir()] == ["lock"]
     assert len(list(Path(".nndl/killed").iterdir())) == 3
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_data_set_without_images_to_train_on_or_to_measure_is_one_sentence(split: str) -> None:
+    write_params(Path(), overrides="{tiny: {monitors: [validation_accuracy]}}")
+    resolve.main()
+    dataset = synthetic(20)
+    nothing = nndl_jax.Split(*(array[:0] for array in dataset.test))
+    save_dataset(dataset._replace(**{split: nothing}), DATASET)
+    with pytest.raises(SystemExit) as caught:
+        train.run("tiny", load_resolved("tiny"))
+    assert str(caught.value).startswith(f"tiny: there are no {split} images; the data set has 0")
+    assert not Path("runs/tiny").exists()
+
+
+def test_a_data_set_of_pictures_of_another_size_is_one_sentence() -> None:
+    dataset = synthetic(20)
+    splits = [nndl_jax.Split(split.images[:, :64], split.labels) for split in dataset[1:]]
+    save_dataset(nndl_jax.Dataset("own", *splits), DATASET)
+    with pytest.raises(SystemExit, match=r"^tiny: test\.images have the shape \(20, 64\)"):
+        train.run("tiny", load_resolved("tiny"))
