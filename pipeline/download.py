@@ -175,7 +175,6 @@ class _CappedBar(tqdm):
 
 def main() -> None:
     """Leaves `data/raw/` and says on standard error what could not be had."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     pooch.get_logger().setLevel("WARNING")
     own = os.environ.get("NNDL_MNIST_MIRROR")
     cache = cache_folder()

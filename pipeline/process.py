@@ -12,6 +12,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,7 @@ SNAPSHOT = "snapshot.safetensors"
 """Name of the state of a training, in the folder that `exclusive` gives."""
 
 _PR_SET_PDEATHSIG = 1
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_SECONDS = 5.0
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -31,25 +34,57 @@ _NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 def begin(*, with_parent: bool = True) -> None:
     """Settle how this process ends, before imports that take seconds.
 
-    By Ctrl-C it ends with a sentence. Nothing is cleaned up: whatever is written must outlast a
-    kill in any case.
+    By Ctrl-C and SIGTERM it ends with a sentence, at once also while it compiles or computes.
+    Nothing is cleaned up: whatever is written must outlast a kill in any case.
 
     Args:
         with_parent: whether it ends with the process that started it.
     """
     if with_parent:
         die_with_parent()
-    _stop_at(signal.SIGINT)
+    # Where Ctrl-C is ignored, who started this tells of it and of what ends for it.
+    is_told = with_parent and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    chosen = () if is_told else _STOPS
+    chosen = [number for number in chosen if signal.getsignal(number) is not signal.SIG_IGN]
+    if not chosen:
+        return
+    # Python's own handlers wait for the main thread, which may be in XLA for minutes.
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS),
+        after_in_child=_forget_signals,
+    )
+    for number in chosen:
+        signal.signal(number, _leave_to_thread)
+    threading.Thread(target=_await_stop, args=(read,), daemon=True).start()
 
 
-def _stop_at(number: signal.Signals) -> None:
-    if signal.getsignal(number) is not signal.SIG_IGN:  # Else who started this sees to it.
-        signal.signal(number, _stop)
+def _leave_to_thread(number: int, _: FrameType | None) -> None:
+    """What the main thread does of it: nothing more, such as to end with another status."""
+    time.sleep(3 * _PATIENCE_SECONDS)
+    os._exit(128 + number)
 
 
-def _stop(number: int, _: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):  # Once more changes nothing.
-        signal.signal(each, signal.SIG_IGN)
+def _await_stop(descriptor: int) -> None:
+    while True:
+        (number,) = os.read(descriptor, 1)
+        if signal.getsignal(number) is _leave_to_thread:  # Else another has taken it over.
+            _stop(number)
+
+
+def _forget_signals() -> None:
+    """In a copy of this process, which has not this thread: let signals end it as ever."""
+    signal.set_wakeup_fd(-1)
+    for number in _STOPS:
+        if signal.getsignal(number) is _leave_to_thread:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+
+def _stop(number: int) -> None:
     line = "\n" if sys.stderr.isatty() else ""  # Below a progress bar.
     said = f"{line}{_program()}: stopped; the same command goes on from what is finished\n"
     os.write(2, said.encode())
@@ -70,7 +105,6 @@ def run_child(*command: str) -> int:
 
     own = os.getpid()
     with subprocess.Popen(command, preexec_fn=prepare) as child:
-        _stop_at(signal.SIGTERM)
         return child.wait()
 
 

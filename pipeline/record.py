@@ -5,6 +5,11 @@ be committed: `make` judges it beside what it runs itself. Runs that are recorde
 over, and others added to them; one that was interrupted goes on from its last saved epoch.
 """
 
+from pipeline.process import SNAPSHOT, begin, exclusive, forget
+
+if __name__ == "__main__":
+    begin(with_parent=False)
+
 import argparse
 import math
 import os
@@ -25,7 +30,6 @@ from pipeline.dataset import data_of, load_data
 from pipeline.experiments import identity
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, RECORDED, RUNS, STATE
-from pipeline.process import SNAPSHOT, exclusive, forget
 from pipeline.recordings import held, keep, recorded_runs, recover, set_aside
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import Resolved, save_resolved

@@ -1,7 +1,6 @@
 """The stages `download` and `prepare` as DVC runs them."""
 
 import re
-import signal
 
 import pytest
 from mirrors import FILES, serve
@@ -27,9 +26,6 @@ def _empty_project(tmp_path, mirrors, monkeypatch):
     monkeypatch.setattr(download, "MIRRORS", (mirrors.address("not-found"), "http://127.0.0.1:9/"))
     monkeypatch.setenv("NNDL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("NNDL_MNIST_MIRROR", raising=False)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.mark.usefixtures("_empty_project")
