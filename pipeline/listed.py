@@ -49,6 +49,11 @@ def faulty_lists(specs: Mapping[str, Document], names: Sequence[str]) -> Iterato
 
 def _wanted(name: str, spec: Document) -> Mapping[Location, str]:
     """Each list that a document must stand in, and how."""
+    in_stages = _wanted_in_stages(name, spec)
+    return {**in_stages, ("params",): f"- {SPEC / name}.yaml"}
+
+
+def _wanted_in_stages(name: str, spec: Document) -> Mapping[Location, str]:
     if isinstance(spec, _CALCULATED):
         return {
             ("stages", "calculate", part): f"- {before}{name}{after}"

@@ -39,6 +39,9 @@ stages:
 params:
   - params.yaml
   - spec/tiny.yaml
+  - spec/machine.yaml
+  - spec/sums.yaml
+  - spec/crowd.yaml
 """
 DOCUMENTS = {"tiny": TINY, "machine": MACHINE, "sums": CALCULATION, "crowd": CROWD}
 
@@ -100,6 +103,8 @@ def test_a_project_without_dvc_needs_no_lists() -> None:
 )
 def test_a_document_that_dvc_yaml_lacks_is_named(name: str, expected: list[str]) -> None:
     fork(name)
+    text = Path("dvc.yaml").read_text()
+    Path("dvc.yaml").write_text(f"{text}  - spec/mine.yaml\n")
     lacks = "lacks spec/mine.yaml, of kind"
     assert refused() == [line.format(lacks=lacks) for line in expected]
 
@@ -118,14 +123,23 @@ def test_a_document_that_dvc_yaml_lacks_is_named(name: str, expected: list[str])
 def test_a_line_in_dvc_yaml_without_a_document_is_named(name: str, lines: list[str]) -> None:
     Path(f"spec/{name}.yaml").unlink()
     said = f"there is no document {name!r}; delete the line, or bring spec/{name}.yaml back"
-    assert refused() == [f"{line}: {said}" for line in lines]
+    place = 1 + list(DOCUMENTS).index(name)
+    params = f"dvc.yaml:{19 + place}: params[{place}]"
+    assert refused() == [f"{line}: {said}" for line in (*lines, params)]
+
+
+def test_a_document_that_the_list_of_parameter_files_lacks_is_named() -> None:
+    text = Path("dvc.yaml").read_text()
+    Path("dvc.yaml").write_text(text.replace("  - spec/sums.yaml\n", ""))
+    said = "lacks spec/sums.yaml, of kind calculation; add the line: - spec/sums.yaml"
+    assert refused() == [f"dvc.yaml:18: params: {said}"]
 
 
 def test_a_parameter_file_without_a_document_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(f"{text}  - spec/gone.yaml\n")
     said = "there is no document 'gone'; delete the line, or bring spec/gone.yaml back"
-    assert refused() == [f"dvc.yaml:21: params[2]: {said}"]
+    assert refused() == [f"dvc.yaml:24: params[5]: {said}"]
 
 
 def test_a_document_in_the_list_of_another_kind_is_named() -> None:
