@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from reprlib import Repr
 from typing import Any, NamedTuple, TypeVar
 
@@ -39,7 +40,12 @@ def validate(adapter: TypeAdapter[Validated], text: LocatedYaml) -> Validated:
         return adapter.validate_json(json.dumps(text.value, default=str))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        raise _error(faults, adapter.json_schema(), text) from None
+        raise _error(faults, _schema(adapter), text) from None
+
+
+@lru_cache(maxsize=2)  # That of the documents takes a tenth of a second.
+def _schema(adapter: TypeAdapter[object]) -> Mapping[str, Any]:
+    return adapter.json_schema()
 
 
 def parse_field_path(path: str) -> Location:
