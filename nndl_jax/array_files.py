@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize
 
+from nndl_jax.faults import printable
 from nndl_jax.files import replace_file
 
 Arrays = Mapping[str, np.ndarray]
@@ -92,7 +93,7 @@ def open_arrays(path: Path) -> Iterator[ArrayFile]:
         with safe_open(path, framework="numpy") as file:
             yield ArrayFile(path, file)
     except SafetensorError as error:
-        raise ValueError(f"{said}: {error}") from None
+        raise ValueError(f"{said}: {printable(str(error))}") from None
 
 
 def describe(arrays: Arrays) -> dict[str, str]:
@@ -104,9 +105,10 @@ def misfit(described: Mapping[str, str], wanted: Mapping[str, str]) -> str | Non
     """How descriptions of arrays differ from what is wanted, in words; None if they do not."""
     for name in wanted:
         if (found := described.get(name, "nothing")) != wanted[name]:
-            return f"array {name!r} must be {wanted[name]}, found {found}"
+            return f"array {name!r} must be {wanted[name]}, found {printable(found)}"
     for name in sorted(described.keys() - wanted.keys()):
-        return f"array {name!r} is not one of its document's; found {described[name]}"
+        found = f"array {name!r} is not one of its document's; found {described[name]}"
+        return printable(found)
     return None
 
 

@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from nndl_jax.array_files import Arrays, describe, misfit, open_arrays, write_arrays
 from nndl_jax.environment import describe_environment
-from nndl_jax.faults import SpecError
+from nndl_jax.faults import SpecError, printable
 from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
 from nndl_jax.located_yaml import LocatedYaml
 from nndl_jax.model import FeedforwardNetwork, build_model
@@ -190,7 +190,7 @@ def _read_snapshot(path: Path, identity: Mapping[str, str], like: Sequence[Train
             raise ValueError(f"{path}: belongs to another {' and another '.join(others)}")
         for name, now in describe_environment().items():
             if (then := about.environment.get(name)) != now:
-                said = f"was made where {name} is {then!r}, and here it is {now!r}"
+                said = f"was made where {name} is {printable(repr(then))}, and here it is {now!r}"
                 raise ValueError(f"{path}: {said}, so that bits could differ")
         wanted = describe_leaves(tuple(like)) | {_ABOUT: file.described[_ABOUT]}
         if why := misfit(file.described, wanted):

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from nndl_jax.array_files import checksum
 from nndl_jax.arrays import as_images, as_labels
+from nndl_jax.faults import printable
 from nndl_jax.files import replace_file
 
 SPLITS = ("train", "validation", "test")
@@ -256,6 +257,7 @@ def load_dataset(path: Path | str) -> Dataset:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
+            name = metadata.get("dataset")
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
             found = {k: f"{s.get_dtype()}, rank {len(s.get_shape())}" for k, s in slices.items()}
             if "dataset" in metadata and found == _ARRAYS:
@@ -266,11 +268,13 @@ def load_dataset(path: Path | str) -> Dataset:
             if "dataset" not in metadata or found != _ARRAYS | _CHECKSUM:
                 raise ValueError(
                     f"{path} does not hold a data set: expected {_ARRAYS | _CHECKSUM} and a name, "
-                    f"found {found} and {metadata.get('dataset')!r}; write it again."
+                    f"found {printable(f'{found} and {name!r}')}; write it again."
                 )
             arrays = {key: file.get_tensor(key) for key in slices}
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file ({error}); write it again.") from error
+        raise ValueError(
+            f"{path} is not a safetensors file ({printable(str(error))}); write it again."
+        ) from error
     sum_found = arrays.pop("checksum")
     if not np.array_equal(sum_found, _sum_of(arrays, metadata)):
         raise ValueError(f"{path} is damaged, for its checksum does not fit; write it again.")

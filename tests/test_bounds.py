@@ -1,6 +1,7 @@
 """Whatever stands in a file: at most so much is read, and few printable lines are said."""
 
 import copy
+import json
 import os
 import tracemalloc
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from nndl_jax import validation
+from nndl_jax.array_files import open_arrays
+from nndl_jax.datasets import load_dataset
 from nndl_jax.faults import Fault, SpecError, printable
 from nndl_jax.specs import load_spec, parse_spec
 
@@ -31,6 +34,11 @@ def _refusal(path: Path) -> str:
     with pytest.raises(SpecError) as caught:
         load_spec(path)
     return str(caught.value)
+
+
+def _read_arrays(path: Path) -> None:
+    with open_arrays(path):
+        pass
 
 
 def _said(text: str) -> list[str]:
@@ -133,3 +141,15 @@ def test_faults_are_handed_on_whole_to_another_process():
     assert handed_on is not error
     assert (handed_on.faults, handed_on.num_more) == (error.faults, 5)
     assert str(handed_on).split("\n") == [*["x.yaml:1: a: is wrong"] * 20, "and 15 more"]
+
+
+@pytest.mark.parametrize("kind", ["\x1b[2J", "\u202e", "line\nbreak", "x" * 5000])
+@pytest.mark.parametrize("read", [_read_arrays, load_dataset])
+def test_what_a_header_of_arrays_holds_is_told_in_a_printable_line(tmp_path, read, kind):
+    path = tmp_path / "x.safetensors"
+    header = json.dumps({"a": {"dtype": kind, "shape": [1], "data_offsets": [0, 1]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(ValueError, match="safetensors file") as caught:
+        read(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < len(str(path)) + 1200
