@@ -2,12 +2,14 @@
 PYTHON ?= python3
 # cpu, cuda or tpu: which build of JAX is installed.
 JAX ?= cpu
+# Decides the inputs of `make attack`.
+SEED ?= 20261128
 BIN := .venv/bin
 LOCK := requirements/$(JAX).txt
 READY := .venv/.ready-$(JAX)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test test-all test-processors lint readme schema lock benchmark clean
+.PHONY: all setup test test-all test-processors attack lint readme schema lock benchmark clean
 
 all: $(READY)
 	@python -m pipeline
@@ -28,6 +30,9 @@ test: lint
 
 test-all: lint # with the tests that take longer than a minute
 	@pytest -n auto --dist loadfile --no-loadscope-reorder -m ""
+
+attack: lint # thousands of damaged inputs and kills, NUMBER_OF minutes on two cores; others with SEED=1
+	@pytest tests/attack -n auto --dist loadfile --no-loadscope-reorder -m "" -q --attack-all --attack-seed $(SEED)
 
 # An x86 processor takes JAX for one with fewer instructions, whose sums round in other places.
 test-processors: lint # the tests as older processors run them, then as this one does

@@ -145,5 +145,5 @@ def small_network() -> Callable:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that workers end together."""
-    longest = ("test_pipeline.py", "test_train_stage.py")
+    longest = ("test_pipeline.py", "test_kills.py", "test_train_stage.py")
     items.sort(key=lambda item: item.path.name not in longest)

@@ -8,12 +8,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from nndl_jax import memory
+from nndl_jax.faults import SpecError
+from nndl_jax.specs import parse_spec
 from pipeline import resolve
 
 ROOT = Path(__file__).parents[1]
@@ -173,3 +177,25 @@ def test_resolve_does_not_import_jax(project):
         text=True,
     )
     assert (ending.stdout, ending.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("name", ["ch1-30-hidden", "ch1-binary-output", "ch1-svm"])
+def test_unknown_key_is_refused_in_its_line_wherever_it_stands(name):
+    text = (ROOT / f"spec/{name}.yaml").read_text(encoding="utf-8")
+    for mapping in _mappings(YAML(typ="safe", pure=True).compose(text)):
+        mark = mapping.start_mark
+        key = "{surprise: 1, " if mapping.flow_style else "surprise: 1\n" + " " * mark.column
+        start = mark.index + bool(mapping.flow_style)
+        with pytest.raises(SpecError, match="surprise") as caught:
+            parse_spec(text[: mark.index] + key + text[start:], Path("mutant.yaml"))
+        assert mark.line + 1 in [fault.line for fault in caught.value.faults]
+
+
+def _mappings(node: Node) -> Iterator[MappingNode]:
+    if isinstance(node, MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from _mappings(value)
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            yield from _mappings(item)

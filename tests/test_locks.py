@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from project import ROOT
 
 from pipeline.locks import is_lockfile, is_rwlock, mend
 
@@ -43,14 +42,6 @@ def test_a_lock_file_cut_at_any_byte_is_told_from_a_sound_one() -> None:
     parts = ("stages:\n", "    deps:\n", "    params:\n", "    outs:\n")
     ends = [LOCKFILE.index(part) for part in parts] + [len(LOCKFILE)]
     assert [n for n in range(1, len(LOCKFILE) + 1) if is_lockfile(LOCKFILE[:n])] == ends
-
-
-@pytest.mark.slow
-def test_the_repositorys_lock_file_cut_at_each_512_bytes_is_told_from_a_sound_one() -> None:
-    text = (ROOT / "dvc.lock").read_text()
-    assert is_lockfile(text)
-    cuts = [text[:length] for length in range(512, len(text), 512)]
-    assert all(cut.endswith("\n") for cut in cuts if is_lockfile(cut))
 
 
 @pytest.mark.parametrize("content", [*SPOILT, b"schema: '2.0'\nstages: []\n", b"stages: {}\n"])

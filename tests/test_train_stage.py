@@ -1,9 +1,10 @@
-"""The stage that trains: killed at any moment it goes on, and ends with the same bits."""
+"""The stage that trains: it goes on with nothing else, alone, and says in a sentence what is wrong.
 
-import hashlib
+That a killed one goes on and ends with the same bits is an attack, `tests/attack/test_kills.py`.
+"""
+
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,22 +13,7 @@ from pathlib import Path
 
 import pytest
 from project import environment, run, tiny_project, write_params
-
-NUM_KILLS = 20
-TRAIN = (sys.executable, "-m", "pipeline.train", "tiny")
-
-
-def resolve(folder: Path) -> None:
-    run(sys.executable, "-m", "pipeline.resolve", cwd=folder)
-
-
-def digest(folder: Path) -> str:
-    """A hash of everything that the stage gives."""
-    total = hashlib.sha256()
-    for path in sorted((folder / "runs/tiny").rglob("*")):
-        if path.is_file():
-            total.update(path.name.encode() + path.read_bytes())
-    return total.hexdigest()
+from trainer import TRAIN, digest, kill_while_training, resolve
 
 
 @pytest.fixture(scope="module")
@@ -42,41 +28,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: str) -> str:
     resolve(folder)
     run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
     return digest(folder)
-
-
-def kill_while_training(folder: Path, cache: str, rng: random.Random) -> bool:
-    """Start the trainer and kill it a moment after it has saved; False if it was done before."""
-    snapshot = folder / ".nndl/tiny/snapshot.safetensors"
-    before = snapshot.stat().st_mtime_ns if snapshot.exists() else 0
-    trainer = subprocess.Popen(
-        TRAIN, cwd=folder, env=environment(NNDL_CACHE=cache), stderr=subprocess.PIPE
-    )
-    while trainer.poll() is None:
-        if snapshot.exists() and snapshot.stat().st_mtime_ns != before:
-            time.sleep(rng.uniform(0, 0.05))
-            trainer.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.001)
-    _, errors = trainer.communicate()
-    assert trainer.returncode in (0, -signal.SIGKILL), errors.decode()
-    return trainer.returncode != 0
-
-
-def test_training_killed_twenty_times_ends_with_the_same_bits(
-    tmp_path: Path, cache: str, undisturbed: str
-) -> None:
-    folder, rng = tiny_project(tmp_path / "project"), random.Random(1)
-    resolve(folder)
-    num_kills = 0
-    while num_kills < NUM_KILLS:
-        if kill_while_training(folder, cache, rng):
-            num_kills += 1
-        else:
-            assert digest(folder) == undisturbed
-            (folder / "runs/tiny/history.csv").unlink()
-            shutil.rmtree(folder / ".nndl/tiny")
-    run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
-    assert digest(folder) == undisturbed
 
 
 def test_a_changed_document_does_not_resume_the_old_state(tmp_path: Path, cache: str) -> None:

@@ -1,0 +1,89 @@
+"""How large attacks are, and the table of what they found."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from tabulate import tabulate
+
+from attack.verdict import TryOne, try_all
+
+COUNTS = {  # Inputs in `make test`, or `make test-all` for what is slow, and in `make attack`.
+    "documents": (100, 20_000),
+    "settings": (30, 3_000),
+    "weight files": (30, 1_000),
+    "snapshots": (30, 1_000),
+    "data files": (60, 1_000),
+    "accepted mutants, run": (2, 200),
+    "kills of a trainer": (20, 40),
+    "kills of the pipeline": (2, 20),
+    "cuts of dvc.lock": (3, None),
+}
+"""None for all that there are."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--attack-all", action="store_true", help="every attack at its full size")
+    parser.addoption("--attack-seed", type=int, default=0, help="other inputs for other seeds")
+
+
+@pytest.fixture
+def attack_size(pytestconfig: pytest.Config) -> Callable[[str], int | None]:
+    """A function from the name of an attack to the number of its inputs."""
+    return lambda name: COUNTS[name][bool(pytestconfig.getoption("--attack-all", False))]
+
+
+@pytest.fixture
+def attack_seed(pytestconfig: pytest.Config) -> int:
+    """Decides all inputs."""
+    return int(pytestconfig.getoption("--attack-seed", 0))
+
+
+@pytest.fixture
+def conclude(record_property) -> Callable[[dict[str, Any]], None]:
+    """A function that keeps the figures of an attack and fails if there are findings."""
+
+    def keep(figures: dict[str, Any]) -> None:
+        record_property("attack", figures)
+        shown = [f"{number}: {what}" for number, what in figures["findings"].items()][:20]
+        assert not shown, f"{len(figures['findings'])} findings:\n" + "\n".join(shown)
+
+    return keep
+
+
+@pytest.fixture
+def attack(attack_size, attack_seed, conclude) -> Callable[[str, TryOne], None]:
+    """A function that carries an attack out."""
+
+    def carry_out(name: str, try_one: TryOne) -> None:
+        count = attack_size(name)
+        conclude(try_all(try_one, name=name, seed=attack_seed, count=count))
+
+    return carry_out
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    """Print what was tried and how it ended; `.pytest_cache/v/attack/figures` has it as JSON."""
+    reports = [*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())]
+    found = [dict(report.user_properties)["attack"] for report in reports if report.user_properties]
+    if not found:
+        return
+    found.sort(key=lambda figures: list(COUNTS).index(figures["name"]))
+    config.cache.set("attack/figures", found)
+    terminalreporter.section("attacks")
+    terminalreporter.write_line(_table(found))
+
+
+def _table(found: Sequence[dict[str, Any]]) -> str:
+    counts = ("inputs", "refused", "right")
+    rows = [
+        [
+            figures["name"],
+            *(f"{figures[name]:,}" for name in counts),
+            f"{len(figures['findings']):,}",
+            f"{figures['seconds']:,.0f}",
+        ]
+        for figures in found
+    ]
+    headers = ["attack", *counts, "findings", "seconds"]
+    return tabulate(rows, headers, tablefmt="github", colalign=("left", *["right"] * 5))

@@ -1,0 +1,130 @@
+"""Kills of a trainer and of the whole pipeline: both end with the bits of an undisturbed one."""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from project import commit, copy_repository, environment, run, tiny_project
+from trainer import TRAIN, digest, kill_while_training, resolve
+
+from attack.verdict import RIGHT
+
+PIPELINE = (sys.executable, "-m", "pipeline")
+RESULTS = ("dvc.lock", "metrics", "report", "resolved", "runs")
+
+
+def test_a_trainer_killed_many_times_ends_with_the_same_bits(
+    attack_size, attack_seed, conclude, tmp_path, tmp_path_factory
+):
+    began = time.monotonic()
+    cache = str(tmp_path_factory.mktemp("cache"))
+    fresh, folder = tiny_project(tmp_path / "fresh"), tiny_project(tmp_path / "killed")
+    for project in (fresh, folder):
+        resolve(project)
+    run(*TRAIN, cwd=fresh, NNDL_CACHE=cache)
+    undisturbed, rng = digest(fresh), random.Random(attack_seed)
+    count, num_kills, findings = attack_size("kills of a trainer"), 0, {}
+    while num_kills < count:
+        if kill_while_training(folder, cache, rng):
+            num_kills += 1
+        else:
+            if digest(folder) != undisturbed:
+                findings[f"before kill {num_kills}"] = "other bits"
+            (folder / "runs/tiny/history.csv").unlink()
+            shutil.rmtree(folder / ".nndl/tiny")
+    run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
+    if digest(folder) != undisturbed:
+        findings["at the end"] = "other bits"
+    conclude(figures("kills of a trainer", count, findings, attack_seed, began))
+
+
+@pytest.mark.slow
+def test_a_pipeline_killed_many_times_ends_with_the_same_files(
+    attack_size, attack_seed, conclude, tmp_path, mnist_folder
+):
+    """Killed at any moment of all stages anew, together with what it has started or alone."""
+    began, rng = time.monotonic(), random.Random(attack_seed)
+    folder = copy_repository(tmp_path / "project")
+    params = folder / "params.yaml"
+    text = params.read_text().replace("profile: quick", "profile: smoke")
+    params.write_text(text.replace("documents: all", "documents: [ch1-30-hidden, ch1-svm]"))
+    own = {"NNDL_MNIST_MIRROR": str(mnist_folder), "NNDL_CACHE": str(folder / ".nndl/cache")}
+    run(*PIPELINE, cwd=folder, **own)
+    commit(folder)
+    started = time.monotonic()
+    run(*PIPELINE, "--force", cwd=folder, **own)
+    longest, before = time.monotonic() - started, sums(folder)
+    count, findings = attack_size("kills of the pipeline"), {}
+    for number in range(count):
+        said = kill_pipeline(folder, own, rng.uniform(0, longest), is_alone=rng.random() < 0.5)
+        if "Traceback" in said:
+            findings[str(number)] = said
+    done = run(*PIPELINE, cwd=folder, check=False, **own)
+    if done.returncode or "Traceback" in done.stderr:
+        findings["at the end"] = done.stderr
+    if different := {name for name, content in before.items() ^ sums(folder).items()}:
+        findings["files"] = f"other ones: {sorted(different)}"
+    conclude(figures("kills of the pipeline", count, findings, attack_seed, began))
+
+
+def kill_pipeline(folder: Path, own: Mapping[str, str], delay: float, *, is_alone: bool) -> str:
+    """Begin everything anew and kill it some time later; what it has said until then."""
+    process = subprocess.Popen(
+        [*PIPELINE, "--force"],
+        cwd=folder,
+        env=environment(**own),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(delay)
+    with suppress(ProcessLookupError):
+        (os.kill if is_alone else os.killpg)(process.pid, signal.SIGKILL)
+    process.wait()
+    for _ in range(2000):  # What it has started ends with it.
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.01)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+        return "Traceback: its children went on for twenty seconds"
+    return process.communicate()[1]
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """A hash of each file of results."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files(folder)
+    }
+
+
+def files(folder: Path) -> Iterator[Path]:
+    for name in RESULTS:
+        path = folder / name
+        yield from (each for each in (path, *path.rglob("*")) if each.is_file())
+
+
+def figures(name: str, count: int, findings: dict[str, str], seed: int, began: float) -> dict:
+    return {
+        "name": name,
+        "inputs": count,
+        "refused": 0,
+        RIGHT: count - len(findings),
+        "findings": findings,
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+    }

@@ -1,0 +1,65 @@
+"""`dvc.lock` cut short: it is set aside, or DVC reads every stage beside what is left of it."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from project import ROOT, run
+
+from attack.verdict import REFUSED, RIGHT, FindingError
+from pipeline.locks import mend
+
+STEP = 512
+LOCK, ASIDE = Path("dvc.lock"), Path(".nndl/dvc.lock.damaged")
+
+
+@pytest.mark.slow
+def test_a_cut_lock_file_is_set_aside_or_read(
+    attack_size, attack_seed, conclude, tmp_path, monkeypatch, capsys
+):
+    began, findings = time.monotonic(), {}
+    monkeypatch.chdir(tmp_path)
+    run("dvc", "init", "--no-scm", "--quiet", cwd=tmp_path)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    content = (ROOT / "dvc.lock").read_bytes()
+    cuts = range(0, len(content), STEP)
+    size = attack_size("cuts of dvc.lock")
+    cuts = cuts[:: max(1, len(cuts) // size)] if size else cuts
+    ends = {REFUSED: 0, RIGHT: 0}
+    for cut in cuts:
+        ASIDE.unlink(missing_ok=True)
+        LOCK.write_bytes(content[:cut])
+        try:
+            mend()
+            is_aside = not LOCK.exists()
+            check(content[:cut], ASIDE if is_aside else LOCK, capsys.readouterr().err)
+        except Exception as error:  # Whatever escapes is what is looked for.
+            findings[str(cut)] = repr(error)
+            continue
+        ends[REFUSED if is_aside else RIGHT] += 1
+    conclude(
+        {
+            "name": "cuts of dvc.lock",
+            "inputs": len(cuts),
+            **ends,
+            "findings": findings,
+            "seed": attack_seed,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+    )
+
+
+def check(content: bytes, kept: Path, said: str) -> None:
+    """Hold what is left to be kept as it is, and DVC to read all stages."""
+    from dvc.repo import Repo
+
+    if kept.read_bytes() != content:
+        raise FindingError("what is left of the file is lost")
+    if (kept == ASIDE) != said.startswith("dvc.lock: was left unfinished"):
+        raise FindingError(f"says {said!r}")
+    with Repo() as repo:
+        names = [stage.addressing for stage in repo.index.stages]
+        files = [str(file) for stage in repo.index.stages for file in (*stage.deps, *stage.outs)]
+    if len(names) < 60 or len(files) < 300:
+        raise FindingError(f"DVC reads {len(names)} stages of {len(files)} files")

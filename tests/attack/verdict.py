@@ -1,0 +1,84 @@
+"""How one input of an attack ends: refused with a sentence, taken and right, or a finding.
+
+An input is made from a generator of its own, so that the number of a finding, with the seed of the
+attack, makes it again.
+"""
+
+import random
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from nndl_jax.faults import MAX_SHOWN
+
+Result = TypeVar("Result")
+REFUSED, RIGHT = "refused", "right"
+
+TryOne = Callable[[random.Random], str]
+"""Makes an input and tries it; gives one of the two, and raises anything else."""
+
+_MAX_LINE = 1500
+_MAX_SECONDS = 20.0
+"""Of the processor, for one input: nobody waits for more."""
+
+
+class FindingError(AssertionError):
+    """Something that is neither refused nor right."""
+
+
+def attempt(
+    action: Callable[[], Result], *errors: type[Exception], where: object
+) -> tuple[Result | None, Exception | None]:
+    """What comes of something, or the error that refuses it, once that is held to be a sentence.
+
+    Args:
+        action: what may be refused.
+        errors: with which it may be.
+        where: a sentence starts with this.
+    """
+    try:
+        return action(), None
+    except errors as error:
+        check_sentence(str(error), where)
+        return None, error
+
+
+def check_sentence(said: str, where: object) -> None:
+    """Hold a message to be a few lines that a terminal can show, each of which says where."""
+    lines = said.split("\n")
+    if not 1 <= len(lines) <= MAX_SHOWN + 1:
+        raise FindingError(f"{len(lines)} lines are said")
+    if len(lines) > MAX_SHOWN and lines[-1].startswith("and ") and lines[-1].endswith(" more"):
+        lines.pop()
+    for line in lines:
+        if not line.startswith(str(where)):
+            raise FindingError(f"does not start with {where}: {line!r}")
+        if not line.isprintable() or len(line) > _MAX_LINE or "Traceback" in line:
+            raise FindingError(f"is no sentence: {line[:_MAX_LINE]!r}")
+
+
+def try_all(try_one: TryOne, *, name: str, seed: int, count: int) -> dict[str, Any]:
+    """Try as many inputs; gives how many ended how, and the findings by the input's number."""
+    began = time.monotonic()
+    ends = {REFUSED: 0, RIGHT: 0}
+    findings: dict[str, str] = {}
+    for number in range(count):
+        used = time.process_time()
+        try:
+            end = try_one(random.Random(f"{seed} {name} {number}"))
+        except Exception:  # Whatever escapes is what is looked for.
+            findings[str(number)] = traceback.format_exc(limit=-3)
+            continue
+        ends[end] += 1
+        if (used := time.process_time() - used) > _MAX_SECONDS:
+            findings[str(number)] = f"took {used:.0f} s"
+    seconds = round(time.monotonic() - began, 1)
+    return {
+        "name": name,
+        "inputs": count,
+        **ends,
+        "findings": findings,
+        "seed": seed,
+        "seconds": seconds,
+    }
