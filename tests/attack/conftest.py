@@ -1,12 +1,14 @@
 """How large attacks are, and the table of what they found."""
 
+import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 from tabulate import tabulate
 
-from attack.verdict import TryOne, try_all
+from attack.verdict import Outcome, TryOne
 
 COUNTS = {  # Inputs in `make test`, or `make test-all` for what is slow, and in `make attack`.
     "documents": (100, 20_000),
@@ -40,13 +42,13 @@ def attack_seed(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture
-def conclude(record_property) -> Callable[[dict[str, Any]], None]:
+def conclude(record_property) -> Callable[[Outcome], None]:
     """A function that keeps the figures of an attack and fails if there are findings."""
 
-    def keep(figures: dict[str, Any]) -> None:
-        record_property("attack", figures)
-        shown = [f"{number}: {what}" for number, what in figures["findings"].items()][:20]
-        assert not shown, f"{len(figures['findings'])} findings:\n" + "\n".join(shown)
+    def keep(outcome: Outcome) -> None:
+        record_property("attack", outcome.figures())
+        shown = [f"{number}: {what}" for number, what in outcome.findings.items()][:20]
+        assert not shown, f"{len(outcome.findings)} findings:\n" + "\n".join(shown)
 
     return keep
 
@@ -56,8 +58,11 @@ def attack(attack_size, attack_seed, conclude) -> Callable[[str, TryOne], None]:
     """A function that carries an attack out."""
 
     def carry_out(name: str, try_one: TryOne) -> None:
-        count = attack_size(name)
-        conclude(try_all(try_one, name=name, seed=attack_seed, count=count))
+        outcome = Outcome(name, attack_seed)
+        for number in range(attack_size(name)):
+            rng = random.Random(f"{attack_seed} {name} {number}")
+            outcome.note(number, partial(try_one, rng))
+        conclude(outcome)
 
     return carry_out
 

@@ -8,6 +8,7 @@ from typing import assert_never
 
 import jax
 import numpy as np
+import pytest
 from flax import nnx
 
 from attack.mutants import IDS, content_of, dump, mutate_values
@@ -44,6 +45,7 @@ SETTINGS = Settings(
 )
 
 
+@pytest.mark.slow
 def test_changed_documents_that_are_taken_run_for_an_epoch(attack, small_dataset, tmp_path):
     def try_one(rng):
         spec = accepted(rng)

@@ -16,7 +16,7 @@ import pytest
 from project import commit, copy_repository, environment, run, tiny_project
 from trainer import TRAIN, digest, kill_while_training, resolve
 
-from attack.verdict import RIGHT
+from attack.verdict import RIGHT, FindingError, Outcome
 
 PIPELINE = (sys.executable, "-m", "pipeline")
 RESULTS = ("dvc.lock", "metrics", "report", "resolved", "runs")
@@ -25,26 +25,30 @@ RESULTS = ("dvc.lock", "metrics", "report", "resolved", "runs")
 def test_a_trainer_killed_many_times_ends_with_the_same_bits(
     attack_size, attack_seed, conclude, tmp_path, tmp_path_factory
 ):
-    began = time.monotonic()
+    outcome = Outcome("kills of a trainer", attack_seed)
     cache = str(tmp_path_factory.mktemp("cache"))
     fresh, folder = tiny_project(tmp_path / "fresh"), tiny_project(tmp_path / "killed")
     for project in (fresh, folder):
         resolve(project)
     run(*TRAIN, cwd=fresh, NNDL_CACHE=cache)
     undisturbed, rng = digest(fresh), random.Random(attack_seed)
-    count, num_kills, findings = attack_size("kills of a trainer"), 0, {}
-    while num_kills < count:
-        if kill_while_training(folder, cache, rng):
-            num_kills += 1
-        else:
-            if digest(folder) != undisturbed:
-                findings[f"before kill {num_kills}"] = "other bits"
+
+    def kill_once() -> str:
+        while not kill_while_training(folder, cache, rng):
+            compare()
             (folder / "runs/tiny/history.csv").unlink()
             shutil.rmtree(folder / ".nndl/tiny")
+        return RIGHT
+
+    def compare() -> None:
+        if digest(folder) != undisturbed:
+            raise FindingError("ends with other bits")
+
+    for number in range(attack_size("kills of a trainer")):
+        outcome.note(number, kill_once)
     run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
-    if digest(folder) != undisturbed:
-        findings["at the end"] = "other bits"
-    conclude(figures("kills of a trainer", count, findings, attack_seed, began))
+    compare()
+    conclude(outcome)
 
 
 @pytest.mark.slow
@@ -52,7 +56,7 @@ def test_a_pipeline_killed_many_times_ends_with_the_same_files(
     attack_size, attack_seed, conclude, tmp_path, mnist_folder
 ):
     """Killed at any moment of all stages anew, together with what it has started or alone."""
-    began, rng = time.monotonic(), random.Random(attack_seed)
+    outcome, rng = Outcome("kills of the pipeline", attack_seed), random.Random(attack_seed)
     folder = copy_repository(tmp_path / "project")
     params = folder / "params.yaml"
     text = params.read_text().replace("profile: quick", "profile: smoke")
@@ -63,17 +67,18 @@ def test_a_pipeline_killed_many_times_ends_with_the_same_files(
     started = time.monotonic()
     run(*PIPELINE, "--force", cwd=folder, **own)
     longest, before = time.monotonic() - started, sums(folder)
-    count, findings = attack_size("kills of the pipeline"), {}
-    for number in range(count):
-        said = kill_pipeline(folder, own, rng.uniform(0, longest), is_alone=rng.random() < 0.5)
-        if "Traceback" in said:
-            findings[str(number)] = said
-    done = run(*PIPELINE, cwd=folder, check=False, **own)
-    if done.returncode or "Traceback" in done.stderr:
-        findings["at the end"] = done.stderr
-    if different := {name for name, content in before.items() ^ sums(folder).items()}:
-        findings["files"] = f"other ones: {sorted(different)}"
-    conclude(figures("kills of the pipeline", count, findings, attack_seed, began))
+
+    def kill_once() -> str:
+        delay, is_alone = rng.uniform(0, longest), rng.random() < 0.5
+        if "Traceback" in (said := kill_pipeline(folder, own, delay, is_alone=is_alone)):
+            raise FindingError(said)
+        return RIGHT
+
+    for number in range(attack_size("kills of the pipeline")):
+        outcome.note(number, kill_once)
+    assert "Traceback" not in run(*PIPELINE, cwd=folder, **own).stderr
+    assert {name for name, _ in before.items() ^ sums(folder).items()} == set()
+    conclude(outcome)
 
 
 def kill_pipeline(folder: Path, own: Mapping[str, str], delay: float, *, is_alone: bool) -> str:
@@ -100,7 +105,7 @@ def kill_pipeline(folder: Path, own: Mapping[str, str], delay: float, *, is_alon
         time.sleep(0.01)
     else:
         os.killpg(process.pid, signal.SIGKILL)
-        return "Traceback: its children went on for twenty seconds"
+        raise FindingError("its children went on for twenty seconds")
     return process.communicate()[1]
 
 
@@ -116,15 +121,3 @@ def files(folder: Path) -> Iterator[Path]:
     for name in RESULTS:
         path = folder / name
         yield from (each for each in (path, *path.rglob("*")) if each.is_file())
-
-
-def figures(name: str, count: int, findings: dict[str, str], seed: int, began: float) -> dict:
-    return {
-        "name": name,
-        "inputs": count,
-        "refused": 0,
-        RIGHT: count - len(findings),
-        "findings": findings,
-        "seed": seed,
-        "seconds": round(time.monotonic() - began, 1),
-    }

@@ -1,13 +1,13 @@
 """`dvc.lock` cut short: it is set aside, or DVC reads every stage beside what is left of it."""
 
 import shutil
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from project import ROOT, run
 
-from attack.verdict import REFUSED, RIGHT, FindingError
+from attack.verdict import REFUSED, RIGHT, FindingError, Outcome
 from pipeline.locks import mend
 
 STEP = 512
@@ -18,7 +18,6 @@ LOCK, ASIDE = Path("dvc.lock"), Path(".nndl/dvc.lock.damaged")
 def test_a_cut_lock_file_is_set_aside_or_read(
     attack_size, attack_seed, conclude, tmp_path, monkeypatch, capsys
 ):
-    began, findings = time.monotonic(), {}
     monkeypatch.chdir(tmp_path)
     run("dvc", "init", "--no-scm", "--quiet", cwd=tmp_path)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
@@ -26,28 +25,19 @@ def test_a_cut_lock_file_is_set_aside_or_read(
     cuts = range(0, len(content), STEP)
     size = attack_size("cuts of dvc.lock")
     cuts = cuts[:: max(1, len(cuts) // size)] if size else cuts
-    ends = {REFUSED: 0, RIGHT: 0}
-    for cut in cuts:
+    outcome = Outcome("cuts of dvc.lock", attack_seed)
+
+    def try_cut(content: bytes) -> str:
         ASIDE.unlink(missing_ok=True)
-        LOCK.write_bytes(content[:cut])
-        try:
-            mend()
-            is_aside = not LOCK.exists()
-            check(content[:cut], ASIDE if is_aside else LOCK, capsys.readouterr().err)
-        except Exception as error:  # Whatever escapes is what is looked for.
-            findings[str(cut)] = repr(error)
-            continue
-        ends[REFUSED if is_aside else RIGHT] += 1
-    conclude(
-        {
-            "name": "cuts of dvc.lock",
-            "inputs": len(cuts),
-            **ends,
-            "findings": findings,
-            "seed": attack_seed,
-            "seconds": round(time.monotonic() - began, 1),
-        }
-    )
+        LOCK.write_bytes(content)
+        mend()
+        is_aside = not LOCK.exists()
+        check(content, ASIDE if is_aside else LOCK, capsys.readouterr().err)
+        return REFUSED if is_aside else RIGHT
+
+    for cut in cuts:
+        outcome.note(cut, partial(try_cut, content[:cut]))
+    conclude(outcome)
 
 
 def check(content: bytes, kept: Path, said: str) -> None:

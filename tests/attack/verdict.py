@@ -58,27 +58,34 @@ def check_sentence(said: str, where: object) -> None:
             raise FindingError(f"is no sentence: {line[:_MAX_LINE]!r}")
 
 
-def try_all(try_one: TryOne, *, name: str, seed: int, count: int) -> dict[str, Any]:
-    """Try as many inputs; gives how many ended how, and the findings by the input's number."""
-    began = time.monotonic()
-    ends = {REFUSED: 0, RIGHT: 0}
-    findings: dict[str, str] = {}
-    for number in range(count):
+class Outcome:
+    """What has come of an attack so far."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self.ends = {REFUSED: 0, RIGHT: 0}
+        self.findings: dict[str, str] = {}
+        """By the number or the name of an input."""
+        self._name, self._seed, self._began = name, seed, time.monotonic()
+
+    def note(self, number: object, try_it: Callable[[], str]) -> None:
+        """Try an input, and count how it ends."""
         used = time.process_time()
         try:
-            end = try_one(random.Random(f"{seed} {name} {number}"))
+            end = try_it()
+            if (used := time.process_time() - used) > _MAX_SECONDS:
+                raise FindingError(f"took {used:.0f} s")
         except Exception:  # Whatever escapes is what is looked for.
-            findings[str(number)] = traceback.format_exc(limit=-3)
-            continue
-        ends[end] += 1
-        if (used := time.process_time() - used) > _MAX_SECONDS:
-            findings[str(number)] = f"took {used:.0f} s"
-    seconds = round(time.monotonic() - began, 1)
-    return {
-        "name": name,
-        "inputs": count,
-        **ends,
-        "findings": findings,
-        "seed": seed,
-        "seconds": seconds,
-    }
+            self.findings[str(number)] = traceback.format_exc(limit=-3)
+        else:
+            self.ends[end] += 1
+
+    def figures(self) -> dict[str, Any]:
+        """All of it, to be kept."""
+        return {
+            "name": self._name,
+            "inputs": sum(self.ends.values()) + len(self.findings),
+            **self.ends,
+            "findings": self.findings,
+            "seed": self._seed,
+            "seconds": round(time.monotonic() - self._began, 1),
+        }
