@@ -69,9 +69,12 @@ def test_a_pipeline_killed_many_times_ends_with_the_same_files(
     longest, before = time.monotonic() - started, sums(folder)
 
     def kill_once() -> str:
-        delay, is_alone = rng.uniform(0, longest), rng.random() < 0.5
-        if "Traceback" in (said := kill_pipeline(folder, own, delay, is_alone=is_alone)):
-            raise FindingError(said)
+        status, said = 0, ""
+        while status == 0:  # It was done before.
+            delay, is_alone = rng.uniform(0, longest), rng.random() < 0.5
+            status, said = kill_pipeline(folder, own, delay, is_alone=is_alone)
+        if status != -signal.SIGKILL or "Traceback" in said:
+            raise FindingError(f"status {status}: {said}")
         return RIGHT
 
     for number in range(attack_size("kills of the pipeline")):
@@ -81,8 +84,10 @@ def test_a_pipeline_killed_many_times_ends_with_the_same_files(
     conclude(outcome)
 
 
-def kill_pipeline(folder: Path, own: Mapping[str, str], delay: float, *, is_alone: bool) -> str:
-    """Begin everything anew and kill it some time later; what it has said until then."""
+def kill_pipeline(
+    folder: Path, own: Mapping[str, str], delay: float, *, is_alone: bool
+) -> tuple[int, str]:
+    """Begin everything anew and kill it some time later; its status and what it has said."""
     process = subprocess.Popen(
         [*PIPELINE, "--force"],
         cwd=folder,
@@ -106,7 +111,7 @@ def kill_pipeline(folder: Path, own: Mapping[str, str], delay: float, *, is_alon
     else:
         os.killpg(process.pid, signal.SIGKILL)
         raise FindingError("its children went on for twenty seconds")
-    return process.communicate()[1]
+    return process.returncode, process.communicate()[1]
 
 
 def sums(folder: Path) -> dict[str, str]:

@@ -121,7 +121,7 @@ def check(name: str, experiment: Resolved, overrides: dict[str, Any]) -> None:
             continue
         for step in at:
             found = found[step]
-        if is_number(value):
-            value = type(found)(value)  # Whole numbers beyond 2^53 are rounded to floats.
+        if is_number(value) and isinstance(found, float):
+            value = float(value)  # Whole numbers beyond 2^53 are rounded to floats.
         if value != found and not isinstance(value, dict | list):
             raise FindingError(f"{name}: {path} is {found!r} and not {value!r}")
