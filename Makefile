@@ -31,7 +31,7 @@ test: lint
 test-all: lint # with the tests that take longer than a minute
 	@pytest -n auto --dist loadfile --no-loadscope-reorder -m ""
 
-attack: lint # thousands of damaged inputs and kills, NUMBER_OF minutes on two cores; others with SEED=1
+attack: lint # thousands of damaged inputs and kills, about an hour on two cores; SEED=1 for others
 	@pytest tests/attack -n auto --dist loadfile --no-loadscope-reorder -m "" -q --attack-all --attack-seed $(SEED)
 
 # An x86 processor takes JAX for one with fewer instructions, whose sums round in other places.

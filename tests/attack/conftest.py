@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tabulate import tabulate
 
-from attack.verdict import Outcome, TryOne
+from attack.verdict import MAX_SECONDS, Outcome, TryOne
 
 COUNTS = {  # Inputs in `make test`, or `make test-all` for what is slow, and in `make attack`.
     "documents": (100, 20_000),
@@ -54,14 +54,14 @@ def conclude(record_property) -> Callable[[Outcome], None]:
 
 
 @pytest.fixture
-def attack(attack_size, attack_seed, conclude) -> Callable[[str, TryOne], None]:
+def attack(attack_size, attack_seed, conclude) -> Callable[..., None]:
     """A function that carries an attack out."""
 
-    def carry_out(name: str, try_one: TryOne) -> None:
+    def carry_out(name: str, try_one: TryOne, *, max_seconds: float = MAX_SECONDS) -> None:
         outcome = Outcome(name, attack_seed)
         for number in range(attack_size(name)):
             rng = random.Random(f"{attack_seed} {name} {number}")
-            outcome.note(number, partial(try_one, rng))
+            outcome.note(number, partial(try_one, rng), max_seconds=max_seconds)
         conclude(outcome)
 
     return carry_out

@@ -19,8 +19,8 @@ TryOne = Callable[[random.Random], str]
 """Makes an input and tries it; gives one of the two, and raises anything else."""
 
 _MAX_LINE = 1500
-_MAX_SECONDS = 20.0
-"""Of the processor, for one input: nobody waits for more."""
+MAX_SECONDS = 20.0
+"""Of the processor, for one input that is read: nobody waits for more."""
 
 
 class FindingError(AssertionError):
@@ -67,12 +67,14 @@ class Outcome:
         """By the number or the name of an input."""
         self._name, self._seed, self._began = name, seed, time.monotonic()
 
-    def note(self, number: object, try_it: Callable[[], str]) -> None:
+    def note(
+        self, number: object, try_it: Callable[[], str], *, max_seconds: float = MAX_SECONDS
+    ) -> None:
         """Try an input, and count how it ends."""
         used = time.process_time()
         try:
             end = try_it()
-            if (used := time.process_time() - used) > _MAX_SECONDS:
+            if (used := time.process_time() - used) > max_seconds:
                 raise FindingError(f"took {used:.0f} s")
         except Exception:  # Whatever escapes is what is looked for.
             self.findings[str(number)] = traceback.format_exc(limit=-3)
