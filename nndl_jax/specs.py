@@ -94,7 +94,9 @@ def override(spec: Document, values: Mapping[str, object]) -> Document:
             said = "cannot be overridden; write a document of your own"
             raise SpecError.at(spec.id, None, leaf.path, said)
     changed = _set_fields(spec, leaves, keep=("vary",))
-    axes = {parse_field_path(field): at for at, axis in enumerate(changed.vary) for field in axis}
+    # As in a document, axes that are set may vary a field which is given, too: it may have to be.
+    kept = () if any(leaf.at[0] == "vary" for leaf in leaves) else changed.vary
+    axes = {parse_field_path(field): at for at, axis in enumerate(kept) for field in axis}
     for leaf in leaves:
         if leaf.at in axes:
             said = f"is varied by vary[{axes[leaf.at]}]; set vary as well, [] for this value alone"

@@ -306,7 +306,7 @@ class _Recorder(NamedTuple):
                 seconds=seconds,
             )
         forget(name)
-        said = f"{name}: recorded" + (f" in {seconds:,.0f} s" if seconds else "")
+        said = f"{name}: recorded" + ("" if seconds is None else f" in {seconds:,.0f} s")
         if added.other:
             said += f"; {len(added.other)} runs that are there with other numbers stay"
         return said

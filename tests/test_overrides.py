@@ -28,10 +28,11 @@ def test_a_varied_field_is_overridden_together_with_its_axis_or_not_at_all(writt
     assert [point.spec.optimizer.momentum for point in variants(alone)] == [0.99]
 
 
-def test_a_field_that_an_override_varies_cannot_be_overridden_beside_that():
-    values = {"vary": [{"model.layers[0].units": [5, 6]}], "model.layers.0.units": 7}
-    said = "is varied by vary[0]; set vary as well, [] for this value alone"
-    assert _refusal("ch1-30-hidden", values) == f"ch1-30-hidden: model.layers.0.units: {said}"
+def test_a_field_may_be_given_beside_the_axis_of_it_that_is_set_as_in_a_document():
+    schedule = {"rule": "no-improvement", "patience": 3}
+    axis = {"optimizer.schedule.patience": [1, 2]}
+    spec = load_spec("ch3-early-stopping", {"vary": [axis], "optimizer.schedule": schedule})
+    assert [point.spec.optimizer.schedule.patience for point in variants(spec)] == [1, 2]
 
 
 def test_a_mapping_changes_what_it_names_and_leaves_the_rest():
