@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Profile = Literal["book", "smoke"]
 
-AGREEMENT_SECONDS, TIMES_SECONDS, VARIANTS_SECONDS, CLOSING_SECONDS = 40, 110, 120, 10
+AGREEMENT_SECONDS, TIMES_SECONDS, VARIANTS_SECONDS, CLOSING_SECONDS = 60, 110, 120, 10
 """Longest that the first parts may take, and what is kept for packing at the end."""
 PLAN: Sequence[tuple[Sequence[str], int]] = (
     (("ch6-dropout", "ch6-ensemble"), 5),
