@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nndl_jax.files import replace_file
 from pipeline.jax_setup import set_up_jax
 from pipeline.paths import DATASET, PARAMS, RECORDED, SPEC, STATE
 
@@ -134,9 +135,7 @@ class _Report:
 
     def keep(self, name: str, found: Sequence[Mapping[str, object]]) -> None:
         """Write what was found so far, in place of what was there, in one step."""
-        part = self.out / f".{name}.part"
-        part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        part.replace(self.out / name)
+        replace_file(self.out / name, (json.dumps(found, indent=1) + "\n").encode())
 
 
 def _find_devices(*, is_rehearsal: bool) -> "tuple[Mesh, Mesh]":

@@ -1,12 +1,5 @@
-"""Time of a training step of four networks by the number of runs side by side, on an accelerator.
+"""Time of a training step of four networks, by the runs side by side, on an accelerator."""
 
-    python -m benchmarks.step_times 784-30-10 --runs 32
-
-prints one of the numbers, as JSON, for whoever starts it with other flags of XLA.
-"""
-
-import argparse
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -177,20 +170,3 @@ def time_cases(
     while prepared:
         # The state of a case is given back before the next is timed.
         yield cases[len(cases) - len(prepared)], prepared.pop(0).time()
-
-
-def main() -> None:
-    """Time one case."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.step_times")
-    parser.add_argument("network", choices=list(NETWORKS))
-    parser.add_argument("--runs", type=int, default=32, help="side by side (default: 32)")
-    parser.add_argument("--share", type=float, default=1.0, help="of an epoch's images")
-    arguments = parser.parse_args()
-    case = Case(arguments.network, arguments.runs)
-    mesh = Mesh(np.asarray(jax.devices()[:1]), ("runs",))
-    timing = prepare(case, mesh, share=arguments.share).time()
-    print(json.dumps(timing._asdict()))
-
-
-if __name__ == "__main__":
-    main()
