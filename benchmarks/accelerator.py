@@ -13,11 +13,12 @@ import math
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +49,8 @@ CHEAP_RUNS = 32
 _STATE = ".snapshot.safetensors"
 _MAX_BYTES = 16 * 2**20
 """Of a file that is brought home."""
+FLAGGED = (("ch6-dropout", 5, 1_000), ("ch6-relu", 5, 5_000), ("ch1-30-hidden", 32, 50_000))
+"""Documents that XLA's flags are timed with, their runs and images."""
 REHEARSED = ("ch1-30-hidden", "ch6-relu", "ch6-elastic", "ch3-early-stopping")
 
 
@@ -65,15 +68,20 @@ def main() -> None:
     report = _Report(out, began)
     device, reference = _find_devices(is_rehearsal=arguments.rehearse)
     report.say(_describe_machine(device))
-    is_good = _agree(report, device, reference, end=min(end, began + AGREEMENT_SECONDS))
-    times = _Times(report, device, is_rehearsal=arguments.rehearse)
-    times.time_steps(min(end, time.monotonic() + TIMES_SECONDS))
-    if arguments.variants:
-        times.time_variants(min(end, time.monotonic() + VARIANTS_SECONDS))
-    with _workplace(arguments) as profile:
-        if arguments.resume is not None:
-            _take_up(report, arguments.resume.absolute())
-        is_good &= _record(report, end, profile, is_rehearsal=arguments.rehearse)
+    is_good = True
+    if 1 in arguments.parts:
+        is_good = _agree(report, device, reference, end=min(end, began + AGREEMENT_SECONDS))
+    if 2 in arguments.parts:
+        times = _Times(report, device, is_rehearsal=arguments.rehearse)
+        times.time_steps(min(end, time.monotonic() + TIMES_SECONDS))
+        if arguments.variants:
+            times.time_variants(min(end, time.monotonic() + VARIANTS_SECONDS))
+    if 3 in arguments.parts:
+        with _workplace(arguments) as profile:
+            if arguments.resume is not None:
+                _take_up(report, arguments.resume.absolute())
+            plan = _plan(arguments, end)
+            is_good &= _record(report, plan, profile)
     report.say(f"done; bring home {out}")
     sys.exit(not is_good)
 
@@ -107,6 +115,21 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--rehearse", action="store_true", help="all of it on CPUs, with made-up images and few"
     )
+    parser.add_argument(
+        "--parts",
+        type=int,
+        nargs="+",
+        choices=(1, 2, 3),
+        default=(1, 2, 3),
+        metavar="N",
+        help="1 compares devices, 2 times steps, 3 records (default: all)",
+    )
+    parser.add_argument(
+        "--documents",
+        nargs="+",
+        metavar="ID[:RUNS]",
+        help="record these, in this order, each with five runs or as many as it says",
+    )
     arguments = parser.parse_args()
     if arguments.minutes is None:
         arguments.minutes = 3.0 if arguments.rehearse else 9.0
@@ -114,7 +137,8 @@ def _parse() -> argparse.Namespace:
         parser.error(f"--minutes: must be above 0 and at most 600, got {arguments.minutes:g}")
     if not (SPEC.is_dir() and PARAMS.is_file()):
         parser.error("there are no documents here; work in the repository's folder")
-    if not arguments.rehearse and arguments.mnist is None and not DATASET.exists():
+    has_data = arguments.rehearse or arguments.mnist is not None or DATASET.exists()
+    if 3 in arguments.parts and not has_data:
         parser.error(f"--mnist: there is no {DATASET}; name the folder with MNIST's four files")
     return arguments
 
@@ -124,6 +148,7 @@ class _Report:
 
     def __init__(self, out: Path, began: float) -> None:
         self.out = out
+        self.has_failed = False
         self._began = began
         self._log = (out / "log.txt").open("a", encoding="utf-8")
 
@@ -132,6 +157,17 @@ class _Report:
         stamped = f"{time.monotonic() - self._began:6.1f} s  {line}"
         print(stamped, flush=True)
         print(stamped, file=self._log, flush=True)
+
+    @contextmanager
+    def guard(self, what: str) -> Iterator[None]:
+        """Tell of what fails, so that the other parts are done all the same."""
+        try:
+            yield
+        except Exception as error:
+            self.has_failed = True
+            lines = str(error).splitlines() or [type(error).__name__]
+            self.say(f"{what}: FAILED, {lines[0]}")
+            traceback.print_exc(file=self._log)
 
     def keep(self, name: str, found: Sequence[Mapping[str, object]]) -> None:
         """Write what was found so far, in place of what was there, in one step."""
@@ -176,10 +212,11 @@ def _agree(report: _Report, device: "Mesh", reference: "Mesh", *, end: float) ->
         if found and time.monotonic() > end:
             report.say(f"{title}: not compared, the time of this part is over")
             continue
-        found.append(agreement.compare(title, device, reference))
-        report.say(str(found[-1]))
-        report.keep("agreement.json", [each._asdict() for each in found])
-    return all(each.is_good for each in found)
+        with report.guard(title):
+            found.append(agreement.compare(title, device, reference))
+            report.say(str(found[-1]))
+            report.keep("agreement.json", [each._asdict() for each in found])
+    return not report.has_failed and all(each.is_good for each in found)
 
 
 class _Times:
@@ -199,7 +236,7 @@ class _Times:
 
     def time_variants(self, end: float) -> None:
         """Time other forms of the step, one kernel for all of it, and XLA under other flags."""
-        from benchmarks import forms, step_times
+        from benchmarks import step_times
         from benchmarks.one_kernel import time_one_kernel
 
         self._report.say("part 2, variants: what may take the place of the library's step")
@@ -216,26 +253,41 @@ class _Times:
                 )
         for case in step_times.variants(is_rehearsal=self._is_rehearsal):
             self._time_wave([case], end)
-        for name in [] if self._is_rehearsal else forms.XLA_FLAG_SETS:
-            self._time(
-                f"flags {name!r}",
-                end,
-                lambda name=name: forms.time_with_flags(
-                    name, "library", "ch1-30-hidden", 32, timeout=60
-                ),
+        if not self._is_rehearsal:
+            self._time_flags(end)
+
+    def _time_flags(self, end: float) -> None:
+        """Time XLA's flags, each in a process of its own: most of their time goes into compiling.
+
+        So they share the device, and the fastest of many epochs is one that had it alone.
+        """
+        from benchmarks import forms
+
+        def time_one(case: tuple[str, str, int, int]) -> float:
+            flags, document, num_runs, num_train = case
+            left = end - time.monotonic()
+            if left < 1:
+                raise TimeoutError("the time of this part is over")
+            return forms.time_with_flags(
+                flags, "library", document, num_runs, num_train=num_train, timeout=left
             )
+
+        cases = [(name, *each) for each in FLAGGED for name in forms.XLA_FLAG_SETS]
+        with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2)) as pool:
+            waiting = {pool.submit(time_one, case): case for case in cases}
+            for done in as_completed(waiting):
+                flags, document, num_runs, _ = waiting[done]
+                with self._report.guard(f"{document}, flags {flags!r}"):
+                    case = {"network": document, "num_runs": num_runs, "form": f"flags {flags!r}"}
+                    self._keep(case, done.result())
 
     def _time(self, name: str, end: float, time_fn: Callable[[], float]) -> None:
         """Time one thing of 784-30-10 and 32 runs that may fail."""
         if time.monotonic() > end:
             self._report.say(f"{name}: not timed, the time of this part is over")
             return
-        try:
+        with self._report.guard(name):  # Not every machine knows every variant.
             seconds = time_fn()
-        # What JAX, Pallas or a child process makes of a variant that this machine does not know.
-        except (RuntimeError, ValueError, NotImplementedError, subprocess.TimeoutExpired) as error:
-            self._report.say(f"{name}: FAILED, {str(error).splitlines()[0]}")
-        else:
             self._keep({"network": "784-30-10", "num_runs": 32, "form": name}, seconds)
 
     def _keep(self, case: Mapping[str, object], seconds: float) -> None:
@@ -255,12 +307,13 @@ class _Times:
         # A core compiles one program, and holds the state of its runs.
         num_threads = min(8, os.cpu_count() or 1)
         share = 0.002 if self._is_rehearsal else 1.0
-        for case, timing in step_times.time_cases(
-            wave, self._device, share=share, num_threads=num_threads
-        ):
-            self._report.say(timing.describe(case))
-            self._found.append({**case._asdict(), **timing._asdict()})
-            self._report.keep("times.json", self._found)
+        with self._report.guard("; ".join(map(str, wave))):
+            for case, timing in step_times.time_cases(
+                wave, self._device, share=share, num_threads=num_threads
+            ):
+                self._report.say(timing.describe(case))
+                self._found.append({**case._asdict(), **timing._asdict()})
+                self._report.keep("times.json", self._found)
 
 
 @contextmanager
@@ -291,15 +344,24 @@ def _workplace(arguments: argparse.Namespace) -> Iterator[Profile]:
             os.chdir(home)
 
 
-def _record(report: _Report, end: float, profile: Profile, *, is_rehearsal: bool) -> bool:
+def _plan(arguments: argparse.Namespace, end: float) -> Sequence[tuple[Sequence[str], int, float]]:
+    """What is recorded, in this order: documents, the runs of each, and when they must end."""
+    if arguments.documents is not None:
+        wanted = (each.partition(":") for each in arguments.documents)
+        return [([name], int(runs or 5), end) for name, _, runs in wanted]
+    if arguments.rehearse:  # The first whatever the time: a slow machine does some of each part.
+        return [(REHEARSED[:1], 2, math.inf), (REHEARSED[1:], 2, end)]
+    return [(names, runs, end) for names, runs in [*PLAN, (_cheap(), CHEAP_RUNS)]]
+
+
+def _record(
+    report: _Report, plan: Sequence[tuple[Sequence[str], int, float]], profile: Profile
+) -> bool:
     """Part 3: documents recorded one after another, until the time is over."""
     from pipeline.archive import pack
     from pipeline.record import record
 
     report.say(f"part 3: documents with the profile {profile!r}")
-    plan = [(names, runs, end) for names, runs in [*PLAN, (_cheap(), CHEAP_RUNS)]]
-    if is_rehearsal:  # The first whatever the time, so that a slow machine does some of each part.
-        plan = [(REHEARSED[:1], 2, math.inf), (REHEARSED[1:], 2, end)]
     is_good = True
     for names, runs, deadline in plan:
         for outcome in record(names, runs=runs, deadline=deadline, profile=profile):

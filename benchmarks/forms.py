@@ -151,7 +151,7 @@ XLA_FLAG_SETS: Mapping[str, Flags] = {
 
 
 def time_form(form: str, document: str, num_runs: int, *, num_train: int = 50_000) -> float:
-    """Seconds of a step of all runs together: the fastest of three epochs, after one to compile.
+    """Seconds of a step of all runs together: the fastest of ten epochs, after one to compile.
 
     Args:
         form: a name in `FORMS`.
@@ -162,7 +162,7 @@ def time_form(form: str, document: str, num_runs: int, *, num_train: int = 50_00
     with FORMS[form]():
         spec = load_network(document, {})
         work = engine_work(spec, synthetic_dataset(num_train), num_runs=num_runs)
-        return min([seconds_per_step(work) for _ in range(4)][1:])
+        return min([seconds_per_step(work) for _ in range(11)][1:])
 
 
 def time_with_flags(

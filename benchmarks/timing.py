@@ -19,6 +19,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from nndl_jax import load_spec
+from nndl_jax.augmentation import num_examples
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.engine import Engine
 from nndl_jax.schema import Network
@@ -108,7 +109,8 @@ def engine_work(spec: Network, dataset: Dataset, *, num_runs: int = 1) -> Work:
         nonlocal state
         state, _ = jax.block_until_ready(engine.run(state, next(numbers)))
 
-    return Work(train_epoch, len(dataset.train.labels) / BATCH_SIZE)
+    count = num_examples(spec.data.augmentation, len(dataset.train.labels))
+    return Work(train_epoch, count / BATCH_SIZE)
 
 
 def product_works(spec: Network, *, size: int = 1024) -> list[Work]:
