@@ -304,8 +304,8 @@ class _Times:
             left = "; ".join(map(str, wave))
             self._report.say(f"not timed, the time of this part is over: {left}")
             return
-        # A core compiles one program, and holds the state of its runs.
-        num_threads = min(8, os.cpu_count() or 1)
+        # An accelerator compiles one program at a time: what XLA times for it has the device alone.
+        num_threads = min(8, os.cpu_count() or 1) if self._is_rehearsal else 1
         share = 0.002 if self._is_rehearsal else 1.0
         with self._report.guard("; ".join(map(str, wave))):
             for case, timing in step_times.time_cases(

@@ -105,7 +105,7 @@ class Prepared(NamedTuple):
     compile_seconds: float
     num_steps: int
 
-    def time(self, num_rounds: int = 3) -> Timing:
+    def time(self, num_rounds: int = 10) -> Timing:
         """The time of a step, from the fastest of some epochs after one to warm up."""
         state, arguments = self.arguments[0], self.arguments[1:]
         seconds = []
