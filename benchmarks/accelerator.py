@@ -46,6 +46,7 @@ PLAN: Sequence[tuple[Sequence[str], int]] = (
 """What is recorded at the book's settings, most telling first, and with how many runs; then as many
 as `CHEAP_RUNS` of all networks of the other chapters."""
 CHEAP_RUNS = 32
+NO_AUTOTUNING = "--xla_gpu_autotune_level=0"
 _STATE = ".snapshot.safetensors"
 _MAX_BYTES = 16 * 2**20
 """Of a file that is brought home."""
@@ -64,6 +65,8 @@ def main() -> None:
     os.environ.setdefault("NNDL_CACHE", str((STATE / "cache").absolute()))
     # Children time a step under other flags on the same device.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if arguments.no_autotuning:
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {NO_AUTOTUNING}".strip()
     set_up_jax(2)
     report = _Report(out, began)
     device, reference = _find_devices(is_rehearsal=arguments.rehearse)
@@ -111,6 +114,12 @@ def _parse() -> argparse.Namespace:
         "--variants",
         action="store_true",
         help="time other forms of the step and flags of XLA as well, two minutes more",
+    )
+    parser.add_argument(
+        "--no-autotuning",
+        action="store_true",
+        help="let XLA take its first choice of each product's kernel: programs compile in seconds, "
+        "not minutes, and may run more slowly",
     )
     parser.add_argument(
         "--rehearse", action="store_true", help="all of it on CPUs, with made-up images and few"

@@ -34,7 +34,7 @@ from benchmarks.timing import engine_work, load_network, seconds_per_step, synth
 from nndl_jax import layers
 from nndl_jax import step as steps
 from nndl_jax.convolution import Maps
-from nndl_jax.layers import ConvLayer, DenseLayer
+from nndl_jax.layers import DenseLayer
 
 Form = Callable[[], AbstractContextManager[None]]
 
@@ -80,31 +80,10 @@ def xla_convolution() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def apart() -> Iterator[None]:
-    """What comes back to a layer's activations is a result of its own.
-
-    XLA otherwise computes it inside of the sum over all places that is the bias's gradient, which
-    few blocks of threads share.
-    """
-
-    @jax.custom_jvp
-    def keep(values: Array) -> Array:
-        return values
-
-    @keep.defjvp
-    def keep_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-        return primals[0], jax.lax.optimization_barrier(tangents[0])
-
-    original = ConvLayer.__call__
-    with mock.patch.object(ConvLayer, "__call__", lambda *given: keep(original(*given))):
-        yield
-
-
-@contextlib.contextmanager
 def algorithm(name: str) -> Iterator[None]:
     """Products by an algorithm of JAX's list, whatever the document's precision."""
-    original = jax.default_matmul_precision
-    with mock.patch.object(jax, "default_matmul_precision", lambda _: original(name)):
+    chosen = partial(jax.default_matmul_precision, name)
+    with mock.patch.object(jax, "default_matmul_precision", side_effect=lambda _: chosen()):
         yield
 
 
@@ -125,9 +104,7 @@ FORMS: Mapping[str, Form] = {
     "unroll-20": partial(loop, ahead=20, unroll=20),
     "sums": sums,
     "xla-convolution": xla_convolution,
-    "apart": apart,
     "tf32-x3": partial(algorithm, "TF32_TF32_F32_X3"),
-    "apart, tf32-x3": partial(together, apart, partial(algorithm, "TF32_TF32_F32_X3")),
     "ahead-500, unroll-20": partial(loop, ahead=500, unroll=20),
     "sums, unroll-5": partial(together, sums, partial(loop, ahead=20, unroll=5)),
     "sums, unroll-20": partial(together, sums, partial(loop, ahead=20, unroll=20)),

@@ -29,7 +29,7 @@ class Kernel(NamedTuple):
     """What a profile says of one kernel."""
 
     name: str
-    count: int
+    launches: int
     microseconds: float
     """All its runs together."""
 
@@ -94,8 +94,8 @@ def main() -> None:
             sys.exit(str(error))
         print(f"{path.name}: {whole:,.0f} us from first to last, in {busy:,.0f} of them one ran")
         for kernel in kernels[:40]:
-            each = kernel.microseconds / kernel.count
-            print(f"{kernel.microseconds:12,.0f} us {kernel.count:8} x {each:8.2f}  {kernel.name}")
+            each = kernel.microseconds / kernel.launches
+            print(f"{kernel.microseconds:12,.0f} us {kernel.launches:8} x {each:8.2f}  {kernel.name}")
 
 
 if __name__ == "__main__":

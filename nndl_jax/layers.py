@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
 from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.convolution import Maps, convolve, max_pool
+from nndl_jax.convolution import Maps, convolve, gradient_apart, max_pool
 from nndl_jax.schema import Activation, Conv, Dense, Initializer
 
 DropoutMasks = Literal["image", "batch"]
@@ -118,7 +118,8 @@ class ConvLayer(nnx.Module):
         """The activations of every filter."""
         leading = inputs.shape[:-3]
         maps = max_pool(convolve(_flat(inputs), self.weight[...]), self.window)
-        activations = ACTIVATIONS[self.activation](maps + self.bias[...][None, :, None, None])
+        weighted = maps + self.bias[...][None, :, None, None]
+        activations = gradient_apart(ACTIVATIONS[self.activation](weighted))
         return activations.reshape(*leading, *activations.shape[1:])
 
 
