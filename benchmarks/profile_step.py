@@ -95,7 +95,9 @@ def main() -> None:
         print(f"{path.name}: {whole:,.0f} us from first to last, in {busy:,.0f} of them one ran")
         for kernel in kernels[:40]:
             each = kernel.microseconds / kernel.launches
-            print(f"{kernel.microseconds:12,.0f} us {kernel.launches:8} x {each:8.2f}  {kernel.name}")
+            print(
+                f"{kernel.microseconds:12,.0f} us {kernel.launches:8} x {each:8.2f}  {kernel.name}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Stage `code`: a list for each later stage with the files of ours that it runs, and their hashes.
 
-A stage depends on its list in `code/`, so that an edit re-runs the stages that import what was
-edited, and no import can be forgotten. Lists also keep `dvc.lock` short, which DVC reads and writes
-as a whole for every stage.
+A stage depends on its list in `code/`, so that an edit of what a file does re-runs the stages that
+import it, and no import can be forgotten. Those that train depend on what `programs` makes of it.
+Lists also keep `dvc.lock` short, which DVC reads and writes as a whole for every stage.
 """
 
 from pipeline.process import begin, run_stage
@@ -11,20 +11,20 @@ if __name__ == "__main__":
     begin()
 
 import ast
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.paths import CODE
+from pipeline.syntax import hash_syntax
 from pipeline.writing import write_text
 
-STAGES = ("train", "baseline", "calculate", "ensemble", "evaluate", "report")
+STAGES = ("programs", "train", "baseline", "calculate", "ensemble", "evaluate", "report")
 PACKAGES = ("nndl_jax", "pipeline")
 
 _EXEMPT = frozenset(
     {
         # They turn texts into documents: what they let through stands in resolved/.
-        *(Path(f"nndl_jax/{n}.py") for n in ("faults", "located_yaml", "memory", "specs")),
+        *(Path(f"nndl_jax/{n}.py") for n in ("faults", "located_yaml", "memory")),
         Path("nndl_jax/validation.py"),
         # Where files are, and how a process starts and ends, decides no result.
         Path("pipeline/paths.py"),
@@ -38,9 +38,7 @@ _FORMULA = Path("nndl_jax/formula.py")
 def main() -> None:
     """Write `code/<stage>.txt` for every stage."""
     for stage in STAGES:
-        lines = [
-            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}" for path in list_code(stage)
-        ]
+        lines = [f"{hash_syntax(path)}  {path}" for path in list_code(stage)]
         write_text(CODE / f"{stage}.txt", "\n".join(lines) + "\n")
 
 

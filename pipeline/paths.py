@@ -11,6 +11,8 @@ CODE = Path("code")
 """What each stage runs of our own code, `<stage>.txt`."""
 RESOLVED = Path("resolved")
 """What decides each experiment's results, `<id>.json`."""
+PROGRAMS = Path("programs")
+"""What decides the numbers of each training, `<id>.json`."""
 RAW = Path("data/raw")
 """MNIST's four files, gzipped, or a note that they could not be had."""
 NOT_MNIST = "NOT-MNIST.txt"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,9 +24,16 @@ class Resolved(Record):
     spec: Document
     """The document, without what the book says of it."""
 
+    def sparse(self) -> dict[str, Any]:
+        """The document as plain values, without those that are defaults.
+
+        A new field changes nothing of a document that does not have it.
+        """
+        return self.spec.model_dump(mode="json", exclude_defaults=True)
+
     def digest(self) -> str:
         """A hash of the document, whatever its seeds."""
-        return hashlib.sha256(self.spec.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.sparse(), sort_keys=True).encode()).hexdigest()
 
 
 _RESOLVED = TypeAdapter(Resolved)

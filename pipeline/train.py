@@ -17,9 +17,10 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import ValidationError
 from tqdm import tqdm
 
 import nndl_jax
@@ -30,10 +31,14 @@ from pipeline.jax_setup import check_jax, set_up_jax
 from pipeline.paths import DATASET, RUNS, STATE
 from pipeline.resolved import Resolved, load_resolved
 from pipeline.runs import Row, network_path, write_history
-from pipeline.writing import remove_unfinished, replacing
+from pipeline.training_key import TrainingKey, differences, training_key
+from pipeline.writing import remove_unfinished, replacing, write_text
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
+_MOST_CHANGES = 3
+_TRAINED = STATE / "trained"
+"""Keys of what was trained here last."""
 
 
 class Stopped(Exception):  # noqa: N818 -- nothing is wrong.
@@ -97,7 +102,9 @@ def _train(
 ) -> list[Row]:
     """Measurements of every epoch; snapshots go to a file on the way, networks to a folder."""
     folder, fresh = folders
-    path, seeds, identity = folder / SNAPSHOT, experiment.seeds, _identity(experiment)
+    path, seeds, key = folder / SNAPSHOT, experiment.seeds, training_key(spec.id, experiment)
+    _tell_why(spec.id, key)
+    identity = {**key.parts(), "data set": hashlib.sha256(DATASET.read_bytes()).hexdigest()}
     remove_unfinished(folder)
     like = nndl_jax.abstract_states(spec, seeds)
     snapshot, problems = nndl_jax.load_snapshot(path, identity=identity, like=like)
@@ -157,21 +164,17 @@ def _summary(row: Row) -> str:
     return f"{metric.replace('_', ' ')} {sum(values) / max(1, len(values)):.4f}"
 
 
-def _identity(experiment: Resolved) -> Mapping[str, str]:
-    """All that decides what is trained, beside how JAX works."""
-    return {
-        "document": experiment.digest(),
-        "list of seeds": ", ".join(map(str, experiment.seeds)),
-        "data set": _hash([DATASET]),
-        "version of the code": _hash(sorted(Path(nndl_jax.__file__).parent.rglob("*.py"))),
-    }
-
-
-def _hash(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+def _tell_why(name: str, key: TrainingKey) -> None:
+    """Say what made this training other than the last here, and remember it for the next."""
+    path = _TRAINED / f"{name}.json"
+    try:
+        changes = differences(TrainingKey.model_validate_json(path.read_bytes()), key)
+    except (OSError, ValidationError):
+        changes = []
+    if changes:
+        more = f" and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
+        print(f"{name}: {', '.join(changes[:_MOST_CHANGES])}{more}", file=sys.stderr)
+    write_text(path, key.model_dump_json() + "\n")
 
 
 if __name__ == "__main__":

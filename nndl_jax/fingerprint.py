@@ -1,0 +1,131 @@
+"""What a training computes, as hashes that follow the compiled programs and not their source.
+
+Two trainings of the same document, data and fingerprint give the same numbers. A comment, another
+name or a moved module changes no fingerprint; another order of two additions does.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import partial
+from itertools import chain, starmap
+from typing import SupportsIndex
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from nndl_jax.datasets import Dataset, Split
+from nndl_jax.legacy import epoch_orders, initial_layers
+from nndl_jax.optimizer import hyperparameters
+from nndl_jax.program import trace_training
+from nndl_jax.schema import Document, Network
+from nndl_jax.selection import select
+from nndl_jax.specs import of_kind
+from nndl_jax.state import init_state
+from nndl_jax.stopping import rules
+from nndl_jax.variants import Group, check_seeds, groups
+
+Hashes = dict[str, str]
+
+_SIZES = {"train": 50_000, "validation": 10_000, "test": 10_000}
+"""Images of each split for which programs are written; those that are read are part of the data."""
+_NAMES = (
+    # Python's names of functions and of the fields of tuples.
+    (re.compile(r'jax\.(?:result_info|arg_info) = "[^"]*"(?:, )?'), ""),
+    (re.compile(r" \{\}(?=[,)])"), ""),
+    (re.compile(r"^module @\S+", re.MULTILINE), "module"),
+)
+_SYMBOL = re.compile(r"@[\w.$-]+")
+
+
+def fingerprint(spec: Document, seeds: Iterable[SupportsIndex]) -> dict[str, Hashes]:
+    """Hashes of the programs that train a document, and of what these are called with.
+
+    Programs are written for a CPU, of one run, from shapes alone: whatever devices there are.
+
+    Args:
+        spec: the document of a network; with `vary`, all its variants are meant.
+        seeds: of its runs. No run's numbers depend on the others.
+
+    Returns:
+        `programs`: the lowered text of what trains each group of variants, for each number of
+        epochs between two measurements, and of what draws each variant's first weights.
+        `arguments`: numbers of the optimiser and of the rules, and the author's draws in a replay.
+    """
+    spec = of_kind(spec, Network)
+    members = groups(spec, check_seeds(seeds)[:1])
+    with jax.enable_x64(spec.training.dtype == "float64"):
+        programs = dict(chain.from_iterable(starmap(_programs, enumerate(members))))
+    return {"programs": programs, "arguments": _arguments(members)}
+
+
+def canonical(text: str) -> str:
+    """The text of a lowered program without the names that Python code has in it.
+
+    >>> canonical('module @jit_f { func.func public @main() { call @helper() } }')
+    'module { func.func public @0() { call @1() } }'
+    """
+    for pattern, replacement in _NAMES:
+        text = pattern.sub(replacement, text)
+    numbers: dict[str, str] = {}
+    return _SYMBOL.sub(lambda found: numbers.setdefault(found[0], f"@{len(numbers)}"), text)
+
+
+def _programs(number: int, group: Group) -> Iterable[tuple[str, str]]:
+    training = group.template.training
+    whole, rest = divmod(training.epochs, training.evaluate_every)
+    spans = [training.evaluate_every] * bool(whole) + [rest] * bool(rest)
+    one = Group(group.template, group.runs[:1], group.specs[:1], group.seeds[:1])
+    splits = select(_like_mnist(), group.template)
+    for num_epochs in spans:
+        traced = trace_training(one, splits, num_epochs=num_epochs, side_by_side=False)
+        yield f"group {number}, {num_epochs} epochs", _hash_program(traced)
+    seed = jax.ShapeDtypeStruct((), np.uint32)
+    drawn = dict.fromkeys(each.model for each in group.specs)
+    for variant, model in enumerate(drawn):
+        first = group.template.model_copy(update={"model": model})
+        traced = jax.jit(partial(init_state, first)).trace(seed)
+        yield f"group {number}, first weights {variant}", _hash_program(traced)
+
+
+def _hash_program(traced: jax.stages.Traced) -> str:
+    text = traced.lower(lowering_platforms=("cpu",)).as_text()
+    return hashlib.sha256(canonical(text).encode()).hexdigest()
+
+
+def _arguments(members: Iterable[Group]) -> Hashes:
+    found: Hashes = {}
+    for number, group in enumerate(members):
+        numbers = {"hyperparameters": hyperparameters(group.specs), "rules": rules(group.specs)}
+        for name, values in numbers.items():
+            found[f"group {number}, {name}"] = _hash_arrays(jax.tree.leaves(values))
+        num_images = len(select(_like_mnist(), group.template)["train"].labels)
+        replays = {spec.training.replay: spec for spec in group.specs}
+        for replay, spec in replays.items():
+            if replay is not None:
+                name = f"group {number}, replay from {replay.networks_before}"
+                layers = jax.tree.leaves(initial_layers(spec, replay))
+                order = next(epoch_orders(replay, num_images))
+                found[f"{name}, first weights"] = _hash_arrays(layers)
+                found[f"{name}, first order"] = _hash_arrays([order])
+    return found
+
+
+def _hash_arrays(arrays: Iterable[np.ndarray | Array]) -> str:
+    digest = hashlib.sha256()
+    for each in map(np.asarray, arrays):
+        digest.update(f"{each.dtype.str} {each.shape}".encode())
+        digest.update(np.ascontiguousarray(each).tobytes())
+    return digest.hexdigest()
+
+
+def _like_mnist() -> Dataset:
+    """Images and labels of the shapes of MNIST's, which take no memory."""
+
+    def split(name: str) -> Split:
+        images = np.broadcast_to(np.zeros((), np.uint8), (_SIZES[name], 784))
+        # Digits in turn: some documents train on two of them only.
+        return Split(images, np.arange(_SIZES[name], dtype=np.int32) % 10)
+
+    return Dataset("like MNIST", *map(split, ("train", "validation", "test")))

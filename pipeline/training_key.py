@@ -1,0 +1,175 @@
+"""What decides the numbers of a training, in named parts, so that a difference explains itself.
+
+DVC trains a document again where its key changes, a snapshot is gone on with where it is the same,
+and a recording says of which key it is. The parts are hashes of what is computed, and of the source
+of that alone which no program shows: a comment, another name or a moved file changes none.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nndl_jax.faults import Location, field_path
+from nndl_jax.schema.base import Record
+from nndl_jax.variants import variants
+from pipeline.code import PACKAGES, list_code
+from pipeline.paths import STATE
+from pipeline.resolved import Resolved
+from pipeline.syntax import hash_syntax
+from pipeline.writing import write_text
+
+_PROGRAMMERS = ("jax", "jaxlib", "flax", "optax", "numpy")
+"""Packages that write programs."""
+_KNOWN = STATE / "keys"
+
+SHOWN = frozenset(
+    Path(f"nndl_jax/{name}.py")
+    for name in (
+        # Run while a program is written, which shows what they do.
+        *("activations", "augmentation", "convolution", "epoch", "evaluation", "gradients"),
+        *("layers", "losses", "model", "program", "shuffle", "state", "step"),
+        # Give what programs are called with.
+        *("legacy", "optimizer", "specs", "stopping", "variants"),
+        # Write the key.
+        "fingerprint",
+        # Compute nothing.
+        *("__init__", "environment", "faults", "files"),
+    )
+) | frozenset(
+    Path(f"pipeline/{name}.py")
+    for name in (
+        *("__init__", "code", "kept", "paths", "process", "resolved", "stop", "syntax"),
+        *("training_key", "writing"),
+    )
+)
+"""Files that `train` imports whose part in its results other parts of the key show, beside the
+records of documents."""
+_SCHEMA = Path("nndl_jax/schema")
+
+
+class TrainingKey(Record):
+    """What decides the numbers of a training; not its data."""
+
+    selected: bool
+    """Whether it is trained at all; if not, nothing else is said."""
+    document: dict[str, Any]
+    """Without defaults, and without what the book says of it."""
+    seeds: tuple[int, ...]
+    variants: tuple[str, ...]
+    """Their names, in order."""
+    programs: dict[str, str]
+    """Hashes of the lowered programs."""
+    arguments: dict[str, str]
+    """Hashes of what they are called with."""
+    code: str
+    """Hash of the code around them."""
+
+    def parts(self) -> dict[str, str]:
+        """A hash of each part, by its name in a sentence."""
+        told = self.model_dump(mode="json")
+        return {
+            "document": _hash(told["document"]),
+            "list of seeds": _hash(told["seeds"]),
+            "list of variants": _hash(told["variants"]),
+            "compiled programs": _hash(told["programs"]),
+            "arguments of the programs": _hash(told["arguments"]),
+            "version of the code": self.code,
+        }
+
+
+NOT_SELECTED = TrainingKey(
+    selected=False, document={}, seeds=(), variants=(), programs={}, arguments={}, code=""
+)
+
+
+def known_key(name: str, experiment: Resolved) -> TrainingKey | None:
+    """The key of a document, if it was worked out of the same files before, or is of none."""
+    if not experiment.selected:
+        return NOT_SELECTED
+    try:
+        known = json.loads((_KNOWN / f"{name}.json").read_bytes())
+        if known["made of"] == _made_of(experiment):
+            return TrainingKey.model_validate_json(json.dumps(known["key"]))
+    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        pass
+    return None
+
+
+def training_key(name: str, experiment: Resolved) -> TrainingKey:
+    """The key of a document: a second of work, where it is not known. Imports JAX for that.
+
+    Args:
+        name: the document's id.
+        experiment: a network, as it is trained.
+    """
+    key = known_key(name, experiment)
+    if key is None:
+        from nndl_jax.fingerprint import fingerprint
+
+        spec = experiment.spec
+        key = TrainingKey(
+            selected=True,
+            document=experiment.sparse(),
+            seeds=experiment.seeds,
+            variants=tuple(variant.name for variant in variants(spec)),
+            **fingerprint(spec, experiment.seeds),
+            code=_hash(sorted(map(hash_syntax, host_code()))),
+        )
+        known = {"made of": _made_of(experiment), "key": key.model_dump(mode="json")}
+        write_text(_KNOWN / f"{name}.json", json.dumps(known))
+    return key
+
+
+def host_code() -> list[Path]:
+    """Files that `train` imports whose part in its results shows nowhere else in the key."""
+    listed = list_code("train")
+    return [path for path in listed if path not in SHOWN and _SCHEMA not in path.parents]
+
+
+def differences(before: TrainingKey, after: TrainingKey) -> list[str]:
+    """What changed between two keys of a document, each in a few words."""
+    found = [f"{field} changed" for field in _fields(before.document, after.document, ())]
+    for field, what in (("seeds", "its seeds"), ("variants", "its variants")):
+        if getattr(before, field) != getattr(after, field):
+            found.append(f"{what} changed")
+    if found:
+        return found  # Programs and arguments follow the document.
+    names = {"programs": "its program", "arguments": "its arguments", "code": "the code around it"}
+    return [
+        f"{what} changed"
+        for field, what in names.items()
+        if getattr(before, field) != getattr(after, field)
+    ]
+
+
+def _fields(before: object, after: object, at: Location) -> Iterator[str]:
+    """Paths of the fields that differ."""
+    match before, after:
+        case dict(), dict():
+            pairs = [(key, before.get(key), after.get(key)) for key in {**before, **after}]
+        case list(), list():
+            pairs = [(i, *pair) for i, pair in enumerate(zip_longest(before, after))]
+        case _:
+            if before != after:
+                yield field_path(at)
+            return
+    for step, one, other in pairs:
+        yield from _fields(one, other, (*at, step))
+
+
+def _made_of(experiment: Resolved) -> str:
+    """A hash of all that a key is worked out of: every file, so that none is forgotten."""
+    files = [path for package in PACKAGES for path in sorted(Path(package).rglob("*.py"))]
+    hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    versions = {package: version(package) for package in _PROGRAMMERS}
+    return _hash([experiment.model_dump(mode="json"), hashes, versions])
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
