@@ -42,16 +42,21 @@ def main() -> None:
         write_text(CODE / f"{stage}.txt", "\n".join(lines) + "\n")
 
 
-def list_code(stage: str) -> Sequence[Path]:
-    """Files of ours that a stage imports, when it starts or later, in order of their names."""
-    homes = _homes()
+def list_code(stage: str, root: Path = Path()) -> Sequence[Path]:
+    """Files of ours that a stage imports, when it starts or later, in order of their names.
+
+    Args:
+        stage: its name.
+        root: the folder that our packages are in.
+    """
+    homes = _homes(root)
     found, waiting = set(), [Path(f"pipeline/{stage}.py")]
     while waiting:
         path = waiting.pop()
         if path in found or path in _EXEMPT:
             continue
         found.add(path)
-        imported = [file for name in _imports(path, homes) for file in _files(name)]
+        imported = [file for name in _imports(root / path, homes) for file in _files(name, root)]
         # Documents only check their formulas.
         waiting += [file for file in imported if file != _FORMULA or path.parent != _SCHEMA]
     return sorted(found)
@@ -84,9 +89,9 @@ def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
                 yield from _run_nodes(child)
 
 
-def _homes() -> dict[str, str]:
+def _homes(root: Path) -> dict[str, str]:
     """The module of each name that the package itself has, which it imports when it is used."""
-    tree = ast.parse(Path("nndl_jax/__init__.py").read_text(encoding="utf-8"))
+    tree = ast.parse((root / "nndl_jax/__init__.py").read_text(encoding="utf-8"))
     return {
         alias.name: node.module
         for node in ast.walk(tree)
@@ -95,14 +100,14 @@ def _homes() -> dict[str, str]:
     }
 
 
-def _files(module: str) -> list[Path]:
+def _files(module: str, root: Path) -> list[Path]:
     """The file of a module of ours, with those of the packages around it; nothing for others."""
     parts = module.split(".")
     if parts[0] not in PACKAGES or len(parts) == 1:
         return []
     file, package = Path(*parts).with_suffix(".py"), Path(*parts) / "__init__.py"
-    found = [path for path in (file, package) if path.exists()]
-    return found + (_files(".".join(parts[:-1])) if len(parts) > 2 else [])
+    found = [path for path in (file, package) if (root / path).exists()]
+    return found + (_files(".".join(parts[:-1]), root) if len(parts) > 2 else [])
 
 
 if __name__ == "__main__":

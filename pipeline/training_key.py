@@ -27,6 +27,7 @@ from pipeline.writing import write_text
 _PROGRAMMERS = ("jax", "jaxlib", "flax", "optax", "numpy")
 """Packages that write programs."""
 _KNOWN = STATE / "keys"
+_ROOT = Path(__file__).parents[1]
 
 SHOWN = frozenset(
     Path(f"nndl_jax/{name}.py")
@@ -119,7 +120,7 @@ def training_key(name: str, experiment: Resolved) -> TrainingKey:
             seeds=experiment.seeds,
             variants=tuple(variant.name for variant in variants(spec)),
             **fingerprint(spec, experiment.seeds),
-            code=_hash(sorted(map(hash_syntax, host_code()))),
+            code=_hash(sorted(hash_syntax(_ROOT / path) for path in host_code())),
         )
         known = {"made of": _made_of(experiment), "key": key.model_dump(mode="json")}
         write_text(_KNOWN / f"{name}.json", json.dumps(known))
@@ -128,7 +129,7 @@ def training_key(name: str, experiment: Resolved) -> TrainingKey:
 
 def host_code() -> list[Path]:
     """Files that `train` imports whose part in its results shows nowhere else in the key."""
-    listed = list_code("train")
+    listed = list_code("train", _ROOT)
     return [path for path in listed if path not in SHOWN and _SCHEMA not in path.parents]
 
 
@@ -165,8 +166,8 @@ def _fields(before: object, after: object, at: Location) -> Iterator[str]:
 
 def _made_of(experiment: Resolved) -> str:
     """A hash of all that a key is worked out of: every file, so that none is forgotten."""
-    files = [path for package in PACKAGES for path in sorted(Path(package).rglob("*.py"))]
-    hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    files = [path for package in PACKAGES for path in sorted((_ROOT / package).rglob("*.py"))]
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     versions = {package: version(package) for package in _PROGRAMMERS}
     return _hash([experiment.model_dump(mode="json"), hashes, versions])
 

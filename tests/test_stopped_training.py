@@ -109,8 +109,11 @@ def test_training_stopped_where_jax_worked_in_another_way_begins_anew(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "seed", "part"),
-    [("training.epochs: 6", "0", "document"), ("training.epochs: 5", "7", "list of seeds")],
+    ("overrides", "seed", "part", "why"),
+    [
+        ("training.epochs: 6", "0", "document", "training.epochs changed"),
+        ("training.epochs: 5", "7", "list of seeds", "its seeds changed"),
+    ],
 )
 def test_training_of_another_document_or_seeds_begins_anew(
     resumed: list[int | None],
@@ -118,13 +121,16 @@ def test_training_of_another_document_or_seeds_begins_anew(
     overrides: str,
     seed: str,
     part: str,
+    why: str,
 ) -> None:
     stop(1)
     write_params(Path(), overrides=f"{{tiny: {{{overrides}}}}}", seed=seed)
     resolve.main()
     run()
     assert resumed == [None, None]
-    assert capsys.readouterr().err == f"{SNAPSHOT}: belongs to another {part}; it is not used\n"
+    assert capsys.readouterr().err == (
+        f"tiny: {why}\n{SNAPSHOT}: belongs to another {part}; it is not used\n"
+    )
 
 
 def test_a_snapshot_without_the_results_before_it_is_not_used(
