@@ -12,6 +12,7 @@ if __name__ == "__main__":
 
 import ast
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from pipeline.paths import CODE
@@ -64,7 +65,7 @@ def list_code(stage: str, root: Path = Path()) -> Sequence[Path]:
 
 def _imports(path: Path, homes: dict[str, str]) -> Iterator[str]:
     """Names of the modules that a file imports, or takes from the package by attribute."""
-    for node in _run_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _nodes(path.read_bytes()):
         match node:
             case ast.ImportFrom(module=str(module)) if module.split(".")[0] in PACKAGES:
                 for alias in node.names:
@@ -75,6 +76,13 @@ def _imports(path: Path, homes: dict[str, str]) -> Iterator[str]:
                 yield from (alias.name for alias in node.names)
             case ast.Attribute(value=ast.Name(id="nndl_jax"), attr=attribute):
                 yield homes.get(attribute, "")
+
+
+@cache
+def _nodes(source: bytes) -> Sequence[ast.AST]:
+    """The nodes of a file that say what it imports, for every stage the same."""
+    kinds = ast.Import | ast.ImportFrom | ast.Attribute
+    return [node for node in _run_nodes(ast.parse(source)) if isinstance(node, kinds)]
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:

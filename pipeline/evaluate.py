@@ -9,9 +9,10 @@ import csv
 import json
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +28,7 @@ from nndl_jax.judge import (
     last_epoch,
 )
 from nndl_jax.schema import (
+    Backpropagation,
     Calculation,
     Claim,
     ComparisonClaim,
@@ -39,11 +41,11 @@ from nndl_jax.schema import (
 )
 from pipeline.experiments import VALIDATION, Experiment, load_recorded, load_today, mean_curve
 from pipeline.judged import Judged, Summary, read_judgements, write_judgements
-from pipeline.paths import CURVES, METRICS
+from pipeline.paths import CURVES, METRICS, SUMMARY
 from pipeline.process import forget_finished
 from pipeline.side_by_side import list_details
-from pipeline.tables import Entry
-from pipeline.writing import file_name, replacing
+from pipeline.tables import Entry, settle
+from pipeline.writing import replacing, write_text
 
 _MAX_ROWS = 500
 
@@ -67,7 +69,9 @@ def main() -> None:
             elif isinstance(experiment.document, Network):
                 shown = experiment if experiment.history else recorded.get(name, experiment)
                 _write_curves(shown, curves)
-    write_judgements(_judge_all(settings.profile, experiments, recorded, resting))
+    judged = _judge_all(settings.profile, experiments, recorded, resting)
+    write_judgements(judged)
+    _write_summary(experiments, judged)
     forget_finished()
 
 
@@ -75,8 +79,7 @@ def _rests(experiment: Experiment, folder: Path) -> bool:
     """Whether of a document that is left out only metrics are left, which go to a folder."""
     if experiment.history is not None:
         return False
-    name = experiment.document.id
-    return _copy([METRICS / f"{name}.json", *METRICS.glob(f"{name}@*.json")], folder)
+    return _copy([METRICS / f"{experiment.document.id}.json"], folder)
 
 
 def _copy(paths: Iterable[Path], folder: Path) -> bool:
@@ -214,23 +217,55 @@ def _measure(
 
 
 def _write_metrics(experiment: Experiment, folder: Path) -> None:
-    """A small flat file for each variant: what `dvc metrics` shows and compares."""
-    history = experiment.history
+    """What was measured of a document, by variant; no durations, which are never twice the same."""
+    history, document = experiment.history, experiment.document
     if history is None:
         return
+    shown = [metric for metric in experiment.metrics() if not metric.startswith("gradient.")]
+    shown = [metric for metric in shown if metric not in _timings(document)]
+    found: dict[str, object] = {"data": history.data, "runs": history.num_runs()}
     for point in experiment.points:
-        flat: dict[str, object] = {"data": history.data}
-        for metric in experiment.metrics():
+        validation = experiment.curves(VALIDATION, point.values)
+        own: dict[str, float] = {}
+        for metric in shown:
             curves = experiment.curves(metric, point.values)
-            if curves is not None and not metric.startswith("gradient."):
-                validation = experiment.curves(VALIDATION, point.values)
-                document = experiment.document
+            if curves is not None:
                 for name, values in _summaries(metric, curves, document, validation).items():
-                    flat[name] = float(f"{np.nanmean(values):.6g}")
-                flat["runs"] = len(curves)
-        suffix = "" if point.name == "base" else f"@{file_name(point.name)}"
-        path = folder / f"{experiment.document.id}{suffix}.json"
-        path.write_text(json.dumps(flat, indent=1) + "\n", encoding="utf-8")
+                    own[name] = float(f"{np.nanmean(values):.6g}")
+        found[point.name] = own
+    content = json.dumps(found, indent=1) + "\n"
+    (folder / f"{document.id}.json").write_text(content, encoding="utf-8")
+
+
+def _timings(document: Document) -> Collection[str]:
+    """What of a document is a speed of this machine."""
+    quantity = document.quantity if isinstance(document, Calculation) else None
+    return quantity.timings() if isinstance(quantity, Backpropagation) else ()
+
+
+def _write_summary(experiments: Mapping[str, Experiment], judged: Judged) -> None:
+    """How many claims have which verdict, and the first number of each document."""
+    settled = settle(judged.judgements, judged.recorded)
+    counts = Counter(str(entry["verdict"]) for entry in settled)
+    documents = {}
+    for name, experiment in experiments.items():
+        path = METRICS / f"{name}.json"
+        if path.exists() and experiment.points:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            documents[name] = dict(_headline(experiment, found))
+    summary = {"verdicts": dict(sorted(counts.items())), "documents": documents}
+    write_text(SUMMARY, json.dumps(summary, indent=1) + "\n")
+
+
+def _headline(experiment: Experiment, found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The metric that a document's first claim is about, of its first variant, or the first."""
+    wanted = [claim.metric for claim in experiment.document.claims[:1]]
+    for values in found.values():
+        if isinstance(values, dict) and values:
+            fitting = [name for name in values if any(name.startswith(each) for each in wanted)]
+            name = next(iter(fitting or values))
+            yield name, values[name]
+            return
 
 
 def _summaries(

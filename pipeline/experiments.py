@@ -11,9 +11,9 @@ from jaxtyping import Float
 from nndl_jax.judge import at_epoch
 from nndl_jax.schema import Document, Ensemble, FieldValue
 from nndl_jax.schema.claims import Epoch
-from nndl_jax.specs import load_spec
 from nndl_jax.variants import Variant, find_variant, variants
 from pipeline.dataset import why_foreign
+from pipeline.documents import load_document
 from pipeline.kept import in_words, kept
 from pipeline.paths import RECORDED, RUNS, SPEC
 from pipeline.recordings import held
@@ -45,7 +45,7 @@ class Experiment(NamedTuple):
     @classmethod
     def load(cls, name: str, resolved: Mapping[str, Resolved], settings: Settings) -> "Experiment":
         """The experiment of this name, one of those that were resolved together."""
-        document, history = load_spec(SPEC / f"{name}.yaml"), read_history(RUNS / name)
+        document, history = load_document(SPEC / f"{name}.yaml"), read_history(RUNS / name)
         points = variants(resolved[name].spec)
         foreign = None
         if _is_changed(name, resolved, settings):
@@ -60,7 +60,7 @@ class Experiment(NamedTuple):
         folder = RECORDED / name
         if read_about(folder).get("document") != identity(name, resolved):
             return None
-        document, history = load_spec(SPEC / f"{name}.yaml"), read_history(folder)
+        document, history = load_document(SPEC / f"{name}.yaml"), read_history(folder)
         foreign = None if history is None else why_foreign(history.data)
         return cls(document, variants(resolved[name].spec), history, foreign, folder)
 
@@ -113,7 +113,7 @@ def load_today() -> tuple[Settings, dict[str, Experiment]]:
 
 def _is_changed(name: str, resolved: Mapping[str, Resolved], settings: Settings) -> bool:
     """Whether what was run of a document is not what the book has."""
-    document = load_spec(SPEC / f"{name}.yaml")
+    document = load_document(SPEC / f"{name}.yaml")
     # Variants that a profile leaves out do not change the others.
     books = [point.spec for point in variants(without_words(document))]
     if any(point.spec not in books for point in variants(resolved[name].spec)):

@@ -24,7 +24,10 @@ RECORDED = Path("recorded")
 """Measurements at the book's settings made elsewhere and kept, `<id>/`."""
 STATE = Path(".nndl")
 """Locks and snapshots: beside DVC's outputs, which DVC deletes before a stage runs."""
-METRICS = Path("metrics")
+METRICS = Path("metrics/documents")
+"""What was measured of each document, `<id>.json`."""
+SUMMARY = Path("metrics/summary.json")
+"""How many claims have which verdict, and a number of each document: what DVC shows."""
 CURVES = Path("report/curves")
 JUDGEMENTS = Path("report/judgements.json")
 RESULTS = Path("report/results.md")

@@ -18,9 +18,10 @@ from nndl_jax.located_yaml import LocatedYaml
 from nndl_jax.memory import check_memory
 from nndl_jax.schema import Document, Ensemble, Network
 from nndl_jax.schema.experiment import Source
-from nndl_jax.specs import list_specs, load_spec
+from nndl_jax.specs import list_specs
 from nndl_jax.validation import parse_field_path
 from nndl_jax.variants import variants
+from pipeline.documents import load_document
 from pipeline.kept import steady
 from pipeline.limits import apply_settings
 from pipeline.listed import faulty_lists
@@ -57,7 +58,7 @@ def resolve_all(
         raise SpecError.at(folder, None, "", said)
     for name in names:
         try:
-            specs[name] = load_spec(folder / f"{name}.yaml")
+            specs[name] = load_document(folder / f"{name}.yaml")
         except SpecError as error:
             faults += error.faults
             num_more += error.num_more

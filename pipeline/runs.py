@@ -40,6 +40,10 @@ class History(NamedTuple):
     data: str
     """Name of the data set."""
 
+    def num_runs(self) -> int:
+        """Runs of each variant."""
+        return len({run.seed for run in self.runs})
+
 
 def write_history(
     name: str,

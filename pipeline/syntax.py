@@ -7,6 +7,7 @@ Imports and annotations are left out too: where something lies decides no result
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -21,7 +22,12 @@ def hash_syntax(path: Path) -> str:
     Raises:
         SyntaxError: it is no Python.
     """
-    tree = ast.parse(path.read_bytes(), filename=str(path))
+    return _hash_source(path.read_bytes(), str(path))
+
+
+@cache
+def _hash_source(source: bytes, name: str) -> str:
+    tree = ast.parse(source, filename=name)
     return hashlib.sha256("\n".join(_write(tree)).encode()).hexdigest()
 
 

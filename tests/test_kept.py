@@ -29,7 +29,7 @@ claims:
 )
 OTHER = CLAIMED.replace("id: tiny", "id: tiny-other").replace("A tiny", "Another tiny")
 KEPT = (
-    "metrics/tiny-other.json",
+    "metrics/documents/tiny-other.json",
     "report/curves/tiny-other.csv",
     "report/figures/tiny-other.png",
 )
@@ -116,7 +116,8 @@ def test_results_of_documents_that_are_left_out_stay(project: Path, *, is_clone:
         assert read_history(Path("runs/tiny-other")) is None
     text = tell()
     assert contents() == before
-    assert json.loads(Path("metrics/tiny.json").read_text())["test_accuracy.last"] == 0.5
+    found = json.loads(Path("metrics/documents/tiny.json").read_text())
+    assert found["base"]["test_accuracy.last"] == 0.5
     own = section(text, "Another tiny network")
     made = "2 runs of each variant, seeds from 0, at most 300 epochs"
     assert f"Left out by `params.yaml`; of an earlier run: {made}." in own
@@ -187,7 +188,7 @@ def test_what_was_never_run_is_not_run(project: Path) -> None:
     measure("tiny-other", 0.0)
     measure("sums", 0.0)
     assert "Not run: left out by `params.yaml`." in section(tell(), "Another tiny network")
-    assert not Path("metrics/tiny-other.json").exists()
+    assert not Path("metrics/documents/tiny-other.json").exists()
 
 
 def test_settings_of_a_document_that_was_never_run_do_not_run_its_stage(project: Path) -> None:
@@ -219,7 +220,13 @@ def test_spoilt_judgements_are_no_reason_to_lose_metrics(project: Path, content:
 
 
 def test_a_stage_that_fails_deletes_nothing(project: Path, monkeypatch) -> None:
-    names = (*KEPT, "report/results.md", "report/judgements.json", "metrics/tiny.json")
+    names = (
+        *KEPT,
+        "report/results.md",
+        "report/judgements.json",
+        "metrics/documents/tiny.json",
+        "metrics/summary.json",
+    )
     before = contents(names)
 
     def fail(*_: object) -> None:

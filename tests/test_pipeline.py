@@ -68,7 +68,7 @@ def test_an_edited_document_runs_its_experiment_and_the_report(
     expected = {"resolve", f"train@{NETWORK}", "evaluate", "report"}
     assert repro(project, mnist_folder) == expected
     changed = json.loads(run("dvc", "metrics", "diff", "--json", cwd=project).stdout)
-    assert set(changed) == {f"metrics/{NETWORK}.json"}
+    assert set(changed) == {"metrics/summary.json"}
 
 
 def test_an_override_runs_its_experiment_and_the_report(project: Path, mnist_folder: Path) -> None:
@@ -213,7 +213,9 @@ def test_without_a_source_every_result_is_marked_as_not_mnist(tmp_path: Path) ->
     report = (folder / "report/results.md").read_text()
     assert "**NOT MNIST.**" in report
     assert "not judged (not MNIST)" in report
-    assert json.loads((folder / f"metrics/{BASELINE}.json").read_text())["data"] == "digits"
+    assert (
+        json.loads((folder / f"metrics/documents/{BASELINE}.json").read_text())["data"] == "digits"
+    )
     # What was recorded is of MNIST.
     own = re.sub(r"settings, recorded on.*?(?=\n##|\Z)", "", report, flags=re.DOTALL)
     assert not re.search(r"\b(equal|consistent)\b \|", own)

@@ -197,12 +197,11 @@ def test_only_stand_ins_make_results_foreign(project: Path, data: str, foreign: 
 
 def test_metrics_are_means_over_runs_of_the_last_and_the_best_epoch(project: Path) -> None:
     evaluate.main()
-    found = json.loads(Path("metrics/net@learning_rate=0.5.json").read_text())
-    assert found == {
-        "data": "mnist",
+    found = json.loads(Path("metrics/documents/net.json").read_text())
+    assert (found["data"], found["runs"]) == ("mnist", 2)
+    assert found["learning_rate=0.5"] == {
         "test_accuracy.last": 0.751,
         "test_accuracy.best": 0.751,
-        "runs": 2,
         "train_accuracy.last": 0.826,
         "train_accuracy.best": 0.826,
         "train_cost.last": 3.25,
@@ -216,13 +215,20 @@ def test_metrics_are_means_over_runs_of_the_last_and_the_best_epoch(project: Pat
 
 def test_metrics_of_a_calculation_are_its_values(project: Path) -> None:
     evaluate.main()
-    found = json.loads(Path("metrics/sums.json").read_text())
-    assert found == {
-        "data": "none",
-        "activation.1": 0.268941,
-        "activation.2": 0.731059,
-        "runs": 1,
-    }
+    found = json.loads(Path("metrics/documents/sums.json").read_text())
+    own = {"activation.1": 0.268941, "activation.2": 0.731059}
+    assert found == {"data": "none", "runs": 1, "base": own}
+
+
+def test_the_summary_counts_verdicts_and_has_a_number_of_each_document(project: Path) -> None:
+    evaluate.main()
+    found = json.loads(Path("metrics/summary.json").read_text())
+    verdicts = [entry["verdict"] for entry in judgements().values()]
+    assert found["verdicts"] == {each: verdicts.count(each) for each in sorted(set(verdicts))}
+    documents = [path.stem for path in Path("metrics/documents").iterdir()]
+    assert sorted(found["documents"]) == sorted(documents)
+    assert found["documents"]["sums"] == {"activation.1": 0.268941}
+    assert all(len(own) == 1 for own in found["documents"].values())
 
 
 def test_curves_are_means_at_measured_epochs_and_few(project: Path) -> None:

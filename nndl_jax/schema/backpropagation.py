@@ -61,8 +61,12 @@ class Backpropagation(Record):
         """Largest differences of any derivative, costs in forward passes, and speeds."""
         differences = tuple(f"difference.{form.replace('-', '_')}" for form in self.against)
         passes = ("passes_finite_differences", "passes_backpropagation")
+        return (*differences, *passes, *self.timings())
+
+    def timings(self) -> tuple[str, ...]:
+        """Those of the quantities that differ from one time to the next."""
         speeds = ("images_per_second.batched", "images_per_second.one_by_one", "speed_up")
-        return (*differences, *passes, *(speeds if self.rounds else ()))
+        return speeds if self.rounds else ()
 
     @model_validator(mode="after")
     def _activations_fit(self) -> Self:

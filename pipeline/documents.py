@@ -1,0 +1,56 @@
+"""The documents of `spec/`, read once: the next stage finds them as they were validated.
+
+YAML takes a second to read for all of them, and four stages ask for them. What is kept is given out
+while neither a document's file nor any of ours that reads it has changed; what is faulty is not
+kept.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import nndl_jax
+from nndl_jax.schema import DOCUMENTS, Document
+from nndl_jax.specs import load_spec
+from pipeline.paths import STATE
+from pipeline.writing import write_text
+
+_KEPT = STATE / "documents"
+
+
+def load_document(path: Path) -> Document:
+    """A document by its file, as `nndl_jax.load_spec` gives it.
+
+    Raises:
+        SpecError: it is faulty; names file, line and field.
+    """
+    try:
+        key = hashlib.sha256(f"{_reader()} {path}".encode() + path.read_bytes()).hexdigest()
+    except OSError:
+        return load_spec(path)  # It says what is wrong.
+    kept = _KEPT / f"{path.stem}.json"
+    try:
+        if kept.read_text(encoding="utf-8").partition("\n")[0] == key:
+            return _kept_document(kept, key)
+    except (OSError, ValueError, ValidationError):
+        pass
+    spec = load_spec(path)
+    write_text(kept, f"{key}\n{spec.model_dump_json()}\n")
+    return spec
+
+
+@cache
+def _kept_document(kept: Path, key: str) -> Document:
+    text = kept.read_text(encoding="utf-8")
+    return DOCUMENTS.validate_json(text.removeprefix(f"{key}\n"))
+
+
+@cache
+def _reader() -> str:
+    """A hash of the code that reads documents."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(nndl_jax.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
