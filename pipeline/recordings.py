@@ -21,11 +21,19 @@ from nndl_jax.files import replace_file
 from nndl_jax.schema.base import ID_PATTERN
 from nndl_jax.variants import Run
 from pipeline.paths import RECORDED, RUNS
-from pipeline.runs import ERRORS, FILTERS, read_about, read_history
+from pipeline.runs import (
+    ABOUT,
+    ERRORS,
+    FILTERS,
+    HISTORY,
+    SPOILT,
+    read_about,
+    read_history,
+    read_table,
+    spoilt,
+)
 from pipeline.writing import remove
 
-HISTORY = "history.csv"
-ABOUT = "about.json"
 FILES = (ABOUT, HISTORY, ERRORS, FILTERS)
 """Names of all files of a recording."""
 
@@ -104,8 +112,8 @@ def recover(name: str, target: Path, variants: Sequence[str], *, document: str) 
         variants: as for `keep`.
         document: its identity today.
     """
-    own, unkept = RUNS / name, RUNS / name / _UNKEPT
-    if unkept.exists() and json.loads(unkept.read_text("utf-8"))["document"] == document:
+    own = RUNS / name
+    if read_about(own, _UNKEPT).get("document") == document:
         _finish(name, target, variants)
     if own.exists() and not _is_kept(own):
         remove(own)
@@ -142,7 +150,7 @@ def keep(
 
 def _finish(name: str, target: Path, variants: Sequence[str]) -> Added:
     own = RUNS / name
-    about = json.loads((own / _UNKEPT).read_text("utf-8"))
+    about = read_about(own, _UNKEPT)
     extras = {file: (own / file).read_bytes() for file in (ERRORS, FILTERS) if _has(own, file)}
     added = add(target, variants, about=about, rows=read_rows(own / HISTORY), extras=extras)
     for path in sorted(_aside(name).glob("weights/**/*.safetensors")):
@@ -234,11 +242,17 @@ def _together(earlier: Mapping[str, object], later: Mapping[str, object]) -> Map
 
 
 def read_rows(path: Path) -> dict[Run, list[Mapping[str, str]]]:
-    """The rows of each run in a `history.csv`, as they are written."""
+    """The rows of each run in a `history.csv`, as they are written.
+
+    Raises:
+        OSError: it is damaged; a sentence that says what to do.
+    """
     rows: dict[Run, list[Mapping[str, str]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    try:
+        for row in read_table(path):
             rows.setdefault(Run(row["variant"], int(row["seed"])), []).append(row)
+    except SPOILT:
+        raise OSError(spoilt(path)) from None
     return rows
 
 

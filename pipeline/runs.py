@@ -27,6 +27,8 @@ Row = Mapping[str, Sequence[float]]
 or was not measured now. Runs of one row may be at different epochs.
 """
 
+ABOUT = "about.json"
+HISTORY = "history.csv"
 ERRORS = "errors.csv"
 FILTERS = "filters.csv"
 
@@ -67,7 +69,7 @@ def write_history(
             write_history(name, runs, rows, data=data, folder=fresh)
         return
     metrics = list(dict.fromkeys(metric for row in rows for metric in row if metric != "epoch"))
-    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / HISTORY).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["variant", "seed", "epoch", *metrics])
         for index, run in enumerate(runs):
@@ -78,7 +80,7 @@ def write_history(
                 cells = ["" if math.isnan(value) else value for value in values]
                 writer.writerow([run.variant, run.seed, int(epoch), *cells])
     about = json.dumps({"data": data}) + "\n"
-    (folder / "about.json").write_text(about, encoding="utf-8")
+    (folder / ABOUT).write_text(about, encoding="utf-8")
     if rows:
         note(name, folder)
 
@@ -96,13 +98,17 @@ def network_path(name: str, run: Run, *, is_best: bool = False, folder: Path | N
     return (folder / "best" if is_best else folder) / f"{file_name(run.name)}.safetensors"
 
 
-def read_about(folder: Path) -> Mapping[str, Any]:
+def read_about(folder: Path, file: str = ABOUT) -> Mapping[str, Any]:
     """What the numbers in a folder come from; nothing if there are none.
+
+    Args:
+        folder: `runs/<id>` or `recorded/<id>`.
+        file: that says so.
 
     Raises:
         OSError: something else is in the file; a sentence that says what to do.
     """
-    path = folder / "about.json"
+    path = folder / file
     if not path.exists():
         return {}
     try:
@@ -110,8 +116,13 @@ def read_about(folder: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict) or "data" not in about:
-        raise OSError(f"{path}: is not what was written; restore it, or delete its folder")
+        raise OSError(spoilt(path))
     return about
+
+
+def spoilt(path: Path) -> str:
+    """What is said of a file that holds something else than was written."""
+    return f"{path}: is not what was written; restore it, or delete its folder"
 
 
 def read_history(folder: Path) -> History | None:
@@ -123,19 +134,77 @@ def read_history(folder: Path) -> History | None:
     Raises:
         OSError: it is not there, or damaged; the latter in a sentence that says what to do.
     """
-    path = folder / "history.csv"
+    path = folder / HISTORY
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
+        rows = read_table(path)
         return _read_rows(rows, read_about(folder)) if rows else None
-    except (IndexError, KeyError, TypeError, ValueError, csv.Error):
-        said = "is not what was written; restore it, or delete its folder"
-        raise OSError(f"{path}: {said}") from None
+    except SPOILT:
+        raise OSError(spoilt(path)) from None
+
+
+def read_errors(folder: Path, num_images: int) -> Sequence[Mapping[str, int]] | None:
+    """The images that a vote got wrong: `image`, `label` and `output` of each; None without a vote.
+
+    Args:
+        folder: `runs/<id>` or `recorded/<id>`.
+        num_images: of the split that was voted on.
+
+    Raises:
+        OSError: the file is damaged; a sentence that says what to do.
+    """
+    path = folder / ERRORS
+    if not path.exists():
+        return None
+    try:
+        errors = [{name: int(row[name]) for name in _ERROR} for row in read_table(path)]
+    except SPOILT:
+        raise OSError(spoilt(path)) from None
+    if not all(0 <= error["image"] < num_images for error in errors):
+        raise OSError(spoilt(path))
+    return errors
+
+
+def read_filters(folder: Path) -> Float[np.ndarray, "filters height width"] | None:
+    """The kernels of the first layer of the first network that voted; None if it has none.
+
+    Args:
+        folder: `runs/<id>` or `recorded/<id>`.
+
+    Raises:
+        OSError: the file is damaged; a sentence that says what to do.
+    """
+    path = folder / FILTERS
+    if not path.exists():
+        return None
+    try:
+        rows = read_table(path)
+        places = [tuple(int(row[name]) for name in _PLACE) for row in rows]
+        weights = [float(row["weight"]) for row in rows]
+    except SPOILT:
+        raise OSError(spoilt(path)) from None
+    shape = tuple(number + 1 for number in places[-1]) if places else ()
+    # They are written place by place, so that a line that is missing or changed shows.
+    if math.prod(shape) != len(places) or places != list(np.ndindex(shape)):
+        raise OSError(spoilt(path))
+    return np.reshape(weights, shape)
+
+
+_ERROR = ("image", "label", "output")
+_PLACE = ("filter", "row", "column")
+SPOILT = (IndexError, KeyError, TypeError, ValueError, csv.Error)
+"""What is raised where a table is not what was written."""
+
+
+def read_table(path: Path) -> Sequence[Mapping[str, str]]:
+    """The lines of a table by the names of its columns; raises one of `SPOILT` if they are none."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    if any(len(row) != len(rows[0]) or None in row.values() for row in rows):
+        raise ValueError("a line is longer or shorter than the first")
+    return rows
 
 
 def _read_rows(rows: Sequence[Mapping[str, str]], about: Mapping[str, Any]) -> History:
-    if any(len(row) != len(rows[0]) or None in row.values() for row in rows):
-        raise ValueError("a line is longer or shorter than the first")
     keys = [Run(row["variant"], int(row["seed"])) for row in rows]
     runs = list(dict.fromkeys(keys))
     place = {run: index for index, run in enumerate(runs)}

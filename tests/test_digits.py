@@ -77,7 +77,7 @@ def hold_vote(network: str, text: str = CONVOLUTIONAL) -> Experiment:
 
 def experiment(document: Document) -> Experiment:
     runs = list_runs(document, range(2))
-    history = History(runs, {"test_accuracy": np.full((len(runs), 1), 0.7)}, "mnist")
+    history = History(runs, {"test_accuracy": np.full((len(runs), 1), 0.7)}, "synthetic")
     return Experiment(document, variants(document), history, None, Path("runs/crowd"))
 
 
@@ -125,6 +125,13 @@ def test_at_most_forty_errors_are_shown_and_the_title_says_of_how_many(
     assert len(figure.axes) == min(num_errors, 40)
     (body, _) = figure.subfigs
     assert body.get_suptitle() == f"A vote: {said}, framed where the book's are the same"
+
+
+def test_errors_among_other_images_have_no_picture() -> None:
+    vote, spec = crowd()
+    assert vote.history is not None
+    elsewhere = vote._replace(history=vote.history._replace(data="mnist"))
+    assert draw_errors(elsewhere, spec) is None
 
 
 def test_without_errors_there_is_no_picture_of_them() -> None:

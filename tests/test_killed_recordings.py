@@ -1,6 +1,7 @@
 """Recordings whose process is killed at any of its file operations: nothing is lost."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -182,6 +183,33 @@ def test_what_was_to_be_kept_of_an_older_document_is_dropped(begin) -> None:
     recover("tiny", TARGET, NAMES, document=DOCUMENT)
     assert not TARGET.exists()
     assert list(RUNS.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\xff", '{"document": "of today"}'])
+def test_spoilt_notes_of_what_was_to_be_kept_are_told_and_nothing_is_deleted(
+    begin, content: str
+) -> None:
+    begin()
+    train(7)
+    path = RUNS / "tiny/unkept.json"
+    path.write_text(content, encoding="latin-1")
+    before = contents(RUNS)
+    said = f"{path}: is not what was written; restore it, or delete its folder"
+    with pytest.raises(OSError, match=re.escape(said)):
+        recover("tiny", TARGET, NAMES, document=DOCUMENT)
+    assert contents(RUNS) == before
+
+
+@pytest.mark.parametrize("content", ["seed\n7\n", "variant,seed\nbase,seven\n", "\xff"])
+def test_spoilt_measurements_are_told_and_not_kept(begin, content: str) -> None:
+    begin()
+    train(7)
+    path = RUNS / "tiny/history.csv"
+    path.write_text(content, encoding="latin-1")
+    said = f"{path}: is not what was written; restore it, or delete its folder"
+    with pytest.raises(OSError, match=re.escape(said)):
+        keep("tiny", TARGET, NAMES, document=DOCUMENT, device="device 7", seconds=1.5)
+    assert not TARGET.exists()
 
 
 def test_links_in_the_place_of_temporary_names_are_not_followed(begin, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nndl_jax.variants import Run
-from pipeline.runs import read_history, write_history
+from pipeline.runs import read_errors, read_filters, read_history, write_history
 
 NAN = float("nan")
 
@@ -61,3 +61,43 @@ def test_damaged_results_are_told_in_a_sentence_that_says_where(file: str, conte
     with pytest.raises(OSError, match="is not what was written; restore it, or delete") as caught:
         read_history(path.parent)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_what_a_vote_got_wrong_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    assert read_errors(tmp_path, 10) is None
+    assert read_filters(tmp_path) is None
+    (tmp_path / "errors.csv").write_text("image,label,output\n3,1,7\n")
+    (tmp_path / "filters.csv").write_text(FILTERS)
+    assert read_errors(tmp_path, 10) == [{"image": 3, "label": 1, "output": 7}]
+    kernels = read_filters(tmp_path)
+    assert kernels is not None
+    assert kernels.tolist() == [[[0.5, -1.0]], [[2.0, 3.0]]]
+
+
+FILTERS = "filter,row,column,weight\n0,0,0,0.5\n0,0,1,-1.0\n1,0,0,2.0\n1,0,1,3.0\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("errors.csv", "image,label\n3,1\n"),
+        ("errors.csv", "image,label,output\n3,1\n"),
+        ("errors.csv", "image,label,output\n3,1,seven\n"),
+        ("errors.csv", "image,label,output\n10,1,7\n"),
+        ("errors.csv", "image,label,output\n-1,1,7\n"),
+        ("errors.csv", "\xff\n\xff"),
+        ("filters.csv", ""),
+        ("filters.csv", FILTERS[:-10]),
+        ("filters.csv", FILTERS.replace("0,0,1,-1.0\n", "")),
+        ("filters.csv", FILTERS.replace("1,0,1,3.0", "1,0,10000000000,3.0")),
+        ("filters.csv", FILTERS.replace("0,0,0,0.5", "-1,0,0,0.5")),
+        ("filters.csv", FILTERS.replace("2.0", "two")),
+    ],
+)
+def test_damaged_results_of_a_vote_are_told_in_a_sentence_that_says_where(
+    tmp_path: Path, file: str, content: str
+) -> None:
+    (tmp_path / file).write_text(content, encoding="latin-1")
+    with pytest.raises(OSError, match="is not what was written; restore it, or delete") as caught:
+        _ = read_errors(tmp_path, 10), read_filters(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / file}: ")

@@ -1,7 +1,5 @@
 """Pictures of digits that an ensemble gets wrong, and of what its first layer looks for (ch. 6)."""
 
-import csv
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +8,7 @@ from nndl_jax.schema import Ensemble
 from pipeline.dataset import load_data
 from pipeline.experiments import Experiment
 from pipeline.figures.frame import COLOURS, bare, new_figure
-from pipeline.runs import ERRORS, FILTERS
+from pipeline.runs import read_errors, read_filters
 
 _COLUMNS = 8
 _MOST = 40
@@ -23,14 +21,14 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
 
     Those that the book's ensemble gets wrong as well have a frame.
     """
-    path = experiment.folder / ERRORS
-    if not path.exists():
+    dataset = load_data()
+    images, history = dataset.test.images, experiment.history
+    # What was recorded of MNIST is not to be seen among other images.
+    if history is None or history.data != dataset.name:
         return None
-    with path.open(newline="", encoding="utf-8") as file:
-        errors = [{name: int(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    errors = read_errors(experiment.folder, len(images))
     if not errors:
         return None
-    images = load_data().test.images
     known = {error.image for error in spec.known_errors}
     shown = errors[:_MOST]
     said = (
@@ -53,13 +51,9 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
 
 def draw_filters(experiment: Experiment) -> Figure | None:
     """The kernels of the first layer of the first network that votes; darker weights are larger."""
-    path = experiment.folder / FILTERS
-    if not path.exists():
+    kernels = read_filters(experiment.folder)
+    if kernels is None:
         return None
-    table = np.genfromtxt(path, delimiter=",", names=True, dtype=None)
-    places = table["filter"], table["row"], table["column"]
-    kernels = np.empty([places.max() + 1 for places in places])
-    kernels[places] = table["weight"]
     title = f"{experiment.document.title}: filters of the first layer of its first network"
     figure, panels = new_figure(len(kernels), columns=_FILTER_COLUMNS, title=title, panel=_PANEL)
     for axes, kernel in zip(panels, kernels, strict=True):
