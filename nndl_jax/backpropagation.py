@@ -24,10 +24,11 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from nndl_jax.activations import ACTIVATIONS, ActivationFn
+from nndl_jax.arrays import as_numbers
 from nndl_jax.evaluation import pixels
 from nndl_jax.faults import SpecError
 from nndl_jax.layers import DenseLayer
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.model import FeedforwardNetwork, fitting_network
 from nndl_jax.schema import Document, Network
 from nndl_jax.schema.backpropagation import Loss
 from nndl_jax.selection import read_images
@@ -74,7 +75,7 @@ class Backpropagated(NamedTuple):
 def backpropagate(
     model: FeedforwardNetwork,
     images: ArrayLike,
-    targets: Float[Array, "batch out"],
+    targets: ArrayLike,
     spec: Document,
 ) -> Backpropagated:
     """The gradient of a network's mean cost over a mini-batch; penalties are left out.
@@ -83,19 +84,34 @@ def backpropagate(
         model: the network.
         images: as `evaluate` takes them: whole bytes of any type, or pixels in 0 .. 1. Inside a
             compiled program they cannot be looked at: only uint8 are bytes there.
-        targets: the book's y, an image to a row; `nndl_jax.losses.encode` makes them of labels.
+        targets: the book's y, an image to a row, a number for each output;
+            `nndl_jax.losses.encode` makes them of labels.
         spec: the document that the network was built from.
 
     Raises:
         SpecError: the document has axes, or the chapter does not know one of the layers, or the
             loss.
-        ValueError: images are no pixels; says what was found.
+        TypeError: the model is no network.
+        ValueError: images are no pixels, targets not as many numbers, or the network is of other
+            inputs or outputs; says what was found.
     """
     spec = single(spec, Network)
-    layers = layers_of(model, spec)
+    layers = layers_of(fitting_network(model, spec), spec)
     is_traced = isinstance(images, Tracer)
     inputs = jnp.asarray(images if is_traced else read_images(images, spec.data))
-    return backpropagate_layers(layers, pixels(inputs, spec), targets, _loss_of(spec))
+    inputs = pixels(inputs, spec)
+    shape = (len(inputs), spec.data.num_outputs())
+    ideal = _read_targets(targets, shape).astype(inputs.dtype)
+    return backpropagate_layers(layers, inputs, ideal, _loss_of(spec))
+
+
+def _read_targets(targets: object, shape: tuple[int, int]) -> Float[Array, "batch out"]:
+    name = "targets (nndl_jax.losses.encode makes them of labels)"
+    is_traced = isinstance(targets, Tracer)
+    rows = targets if is_traced else as_numbers(targets, width=shape[1], name=name)
+    if rows.shape != shape:
+        raise ValueError(f"{name} have the shape {rows.shape}; give {shape}, as of the images")
+    return jnp.asarray(rows)
 
 
 def backpropagate_layers(

@@ -11,7 +11,7 @@ from nndl_jax.arrays import NUM_CLASSES
 from nndl_jax.datasets import Dataset, Split
 from nndl_jax.schema import SVM, AverageDarkness, Baseline, Document, RandomGuess
 from nndl_jax.selection import cut, read_dataset
-from nndl_jax.variants import single
+from nndl_jax.variants import check_seeds, single
 
 Images = UInt8[np.ndarray, "_ pixels"] | Float[np.ndarray, "_ pixels"]
 
@@ -22,14 +22,16 @@ def run_baseline(spec: Document, dataset: Dataset, *, seed: int) -> Mapping[str,
     Args:
         spec: a document without `vary`.
         dataset: images and labels, as `train` takes them.
-        seed: of whatever is random; only guessing is.
+        seed: of whatever is random; only guessing is. From 0 to 2^32 - 1.
 
     Raises:
         SpecError: the document has axes.
         TypeError: the data set is no `Dataset` of splits.
-        ValueError: images are no pixels, labels no digits, or a split that is needed has none.
+        ValueError: images are no pixels, labels no digits, or a split that is needed has none; or
+            the seed is no such number.
     """
     spec = single(spec, Baseline)
+    (seed,) = check_seeds((seed,))
     names = [monitor.removesuffix("_accuracy") for monitor in spec.monitors]
     dataset = read_dataset(dataset, {"train", *names})
     train = cut(dataset, "train", digits=None, limit=spec.data.train_images)

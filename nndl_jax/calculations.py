@@ -21,7 +21,7 @@ from nndl_jax.schema import (
     Softmax,
     WeightedInput,
 )
-from nndl_jax.variants import single
+from nndl_jax.variants import check_seeds, single
 
 
 def run_calculation(spec: Document, *, seed: int) -> Mapping[str, float]:
@@ -30,11 +30,14 @@ def run_calculation(spec: Document, *, seed: int) -> Mapping[str, float]:
     Args:
         spec: a document without `vary`.
         seed: of whatever is random: weights, biases, inputs and directions that are drawn.
+            From 0 to 2^32 - 1.
 
     Raises:
         SpecError: the document has axes, or a quantity is not a finite number.
+        ValueError: the seed is no such number.
     """
     spec = single(spec, Calculation)
+    (seed,) = check_seeds((seed,))
     return spec.check_finite(_calculate(spec, seed))
 
 

@@ -24,7 +24,7 @@ from nndl_jax.environment import describe_environment
 from nndl_jax.faults import SpecError, printable
 from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
 from nndl_jax.located_yaml import LocatedYaml
-from nndl_jax.model import FeedforwardNetwork, build_model
+from nndl_jax.model import FeedforwardNetwork, build_model, check_network
 from nndl_jax.schema import DOCUMENTS, Document, Model, Network
 from nndl_jax.schema.base import Record
 from nndl_jax.state import TrainState
@@ -79,8 +79,10 @@ def save(model: FeedforwardNetwork, spec: Document, path: str | Path) -> None:
     Raises:
         SpecError: the document has axes, or the network is not one of it, or not finite although
             the document does not allow divergence. Nothing is written.
+        TypeError: the model is no network.
     """
     spec = single(spec, Network).bare()
+    check_network(model)
     arrays = name_leaves(nnx.state(model, nnx.Param))
     if why := _deviation(model, arrays, spec):
         said = "save a network with the document that it was built from, of a result of training"
@@ -110,7 +112,7 @@ def load(path: str | Path) -> tuple[FeedforwardNetwork, Network]:
     return nnx.merge(graph, jax.tree.map(jnp.asarray, fill(params, arrays))), spec
 
 
-def save_snapshot(snapshot: Snapshot, path: Path, *, identity: Mapping[str, str]) -> None:
+def save_snapshot(snapshot: Snapshot, path: str | Path, *, identity: Mapping[str, str]) -> None:
     """Write a snapshot, keeping the one before it as `<path>.previous`.
 
     Args:
@@ -118,7 +120,13 @@ def save_snapshot(snapshot: Snapshot, path: Path, *, identity: Mapping[str, str]
         path: its folder must exist. Folders in its place are moved aside.
         identity: what was trained, in named parts: document, seeds, data. Only a snapshot with the
             same ones is read again, and only where JAX works in the same way.
+
+    Raises:
+        TypeError: it is no snapshot.
+        FileNotFoundError: its folder does not exist.
     """
+    path = Path(path)
+    check_snapshot(snapshot)
     about = _About(
         number=int(snapshot.number),
         history=tuple(
@@ -139,16 +147,16 @@ def save_snapshot(snapshot: Snapshot, path: Path, *, identity: Mapping[str, str]
 
 
 def load_snapshot(
-    path: Path, *, identity: Mapping[str, str], like: Sequence[TrainState]
+    path: str | Path, *, identity: Mapping[str, str], like: Sequence[TrainState]
 ) -> tuple[Snapshot | None, list[str]]:
-    """The newest snapshot that can be used, and why others are not.
+    """The newest snapshot that can be used, and why others are not; None where there is none yet.
 
     Args:
         path: where `save_snapshot` wrote it.
         identity: as given there.
         like: states of the same structure, shapes and types, such as abstract ones.
     """
-    problems: list[str] = []
+    path, problems = Path(path), []
     for candidate in (path, path.with_suffix(".previous")):
         if not candidate.exists():
             continue
@@ -159,6 +167,19 @@ def load_snapshot(
         except OSError as error:
             problems.append(f"{candidate}: {error.strerror}; it is not used")
     return None, problems
+
+
+def check_snapshot(snapshot: object) -> None:
+    """Refuse what is no snapshot.
+
+    Raises:
+        TypeError: says what gives one.
+    """
+    if not isinstance(snapshot, Snapshot):
+        raise TypeError(
+            "a snapshot is needed here, which snapshot() of a result of training or "
+            f"load_snapshot(path, ...)[0] give; got {type(snapshot).__name__}"
+        )
 
 
 def name_leaves(tree: object) -> dict[str, np.ndarray]:

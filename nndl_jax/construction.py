@@ -29,9 +29,10 @@ def build_construction(spec: Document, dtype: DTypeLike | None = None) -> Feedfo
 
     Raises:
         SpecError: the document has axes.
+        TypeError: the type is not one of floats.
     """
     network = single(spec, Construction).network
-    dtype = jnp.zeros(()).dtype if dtype is None else dtype
+    dtype = jnp.zeros(()).dtype if dtype is None else _float_type(dtype)
     match network:
         case Circuit():
             return network_of(circuit.build(network), dtype)
@@ -45,6 +46,16 @@ def build_construction(spec: Document, dtype: DTypeLike | None = None) -> Feedfo
             return network_of(chain.build(network), dtype)
         case _:
             assert_never(network)
+
+
+def _float_type(dtype: DTypeLike) -> jnp.dtype:
+    try:
+        found = jnp.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or not jnp.issubdtype(found, jnp.floating):
+        raise TypeError(f"dtype must be one of floats, such as 'float32'; got {dtype!r}")
+    return found
 
 
 def measure_construction(spec: Document) -> Mapping[str, float]:

@@ -1,6 +1,6 @@
 """Networks that vote (ch. 6, section "Convolutional neural networks in practice")."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from nndl_jax.datasets import Split
 from nndl_jax.evaluation import predict
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.model import FeedforwardNetwork, check_network
 from nndl_jax.schema import Document, Network
 from nndl_jax.selection import read_images
 from nndl_jax.variants import single
@@ -34,14 +34,30 @@ def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: 
 
     Raises:
         SpecError: the document has axes.
+        TypeError: the models are no list of networks.
         ValueError: there is no network, or what `predict` raises.
     """
-    if not models:
-        raise ValueError("there are no networks to vote; give at least one")
+    networks = read_networks(models)
     spec = single(spec, Network)
     pictures = read_images(images, spec.data)
-    votes = np.stack([predict(model, pictures, spec) for model in models])
+    votes = np.stack([predict(network, pictures, spec) for network in networks])
     return Vote(plurality(votes), votes)
+
+
+def read_networks(models: object) -> list[FeedforwardNetwork]:
+    """Networks from outside, at least one.
+
+    Raises:
+        TypeError: they are no list of networks.
+        ValueError: there is none.
+    """
+    if not isinstance(models, Iterable):
+        found = type(models).__name__
+        raise TypeError(f"networks that vote are given as a list, [model] of one; got {found}")
+    networks = [check_network(model) for model in models]
+    if not networks:
+        raise ValueError("there are no networks to vote; give at least one")
+    return networks
 
 
 def plurality(votes: Int[np.ndarray, "networks images"]) -> Int[np.ndarray, " images"]:

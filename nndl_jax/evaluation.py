@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from nndl_jax.datasets import Split
 from nndl_jax.losses import build_loss, decode, encode
-from nndl_jax.model import FeedforwardNetwork, split_model
+from nndl_jax.model import FeedforwardNetwork, fitting_network, split_model
 from nndl_jax.optimizer import Hyperparameters, hyperparameters_of, is_weight
 from nndl_jax.schema import Conv, Document, Network
 from nndl_jax.selection import read_images, read_split
@@ -81,12 +81,13 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluat
 
     Raises:
         SpecError: the document has axes.
-        TypeError: the split is no `Split`.
-        ValueError: images are no pixels, or labels no digits; says what was found.
+        TypeError: the model is no network, or the split no `Split`.
+        ValueError: images are no pixels, labels no digits, or the network is of other inputs or
+            outputs; says what was found.
     """
     spec = single(spec, Network)
     split = read_split(split, spec.data)
-    graph, params = split_model(model)
+    graph, params = split_model(fitting_network(model, spec))
     numbers = hyperparameters_of(spec)
     found = _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
     return found if spec.data.examples is None else found._replace(num_correct=None)
@@ -107,12 +108,13 @@ def predict(
 
     Raises:
         SpecError: the document has axes.
-        ValueError: they are no images, or the document has examples of its own, which are no
-            digits; says what was found.
+        TypeError: the model is no network.
+        ValueError: they are no images, the network is of other inputs or outputs, or the document
+            has examples of its own, which are no digits; says what was found.
     """
     spec = single(spec, Network)
     pictures, size = read_images(images, spec.data), _chunk_size(spec)
-    graph, params = split_model(model)
+    graph, params = split_model(fitting_network(model, spec))
     digits = [
         np.asarray(_predict(params, pictures[at : at + size], graph=graph, spec=spec.bare()))
         for at in range(0, len(pictures), size)

@@ -13,7 +13,7 @@ from nndl_jax.datasets import Split
 from nndl_jax.evaluation import CHUNK, pixels
 from nndl_jax.layers import MaxPoolLayer
 from nndl_jax.losses import build_loss, encode
-from nndl_jax.model import FeedforwardNetwork, split_model
+from nndl_jax.model import FeedforwardNetwork, fitting_network, split_model
 from nndl_jax.schema import Document, Network
 from nndl_jax.selection import read_split
 from nndl_jax.variants import single
@@ -34,11 +34,12 @@ def bias_gradients(
 
     Raises:
         SpecError: the document has axes.
-        TypeError: the split is no `Split`.
-        ValueError: images are no pixels, or labels no digits; says what was found.
+        TypeError: the model is no network, or the split no `Split`.
+        ValueError: images are no pixels, labels no digits, or the network is of other inputs or
+            outputs; says what was found.
     """
     spec = single(spec, Network)
-    return mean_bias_gradients(model, read_split(split, spec.data), spec)
+    return mean_bias_gradients(fitting_network(model, spec), read_split(split, spec.data), spec)
 
 
 def mean_bias_gradients(

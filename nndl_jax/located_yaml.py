@@ -76,6 +76,9 @@ def read_text(path: Path) -> str:
             raw = file.read(MAX_BYTES + 1) if is_file else b""
     except OSError as error:
         raise SpecError.at(path, None, "", f"cannot be read: {error.strerror}") from None
+    except ValueError:  # Of a null character, or half of a surrogate pair.
+        said = "cannot be read: its name holds what no name of a file can"
+        raise SpecError.at(path, None, "", said) from None
     if not is_file:
         raise SpecError.at(path, None, "", "cannot be read: it is not a file with a text in it")
     if len(raw) > MAX_BYTES:

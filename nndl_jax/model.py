@@ -138,6 +138,38 @@ class FeedforwardNetwork(nnx.Module):
         return keys
 
 
+def check_network(model: object) -> FeedforwardNetwork:
+    """The network, where one is meant.
+
+    Raises:
+        TypeError: it is something else; says what gives one.
+    """
+    if isinstance(model, FeedforwardNetwork):
+        return model
+    raise TypeError(
+        "a network is needed here, which build_model(spec, key=key), load(path)[0] or model(i) of "
+        f"a result of training give; got {type(model).__name__}"
+    )
+
+
+def fitting_network(model: object, spec: Network) -> FeedforwardNetwork:
+    """The network, where one with the inputs and outputs of a document is meant.
+
+    Raises:
+        TypeError: it is no network.
+        ValueError: it has others; says which.
+    """
+    network = check_network(model)
+    found = prod(network.inputs), network._output().bias.shape[-1]
+    wanted = prod(spec.model.inputs), spec.data.num_outputs()
+    if found != wanted:
+        raise ValueError(
+            f"the network has {found[0]} inputs and {found[1]} outputs, and that of {spec.id} "
+            f"{wanted[0]} and {wanted[1]}; give the document that it was built from"
+        )
+    return network
+
+
 def split_model(
     model: FeedforwardNetwork,
 ) -> tuple[nnx.GraphDef[FeedforwardNetwork], nnx.State]:
@@ -155,11 +187,27 @@ def build_model(spec: Document, *, key: Key[Array, ""]) -> FeedforwardNetwork:
 
     Raises:
         SpecError: the document has axes, asks for what is not built yet, or does not fit in memory.
+        TypeError: it is of another kind, or the key is none.
     """
     spec = single(spec, Network)
     check_supported(spec)
     check_memory(spec)
-    return draw_network(spec, key=key)
+    return draw_network(spec, key=read_key(key))
+
+
+def read_key(key: object) -> Key[Array, ""]:
+    """A key from outside, also as `jax.random.PRNGKey` gives it.
+
+    Raises:
+        TypeError: it is not one key, as a seed is not; says how to make one.
+    """
+    if isinstance(key, Array):
+        if key.dtype == jnp.uint32 and key.ndim == 1:
+            return jax.random.wrap_key_data(key)
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+            return key
+    found = f"{key.dtype} {key.shape}" if isinstance(key, Array) else repr(key)
+    raise TypeError(f"key must be one random key, such as jax.random.key(0); got {found}")
 
 
 def draw_network(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import StringIO
 from itertools import product
+from os import PathLike
 from pathlib import Path
 from reprlib import Repr
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -37,9 +38,9 @@ def spec_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "spec"
 
 
-def list_specs(folder: Path | None = None) -> list[str]:
+def list_specs(folder: str | Path | None = None) -> list[str]:
     """Ids of all documents in a folder, by default the book's, in alphabetical order."""
-    return sorted(path.stem for path in (folder or spec_folder()).glob("*.yaml"))
+    return sorted(path.stem for path in Path(folder or spec_folder()).glob("*.yaml"))
 
 
 def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Document:
@@ -56,11 +57,12 @@ def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = N
 
     Raises:
         SpecError: there is no such document or it is faulty; names file, line and field.
+        TypeError: it is neither an id nor a path, or the overrides are no mapping.
     """
     path = _find(id_or_path)
     # The mappings in a document can be changed; what is kept is not handed out.
     spec = _parse_file(read_text(path), path).model_copy(deep=True)
-    return override(spec, overrides) if overrides else spec
+    return spec if overrides is None else override(spec, overrides)
 
 
 def parse_spec(text: str, path: Path) -> Document:
@@ -87,7 +89,12 @@ def override(spec: Document, values: Mapping[str, object]) -> Document:
 
     Raises:
         SpecError: a field does not exist or a value does not fit there.
+        TypeError: the values are no mapping.
     """
+    if not isinstance(values, Mapping):
+        found = _short.repr(values)
+        said = "overrides are a mapping of field paths to values, such as {'training.epochs': 3}"
+        raise TypeError(f"{said}; got {found}")
     leaves = list(_leaves(spec.id, values))
     for leaf in leaves:
         if leaf.at[:1] in (("id",), ("kind",), ("claims",)):
@@ -153,7 +160,12 @@ def crossings(vary: Sequence[Axis]) -> list[dict[str, FieldValue]]:
 
 
 def dump_spec(spec: Document) -> str:
-    """The document as YAML text, defaults left out: what `load_spec` reads back as an equal one."""
+    """The document as YAML text, defaults left out: what `load_spec` reads back as an equal one.
+
+    Raises:
+        TypeError: it is no document.
+    """
+    of_kind(spec, Experiment)
     stream = StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Quoting
@@ -307,6 +319,9 @@ def _check_variant(
 
 
 def _find(id_or_path: str | Path) -> Path:
+    if not isinstance(id_or_path, str | PathLike):
+        said = "a document is found by its id, such as 'ch1-30-hidden', or by the path of its file"
+        raise TypeError(f"{said}; got {_short.repr(id_or_path)}")
     path = Path(id_or_path)
     if path.suffix in (".yaml", ".yml"):
         return path

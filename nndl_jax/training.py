@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from nndl_jax.array_files import misfit
-from nndl_jax.checkpoint import Snapshot, describe_leaves, fill, name_leaves
+from nndl_jax.checkpoint import Snapshot, check_snapshot, describe_leaves, fill, name_leaves
 from nndl_jax.datasets import Dataset
 from nndl_jax.engine import Engine, spread
 from nndl_jax.faults import Location, field_path
@@ -137,7 +137,7 @@ def train(
     Raises:
         ValueError: the seeds are no such numbers, or the snapshot is of other networks or runs.
         SpecError: the document asks for what is not built, or does not fit in memory.
-        TypeError: the data set is no `Dataset` of splits.
+        TypeError: the data set is no `Dataset` of splits, or the snapshot or the mesh none.
         ValueError: images are no pixels, labels no digits, or a split that is needed has none.
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
@@ -149,6 +149,10 @@ def train(
     names = [name for group in members for name in splits_read(group.specs[0])]
     dataset = read_dataset(dataset, names)
     runs = list_runs(spec, seeds)
+    if resume is not None:
+        check_snapshot(resume)
+    if not isinstance(mesh, Mesh | None):
+        raise TypeError(f"mesh must be a jax.sharding.Mesh of devices to train on, got {mesh!r}")
     kept = None if resume is None else _kept_states(resume, spec, members, runs)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
     meshes = spread([len(group.runs) for group in members], mesh)
