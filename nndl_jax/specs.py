@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import StringIO
 from itertools import product
+from math import prod
 from os import PathLike
 from pathlib import Path
 from reprlib import Repr
@@ -26,6 +27,9 @@ from nndl_jax.validation import closest, parse_field_path, validate
 
 Axis = Mapping[str, Sequence[FieldValue]]
 Kind = TypeVar("Kind", bound=Experiment)
+
+MAX_VARIED = 10_000_000
+"""Characters of all variants of a document together, as JSON."""
 
 _short = Repr()
 _short.maxother = 60
@@ -295,7 +299,18 @@ def _turn(leaf: _Leaf) -> tuple[int, bool]:
 
 
 def _check_variants(spec: Document, text: LocatedYaml) -> None:
-    """Refuse an axis whose field does not exist, or one of whose values does not fit."""
+    """Refuse an axis whose field does not exist, or one of whose values does not fit.
+
+    Each variant is a whole document that is validated, so that all together are bounded first.
+    """
+    count = prod(len(next(iter(axis.values()))) for axis in spec.vary)
+    length = len(spec.bare().model_dump_json()) if count > 1 else 0
+    if count * length > MAX_VARIED:
+        said = (
+            f"makes {count:,} documents of {length:,} characters; at most {MAX_VARIED:,} are read "
+            "in all: vary over less, or shorten the lists of this document"
+        )
+        raise SpecError.at(text.where, text.follow(("vary",))[1], "vary", said)
     for index, axis in enumerate(spec.vary):
         for values in crossings((axis,)):
             _check_variant(spec, values, ("vary", index), text)

@@ -1,6 +1,8 @@
 """Circuits: every row of the book's logic, and networks held against neurons evaluated by name."""
 
 import math
+import re
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +14,10 @@ from hypothesis import strategies as st
 from nndl_jax import circuit
 from nndl_jax.activations import ACTIVATIONS
 from nndl_jax.construction import build_construction, measure_construction
+from nndl_jax.faults import SpecError
 from nndl_jax.judge import judge_comparison, judge_number
 from nndl_jax.losses import encode
-from nndl_jax.schema import Circuit, ComparisonClaim, Data
+from nndl_jax.schema import Circuit, ComparisonClaim, Data, Document
 from nndl_jax.schema.circuit import Neuron
 from nndl_jax.specs import load_spec, override
 from nndl_jax.variants import find_variant, variants
@@ -248,3 +251,35 @@ def test_second_connection_left_out_would_be_found(monkeypatch):
     monkeypatch.setattr(Neuron, "weights_from", lambda *given: right(*given)[:1])
     measured = measure("ch1-half-adder")
     assert (measured["num_wrong"], measured["num_connections"]) == (3, 9)
+
+
+def _large(num_scales: int, num_biases: int) -> Document:
+    """A neuron with 1,024 rows, varied."""
+    names = [f"input-{number}" for number in range(10)]
+    neuron = {"name": "all", "weights": dict.fromkeys(names, 1.0), "bias": -9.5}
+    rows = [
+        {"inputs": bits, "outputs": [int(all(bits))]} for bits in product((0, 1), repeat=len(names))
+    ]
+    network = {"inputs": names, "neurons": [neuron], "outputs": ["all"], "truth_table": rows}
+    vary = [
+        {"network.scale": np.arange(1.0, num_scales + 1)},
+        {"network.neurons[0].bias": -9.5 - np.arange(num_biases) / 100},
+    ]
+    return load_spec("ch1-nand", {"network": network, "vary": vary})
+
+
+def test_a_circuit_of_1024_rows_and_64_variants_is_read():
+    assert len(_large(64, 1).vary[0]["network.scale"]) == 64
+
+
+def test_a_circuit_of_1024_rows_and_1024_variants_is_refused_before_any_of_them_is_read(
+    monkeypatch,
+):
+    monkeypatch.setattr("nndl_jax.specs._check_variant", None)
+    with pytest.raises(SpecError) as caught:
+        _large(64, 16)
+    said = re.sub(r"of [\d,]+ characters", "of N characters", str(caught.value))
+    assert said == (
+        "ch1-nand: vary: makes 1,024 documents of N characters; at most 10,000,000 are read in "
+        "all: vary over less, or shorten the lists of this document"
+    )
