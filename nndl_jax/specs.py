@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from nndl_jax.faults import Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import LocatedYaml, parse_yaml, read_text
+from nndl_jax.located_yaml import MAX_DEPTH, LocatedYaml, parse_yaml, read_text
 from nndl_jax.memory import check_memory
 from nndl_jax.schema import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Network, Record
 from nndl_jax.schema.experiment import Experiment
@@ -238,7 +238,11 @@ def _leaves(name: str, values: Mapping[str, object]) -> Iterator[_Leaf]:
     for path, value in values.items():
         if not isinstance(path, str) or not parse_field_path(path):
             raise SpecError.at(name, None, repr(path), "is not a field of this document")
-        at, plain = parse_field_path(path), _plain(value)
+        at = parse_field_path(path)
+        try:
+            plain = _plain(value)
+        except RecursionError:  # A list that holds itself, too.
+            raise SpecError.at(name, None, path, f"nested more than {MAX_DEPTH} deep") from None
         if isinstance(plain, dict) and plain and at[:1] != ("vary",):
             for leaf in _leaves(name, plain):
                 yield _Leaf(f"{path}.{leaf.path}", (*at, *leaf.at), leaf.value)
@@ -253,19 +257,21 @@ class _Array(Protocol):
     def tolist(self) -> object: ...
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, depth: int = 0) -> object:
     """What a value is in YAML; a copy, as a later path may lead into it."""
+    if depth > MAX_DEPTH:
+        raise RecursionError
     match value:
         case Mapping():
-            return {key: _plain(inner) for key, inner in value.items()}
+            return {key: _plain(inner, depth + 1) for key, inner in value.items()}
         case str() | bytes():
             return value
         case Record():
             return value.model_dump(mode="json")
         case _Array():
-            return _plain(value.tolist())
+            return _plain(value.tolist(), depth)
         case Sequence():
-            return [_plain(inner) for inner in value]
+            return [_plain(inner, depth + 1) for inner in value]
         case _:
             return value
 

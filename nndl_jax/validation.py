@@ -38,9 +38,40 @@ def validate(adapter: TypeAdapter[Validated], text: LocatedYaml) -> Validated:
     # Strict validation takes lists for tuples only in JSON, where there is nothing else.
     try:
         return adapter.validate_json(json.dumps(text.value, default=str))
+    except RecursionError:
+        raise _no_json(text) from None
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
+        if faults[0]["type"] == "json_invalid":
+            raise _no_json(text) from None
         raise _error(faults, _schema(adapter), text) from None
+
+
+def _no_json(text: LocatedYaml) -> SpecError:
+    """Of values that stand in no YAML file, where this has been refused already."""
+    at = next(_halves(text.value), None)
+    if at is None:
+        return SpecError.at(text.where, None, "", "nested too deep to be read")
+    said = "holds half of a surrogate pair, which is no character; leave it out"
+    return SpecError.at(text.where, text.follow(at)[1], field_path(at), said)
+
+
+def _halves(value: object) -> Iterator[Location]:
+    """Where texts stand that UTF-8 cannot write."""
+    waiting: deque[tuple[Location, object]] = deque([((), value)])
+    while waiting:
+        at, found = waiting.popleft()
+        match found:
+            case dict():
+                waiting.extend(((*at, key), each) for key, each in found.items())
+                yield from ((*at, key) for key in found if _HALF.search(str(key)))
+            case list():
+                waiting.extend(((*at, index), each) for index, each in enumerate(found))
+            case str() if _HALF.search(found):
+                yield at
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @lru_cache(maxsize=2)  # That of the documents takes a tenth of a second.

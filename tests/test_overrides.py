@@ -191,5 +191,32 @@ def test_values_of_numpy_that_do_not_fit_are_shown_as_numbers(path, value, said)
     assert _refusal("ch1-30-hidden", {path: value}) == f"ch1-30-hidden: {path}: {said}"
 
 
+@pytest.mark.parametrize("depth", [40, 250, 900, None])
+@pytest.mark.parametrize("make", [lambda inner: [inner], lambda inner: {"a": inner}])
+def test_values_that_are_nested_without_end_are_refused(depth, make):
+    value = make(0)
+    if depth is None:
+        value[next(iter(value)) if isinstance(value, dict) else 0] = value
+    for _ in range(depth or 0):
+        value = make(value)
+    said = "ch1-30-hidden: title: nested more than 32 deep"
+    assert _refusal("ch1-30-hidden", {"title": value}) == said
+
+
+HALF = "holds half of a surrogate pair, which is no character; leave it out"
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"title": "a\ud800"}, "title"),
+        ({"deviations": ["a", "\udfffb"]}, "deviations[1]"),
+        ({"training": {"ep\ud800ochs": 3}}, r"training.ep\ud800ochs"),
+    ],
+)
+def test_half_a_character_is_named_by_its_field(values, field):
+    assert _refusal("ch1-30-hidden", values) == f"ch1-30-hidden: {field}: {HALF}"
+
+
 def test_a_path_that_is_no_text_is_refused():
     assert _refusal("ch1-30-hidden", {3: 1}) == "ch1-30-hidden: 3: is not a field of this document"
