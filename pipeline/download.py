@@ -25,6 +25,7 @@ import requests
 from tqdm import tqdm
 
 from nndl_jax.datasets import MNIST_FILES, MnistFile, read_published
+from nndl_jax.faults import printable
 from pipeline.paths import NOT_MNIST, RAW, cache_folder, expand
 from pipeline.writing import remove
 
@@ -32,6 +33,7 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+_MAX_FAILURE = 500
 # A file may take FILE_SECONDS and, on top, what its size takes at BYTES_PER_SECOND.
 CONNECT_SECONDS, READ_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 10.0, 20.0, 60.0, 50_000.0
 
@@ -64,7 +66,8 @@ def download_mnist(
                     _take(mirror, staging / missing[-1], files[missing[-1]], (cache, folder))
                     missing.pop()
             except (OSError, ValueError, _TransferError) as error:
-                failures.append(f"{mirror} ({missing[-1]}): {error}")
+                # A server words its answer as it likes, in up to 60,000 characters.
+                failures.append(printable(f"{mirror} ({missing[-1]}): {error}", _MAX_FAILURE))
         if missing:
             remove(staging)
             staging.mkdir()

@@ -62,14 +62,14 @@ def resolve_all(
         except SpecError as error:
             faults += error.faults
             num_more += error.num_more
-    try:
-        settings, text = load_settings(names)
-    except SpecError as error:
-        raise SpecError([*error.faults, *faults], num_more + error.num_more) from None
     if folder == SPEC:
         faults += faulty_lists(specs, names)
     for spec in specs.values():
         faults += faulty_references(spec, specs, names, folder)
+    try:
+        settings, text = load_settings(names)
+    except SpecError as error:
+        raise SpecError([*error.faults, *faults], num_more + error.num_more) from None
     settings = settings.model_copy(update=changes)
     resolved: dict[str, Resolved] = {}
     for name, spec in specs.items():

@@ -34,6 +34,7 @@ FILES = {
 FAULTS = {
     "not-found": "404 Client Error: Not Found",
     "server-error": "500 Server Error: Internal Server Error",
+    "wordy": r"503 Server Error: \x1b[2J\x07aaaa",
     "hang-up": "Remote end closed connection without response",
     "gibberish": "gibberish",
     "truncated": "IncompleteRead",
@@ -90,6 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_error(404)
             case "server-error":
                 self.send_error(500)
+            case "wordy":
+                self.wfile.write(b"HTTP/1.0 503 \x1b[2J\x07" + b"a" * 60_000 + b"\r\n\r\n")
             case "hang-up":
                 self.close_connection = True
             case "gibberish":

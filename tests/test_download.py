@@ -80,6 +80,8 @@ def test_faulty_mirror_is_passed_over_for_a_good_one(place, mirrors, fault):
     assert len(failures) == 1
     assert failures[0].startswith(f"{mirrors.address(fault)} (small.gz): ")
     assert FAULTS[fault] in failures[0]
+    assert failures[0].isprintable()
+    assert len(failures[0]) < 600
 
 
 def test_note_is_left_when_all_mirrors_are_faulty(place, mirrors):

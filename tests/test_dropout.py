@@ -72,6 +72,20 @@ def test_inputs_that_stay_are_not_rescaled():
     assert set(kept.tolist()) <= {0.0, *inputs.tolist()}
 
 
+@pytest.mark.parametrize(("layer", "are_pixels"), [(0, True), (1, False)])
+def test_dropout_of_a_layer_is_of_its_inputs_and_the_schema_says_so(
+    small_network, layer, are_pixels
+):
+    model = build_model(small_network({f"model.layers[{layer}].dropout": 0.5}), key=KEY)
+    white, keys = jnp.zeros(784), jax.random.split(KEY, 2)
+    # Where pixels are dropped, an image without ink loses nothing.
+    is_same = jnp.array_equal(model.logits(white, dropout_keys=keys), model.logits(white))
+    assert bool(is_same) == are_pixels
+    said = Dense.model_fields["dropout"].description or ""
+    assert "each input of this layer" in said
+    assert "To drop hidden neurons, write it on the layer after" in " ".join(said.split())
+
+
 def test_evaluation_weakens_inputs_and_leaves_biases(small_network, small_dataset):
     # Weights times the share that training keeps, biases as they are (ch. 3, "Dropout").
     dropping = small_network(DROPPING | {"training.dtype": "float32"})

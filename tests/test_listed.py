@@ -128,6 +128,14 @@ def test_a_line_in_dvc_yaml_without_a_document_is_named(name: str, lines: list[s
     assert refused() == [f"{line}: {said}" for line in (*lines, params)]
 
 
+def test_a_document_that_is_gone_is_named_by_every_line_that_speaks_of_it() -> None:
+    Path("spec/sums.yaml").unlink()
+    params = Path("params.yaml").read_text().replace("documents: all", "documents: [sums]")
+    Path("params.yaml").write_text(params)
+    places = [line.split(": ")[0] for line in refused()]
+    assert places == ["params.yaml:2", "dvc.yaml:12", "dvc.yaml:14", "dvc.yaml:22"]
+
+
 def test_a_document_that_the_list_of_parameter_files_lacks_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(text.replace("  - spec/sums.yaml\n", ""))

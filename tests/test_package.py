@@ -1,5 +1,6 @@
 """The built package from anywhere, and the README as a reader would follow it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -72,14 +73,29 @@ def test_every_public_name_exists(tmp_path: Path) -> None:
     assert in_python(code, tmp_path, ROOT) == "True"
 
 
-def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+def python_of_the_readme() -> str:
     text = (ROOT / "README.md").read_text()
-    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    return "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     save_dataset(synthetic(200), tmp_path / "data/dataset.safetensors")
-    last = in_python(code, tmp_path, ROOT).splitlines()[-1]
+    last = in_python(python_of_the_readme(), tmp_path, ROOT).splitlines()[-1]
     assert 0 <= float(last) <= 1
     assert (tmp_path / "digits.safetensors").exists()
+
+
+def test_the_python_of_the_readme_is_rightly_typed(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "readme.py").write_text(python_of_the_readme())
+    own = {"extraPaths": [str(installed)], "typeCheckingMode": "standard"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(own))
+    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--level", "error"]
+    command += ["--pythonpath", sys.executable]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    assert [each["message"] for each in found["generalDiagnostics"]] == []
+    assert found["summary"]["filesAnalyzed"] == 1
 
 
 def test_the_commands_of_the_readme_exist() -> None:
