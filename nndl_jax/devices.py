@@ -9,7 +9,12 @@ import jax
 
 
 def describe_devices() -> str:
-    """Number and model of JAX's devices: `1 x NVIDIA H100`, or cores of a processor."""
+    """Number and model of JAX's devices: `1 x NVIDIA H100`, or cores of a processor.
+
+    Raises:
+        OSError: there are none; a sentence that says why and what to do.
+    """
+    check_devices()
     return f"{len(jax.devices())} x {describe_device()}"
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Int
 from nndl_jax.array_files import misfit
 from nndl_jax.checkpoint import Snapshot, check_snapshot, describe_leaves, fill, name_leaves
 from nndl_jax.datasets import Dataset
+from nndl_jax.devices import check_devices
 from nndl_jax.engine import Engine, spread
 from nndl_jax.faults import Location, field_path
 from nndl_jax.memory import check_memory
@@ -139,8 +140,10 @@ def train(
         SpecError: the document asks for what is not built, or does not fit in memory.
         TypeError: the data set is no `Dataset` of splits, or the snapshot or the mesh none.
         ValueError: images are no pixels, labels no digits, or a split that is needed has none.
+        OSError: JAX, as it was started, has no devices.
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
+    check_devices()
     spec, seeds = of_kind(spec, Network), check_seeds(seeds)
     members = groups(spec, seeds)
     for group in members:

@@ -19,11 +19,11 @@ def mend() -> None:
     """Set aside those of the files that DVC would refuse."""
     checks: dict[Path, Callable[[str], bool]] = {_LOCKFILE: is_lockfile, _RWLOCK: is_rwlock}
     for path, check in checks.items():
-        if not path.exists():
+        if not (path.exists() or path.is_symlink()):
             continue
-        try:
-            is_sound = check(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError):  # A folder, or no text.
+        try:  # What is no file, such as a folder or a pipe, cannot be read.
+            is_sound = path.is_file() and check(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
             is_sound = False
         if not is_sound:
             _set_aside(path)

@@ -147,7 +147,7 @@ def in_a_sentence() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        sys.exit(_in_words(error))
+        sys.exit(in_words(error))
     except ValueError as error:
         from nndl_jax.faults import SpecError  # It takes a second.
 
@@ -190,7 +190,7 @@ def _program() -> str:
     return path.parent.name if path.stem == "__main__" else path.stem
 
 
-def _in_words(error: OSError) -> str:
+def in_words(error: OSError) -> str:
     """What a system call could not do, where, and what helps."""
     if error.strerror is None:
         return str(error)

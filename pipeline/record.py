@@ -5,7 +5,7 @@ be committed: `make` judges it beside what it runs itself. Runs that are recorde
 over, and others added to them; one that was interrupted goes on from its last saved epoch.
 """
 
-from pipeline.process import SNAPSHOT, begin, exclusive, forget
+from pipeline.process import SNAPSHOT, begin, exclusive, forget, in_words
 
 if __name__ == "__main__":
     begin(with_parent=False)
@@ -221,7 +221,7 @@ class _Recorder(NamedTuple):
             if self.stop.signal is None:
                 if is_interrupt or isinstance(error.__context__, KeyboardInterrupt):
                     raise
-                said = str(error).strip()
+                said = in_words(error) if isinstance(error, OSError) else str(error).strip()
                 if isinstance(error, RuntimeError):
                     said = said.split("\n")[0]
                 said = said if said.startswith(f"{name}:") else f"{name}: {said}"

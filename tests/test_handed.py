@@ -221,6 +221,18 @@ def test_a_number_of_devices_is_no_mesh() -> None:
     assert message(TypeError, lambda results: next(results), training) == said
 
 
+def test_a_device_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise AssertionError  # As JAX does for CUDA without its plugin.
+
+    monkeypatch.setattr(jax, "devices", fail)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    said = "JAX has nothing to compute on, with JAX_PLATFORMS=cuda: there is no plugin; unset "
+    training = nndl_jax.train(NETWORK, DATASET)
+    for function in (nndl_jax.describe_devices, lambda: next(training)):
+        assert message(OSError, function).startswith(said)
+
+
 def test_a_snapshot_is_written_and_read_by_the_name_of_its_file(tmp_path: Path) -> None:
     path = str(tmp_path / "snapshot.safetensors")
     assert nndl_jax.load_snapshot(path, identity={}, like=()) == (None, [])

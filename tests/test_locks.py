@@ -1,6 +1,7 @@
 """Files of DVC that a kill has left unfinished, or that are spoilt, are set aside."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,18 @@ def test_a_folder_in_place_of_a_lock_is_set_aside_each_time(name: str, project: 
         mend()
         assert not (project / name).exists()
     assert (project / ".nndl" / f"{Path(name).name}.damaged/inside").is_dir()
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", ".dvc/tmp/rwlock"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)])
+def test_what_is_no_file_in_place_of_a_lock_is_set_aside(make, name: str, project: Path) -> None:
+    path = project / name
+    make(path)
+    mend()
+    assert not os.path.lexists(path)
+    path.write_text(LOCKFILE if name == "dvc.lock" else "{}")
+    mend()
+    assert path.is_file()
 
 
 def test_sound_locks_stay(project: Path, capsys) -> None:
