@@ -13,10 +13,17 @@ Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
 """A document's name: lower-case letters, digits and hyphens, at most 64 of them."""
 
 
+_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""What has the rest of a line, beyond the text itself, read from the other side."""
+
+
 def _check_printable(text: str) -> str:
-    """Refuse what a terminal would obey, or what would break a line of a table."""
+    """Refuse what a terminal would obey, what would break a line of a table, and nothing at all."""
+    if not text.strip():
+        raise fault((), f"must have something to read in it, got {text!r}")
     for number, character in enumerate(text, start=1):
-        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+        breaks = unicodedata.category(character) in ("Cc", "Zl", "Zp")
+        if breaks or unicodedata.bidirectional(character) in _TURNS:
             raise fault(
                 (),
                 "must be one line without control characters, got "
