@@ -221,7 +221,9 @@ class _Recorder(NamedTuple):
             if self.stop.signal is None:
                 if is_interrupt or isinstance(error.__context__, KeyboardInterrupt):
                     raise
-                said = in_words(error) if isinstance(error, OSError) else str(error).strip()
+                said = str(error).strip()
+                if isinstance(error, OSError):
+                    said = f"in {_WORK}, {in_words(error)}"
                 if isinstance(error, RuntimeError):
                     said = said.split("\n")[0]
                 said = said if said.startswith(f"{name}:") else f"{name}: {said}"

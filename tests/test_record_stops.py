@@ -189,8 +189,8 @@ def test_a_second_recorder_of_a_document_is_turned_away_before_it_touches_anythi
     [
         (
             OSError(28, "No space left on device", "runs/tiny"),
-            "tiny: runs/tiny: No space left on device; make room and run the same command again, "
-            "what is finished is kept",
+            "tiny: in .nndl/record, runs/tiny: No space left on device; make room and run the same "
+            "command again, what is finished is kept",
         ),
         (
             RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nmany lines"),
