@@ -13,13 +13,13 @@ from nndl_jax.variants import Run, variants
 from pipeline.archive import Files
 from pipeline.dataset import data_of
 from pipeline.experiments import identity
-from pipeline.recordings import ABOUT, ERRORS, FILTERS, HISTORY, Rows
+from pipeline.recordings import ABOUT, ERRORS, FILTERS, HISTORY, MADE_BY, Rows
 from pipeline.resolved import Resolved
 
 _MAX_SEED = 2**32 - 1
 _WHOLE = re.compile(r"0|[1-9]\d{0,9}", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|-?inf|", re.ASCII)
-_DEVICE = re.compile(r"[\w ()@.,;:/+-]{1,500}", re.ASCII)
+_NAME = re.compile(r"[\w ()@.,;:/+-]{1,500}", re.ASCII)
 _KEYS = ("variant", "seed", "epoch")
 _GRADIENT = re.compile(r"gradient\.(\d+)\.[1-6]", re.ASCII)
 _VOTE_FILES = {
@@ -70,18 +70,21 @@ def _check_about(where: str, content: bytes) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         raise ValueError(f"{where}: is no JSON") from None
     wanted = ["data", "document", "device", "seconds"]
-    if not isinstance(about, dict) or sorted(about) != sorted(wanted):
-        raise ValueError(f"{where}: must have {', '.join(wanted)} and nothing else")
-    for field in wanted[:3]:
+    if not isinstance(about, dict) or {*about} - {*MADE_BY} != {*wanted}:
+        had = f"{', '.join(wanted)}, may have {' and '.join(MADE_BY)}"
+        raise ValueError(f"{where}: must have {had}, and nothing else")
+    texts = [field for field in (*wanted[:3], *MADE_BY) if field in about]
+    for field in texts:
         if not isinstance(about[field], str):
             raise ValueError(f"{where}: {field}: must be a text, got {str(about[field])[:50]!r}")
-    if not _DEVICE.fullmatch(about["device"]):
-        raise ValueError(f"{where}: device: must be a name, got {about['device'][:50]!r}")
+    for field in texts[2:]:
+        if not _NAME.fullmatch(about[field]):
+            raise ValueError(f"{where}: {field}: must be a name, got {about[field][:50]!r}")
     seconds = about["seconds"]
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if seconds is not None and not (is_number and 0 <= seconds < 1e9):
         raise ValueError(f"{where}: seconds: must be a number or null, got {str(seconds)[:50]!r}")
-    return {field: about[field] for field in wanted}
+    return {field: about[field] for field in (*wanted, *MADE_BY) if field in about}
 
 
 def _check_history(where: str, content: bytes, experiment: Resolved) -> Rows:

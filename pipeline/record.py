@@ -36,6 +36,7 @@ from pipeline.resolved import Resolved, save_resolved
 from pipeline.runs import read_about
 from pipeline.settings import MAX_RUNS
 from pipeline.stop import Stop
+from pipeline.training_key import made_by
 
 _WORK = STATE / "record"
 
@@ -306,6 +307,7 @@ class _Recorder(NamedTuple):
                 document=document,
                 device=nndl_jax.describe_devices(),
                 seconds=seconds,
+                made_by=made_by(name, experiment) if isinstance(spec, Network) else None,
             )
         forget(name)
         said = f"{name}: recorded" + ("" if seconds is None else f" in {seconds:,.0f} s")

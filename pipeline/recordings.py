@@ -37,6 +37,9 @@ from pipeline.writing import remove
 FILES = (ABOUT, HISTORY, ERRORS, FILTERS)
 """Names of all files of a recording."""
 
+MADE_BY = ("program", "versions")
+"""Fields of `about.json` that recordings have since programs decide what is trained."""
+
 _UNKEPT = "unkept.json"
 """In a folder of runs that are to be kept still: what will be its `about.json`."""
 _WRITING = ".writing"
@@ -130,7 +133,14 @@ def _is_kept(folder: Path) -> bool:
 
 
 def keep(
-    name: str, target: Path, variants: Sequence[str], *, document: str, device: str, seconds: object
+    name: str,
+    target: Path,
+    variants: Sequence[str],
+    *,
+    document: str,
+    device: str,
+    seconds: object,
+    made_by: Mapping[str, str] | None = None,
 ) -> Added:
     """Add what was measured in `runs/<id>` to what is recorded, all of it or nothing.
 
@@ -141,9 +151,12 @@ def keep(
         document: its identity.
         device: what it was run on.
         seconds: how long that took; None if that is not known.
+        made_by: what trained it: `program`, the hash of the compiled programs, and `versions` of
+            what wrote these.
     """
     own = RUNS / name
     about = {**read_about(own), "document": document, "device": device, "seconds": seconds}
+    about |= made_by or {}
     replace_file(own / _UNKEPT, _json(about))
     return _finish(name, target, variants)
 
@@ -233,12 +246,16 @@ def _has(folder: Path, file: str) -> bool:
 
 
 def _together(earlier: Mapping[str, object], later: Mapping[str, object]) -> Mapping[str, object]:
-    """Devices and seconds of all runs together."""
-    names = [part for about in (earlier, later) for part in str(about["device"]).split("; ")]
+    """Devices, programs and seconds of all runs together."""
+    joined = {}
+    for field in ("device", *MADE_BY):
+        texts = [str(about[field]) for about in (earlier, later) if field in about]
+        if texts:
+            joined[field] = "; ".join(dict.fromkeys("; ".join(texts).split("; ")))
     parts = earlier["seconds"], later["seconds"]
     numbers = [part for part in parts if isinstance(part, int | float)]
     seconds = round(sum(numbers), 1) if len(numbers) == len(parts) else None
-    return {"device": "; ".join(dict.fromkeys(names)), "seconds": seconds}
+    return {**joined, "seconds": seconds}
 
 
 def read_rows(path: Path) -> dict[Run, list[Mapping[str, str]]]:

@@ -127,6 +127,13 @@ def training_key(name: str, experiment: Resolved) -> TrainingKey:
     return key
 
 
+def made_by(name: str, experiment: Resolved) -> dict[str, str]:
+    """What trains a document, for its recording: the hash of its programs, and who wrote them."""
+    versions = ", ".join(f"{package} {version(package)}" for package in ("jax", "jaxlib"))
+    program = training_key(name, experiment).parts()["compiled programs"]
+    return {"program": program, "versions": versions}
+
+
 def host_code() -> list[Path]:
     """Files that `train` imports whose part in its results shows nowhere else in the key."""
     listed = list_code("train", _ROOT)

@@ -227,7 +227,8 @@ FAULTS = {
     ),
     "another field": (
         edit("tiny/about.json", '"data"', '"more": 1, "data"'),
-        "tiny: about.json: must have data, document, device, seconds and nothing else",
+        "tiny: about.json: must have data, document, device, seconds, may have program and "
+        "versions, and nothing else",
     ),
     "a device that is no name": (
         edit("tiny/about.json", "NVIDIA", "<b>"),

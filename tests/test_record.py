@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -99,12 +100,16 @@ def test_a_record_says_what_of_on_what_and_how_long() -> None:
     _, resolved = resolve_all(changes=BOOK)
     for name in ("tiny", "crowd"):
         about = read_about(Path("recorded") / name)
-        assert list(about) == ["data", "document", "device", "seconds"]
+        made_by = ["program", "versions"] if name == "tiny" else []
+        assert list(about) == ["data", "document", "device", "seconds", *made_by]
         assert about["data"] == "synthetic"
         assert re.fullmatch("[0-9a-f]{64}", about["document"])
         assert re.fullmatch(r"\d+ x core of .+", about["device"])
         assert 0 < about["seconds"] < 600
-    assert read_about(Path("recorded/tiny"))["document"] == resolved["tiny"].digest()
+    about = read_about(Path("recorded/tiny"))
+    assert about["document"] == resolved["tiny"].digest()
+    assert re.fullmatch("[0-9a-f]{64}", about["program"])
+    assert about["versions"] == f"jax {version('jax')}, jaxlib {version('jaxlib')}"
 
 
 def test_a_record_is_what_the_stages_measure_at_the_books_settings(copy: Path) -> None:

@@ -167,10 +167,13 @@ def test_time_and_devices_of_all_parts_are_told() -> None:
     run_record("--runs", "1", "tiny")
     about = read_about(folder)
     text = (folder / "about.json").read_text()
+    text = text.replace(about["program"], "another")
     (folder / "about.json").write_text(text.replace(about["device"], "one abacus"))
     run_record("--runs", "2", "tiny")
     grown = read_about(folder)
     assert grown["device"] == f"one abacus; {about['device']}"
+    assert grown["program"] == f"another; {about['program']}"
+    assert grown["versions"] == about["versions"]
     assert grown["seconds"] > about["seconds"]
     text = (folder / "about.json").read_text()
     (folder / "about.json").write_text(text.replace(str(grown["seconds"]), "null"))
