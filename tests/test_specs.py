@@ -162,7 +162,7 @@ def test_shipped_document_is_read_back_as_it_was_written(name):
     assert parse_spec(dump_spec(spec), NOWHERE) == spec
 
 
-@pytest.mark.parametrize("text", ["?0", "\xa0", "1e3", "null", "2015-01-01", "a: b", "- a", " # "])
+@pytest.mark.parametrize("text", ["?0", "\xa0?", "1e3", "null", "2015-01-01", "a: b", "- a", " # "])
 def test_unusual_text_is_read_back_as_it_was_written(text):
     spec = load_spec("ch1-30-hidden", {"title": text, "source.section": text, "deviations": [text]})
     assert parse_spec(dump_spec(spec), NOWHERE) == spec
