@@ -1,8 +1,10 @@
 """What is run on an accelerator when there is one, rehearsed on CPUs."""
 
+import argparse
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -11,7 +13,7 @@ import pytest
 from jax.sharding import Mesh
 from project import ROOT, run
 
-from benchmarks import agreement, step_times
+from benchmarks import accelerator, agreement, profile_step, step_times
 from nndl_jax import step
 from nndl_jax.schema import Network
 from nndl_jax.specs import list_specs, load_spec
@@ -107,3 +109,31 @@ def test_aims_are_of_cases_that_are_timed() -> None:
         for case in wave
     }
     assert set(step_times.AIMS) <= timed
+
+
+def test_documents_are_recorded_in_the_order_in_which_they_are_named() -> None:
+    arguments = argparse.Namespace(documents=["ch6-relu:3", "ch1-30-hidden"], rehearse=False)
+    plan = accelerator._plan(arguments, 60.0)
+    assert plan == [(["ch6-relu"], 3, 60.0), (["ch1-30-hidden"], 5, 60.0)]
+
+
+def test_what_fails_is_told_and_leaves_the_other_parts(tmp_path: Path, capsys) -> None:
+    report = accelerator._Report(tmp_path, time.monotonic())
+    with report.guard("a form", may_fail=True):
+        raise NotImplementedError("unknown here\nand more")
+    assert not report.has_failed
+    with report.guard("a step"):
+        raise RuntimeError
+    assert report.has_failed
+    told = capsys.readouterr().out
+    assert re.search(r"s  a form: FAILED, unknown here\n.*s  a step: FAILED, RuntimeError\n", told)
+    log = (tmp_path / "log.txt").read_text()
+    assert "NotImplementedError: unknown here\nand more" in log
+
+
+def test_a_profile_without_an_accelerator_is_told_from_one(tmp_path: Path) -> None:
+    with jax.profiler.trace(str(tmp_path)):
+        jax.block_until_ready(jax.jit(jax.numpy.sin)(1.0))
+    (path,) = tmp_path.rglob("*.xplane.pb")
+    with pytest.raises(ValueError, match="holds nothing that an accelerator ran"):
+        profile_step.read(path)
