@@ -125,6 +125,7 @@ def test_what_fails_is_told_and_leaves_the_other_parts(tmp_path: Path, capsys) -
     with report.guard("a step"):
         raise RuntimeError
     assert report.has_failed
+    report._log.close()
     told = capsys.readouterr().out
     assert re.search(r"s  a form: FAILED, unknown here\n.*s  a step: FAILED, RuntimeError\n", told)
     log = (tmp_path / "log.txt").read_text()
