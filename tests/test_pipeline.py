@@ -58,6 +58,18 @@ def test_an_edited_comment_trains_nothing(project: Path, mnist_folder: Path) -> 
     assert {stage for stage in repro(project, mnist_folder) if "@" in stage} == set()
 
 
+def test_an_edit_of_our_source_that_computes_the_same_trains_nothing(
+    project: Path, mnist_folder: Path
+) -> None:
+    step, epoch = project / "nndl_jax/step.py", project / "nndl_jax/epoch.py"
+    step.write_text(f"{step.read_text()}\n# A remark.\n")
+    assert repro(project, mnist_folder) == {"code"}
+    epoch.write_text(epoch.read_text().replace("train_once", "train_one_epoch"))
+    found = repro(project, mnist_folder)
+    assert {"code", "programs"} <= found
+    assert {stage for stage in found if "@" in stage} == set()
+
+
 def test_an_edited_document_runs_its_experiment_and_the_report(
     project: Path, mnist_folder: Path
 ) -> None:
@@ -65,7 +77,7 @@ def test_an_edited_document_runs_its_experiment_and_the_report(
     diff = run("dvc", "params", "diff", "--json", cwd=project).stdout
     change = {"optimizer.learning_rate": {"old": 3.0, "new": 2.5, "diff": -0.5}}
     assert json.loads(diff)[DOCUMENT] == change
-    expected = {"resolve", f"train@{NETWORK}", "evaluate", "report"}
+    expected = {"resolve", "programs", f"train@{NETWORK}", "evaluate", "report"}
     assert repro(project, mnist_folder) == expected
     changed = json.loads(run("dvc", "metrics", "diff", "--json", cwd=project).stdout)
     assert set(changed) == {"metrics/summary.json"}
@@ -74,7 +86,7 @@ def test_an_edited_document_runs_its_experiment_and_the_report(
 def test_an_override_runs_its_experiment_and_the_report(project: Path, mnist_folder: Path) -> None:
     override = f"overrides: {{{NETWORK}: {{optimizer.learning_rate: 2.0}}}}"
     replace(project / "params.yaml", "overrides: {}", override)
-    expected = {"resolve", f"train@{NETWORK}", "evaluate", "report"}
+    expected = {"resolve", "programs", f"train@{NETWORK}", "evaluate", "report"}
     assert repro(project, mnist_folder) == expected
     report = (project / "report/results.md").read_text()
     assert "**Not the book's experiment: other settings.**" in report
