@@ -24,7 +24,7 @@ from nndl_jax.selection import select
 from nndl_jax.specs import of_kind
 from nndl_jax.state import init_state
 from nndl_jax.stopping import rules
-from nndl_jax.variants import Group, check_seeds, groups
+from nndl_jax.variants import Group, groups
 
 Hashes = dict[str, str]
 
@@ -46,15 +46,16 @@ def fingerprint(spec: Document, seeds: Iterable[SupportsIndex]) -> dict[str, Has
 
     Args:
         spec: the document of a network; with `vary`, all its variants are meant.
-        seeds: of its runs. No run's numbers depend on the others.
+        seeds: of its runs.
 
     Returns:
         `programs`: the lowered text of what trains each group of variants, for each number of
         epochs between two measurements, and of what draws each variant's first weights.
-        `arguments`: numbers of the optimiser and of the rules, and the author's draws in a replay.
+        `arguments`: which runs each group has and their seeds, numbers of the optimiser and of the
+        rules, and the author's draws in a replay.
     """
     spec = of_kind(spec, Network)
-    members = groups(spec, check_seeds(seeds)[:1])
+    members = groups(spec, seeds)
     with jax.enable_x64(spec.training.dtype == "float64"):
         programs = dict(chain.from_iterable(starmap(_programs, enumerate(members))))
     return {"programs": programs, "arguments": _arguments(members)}
@@ -97,7 +98,11 @@ def _hash_program(traced: jax.stages.Traced) -> str:
 def _arguments(members: Iterable[Group]) -> Hashes:
     found: Hashes = {}
     for number, group in enumerate(members):
-        numbers = {"hyperparameters": hyperparameters(group.specs), "rules": rules(group.specs)}
+        numbers = {
+            "runs and seeds": [np.asarray(group.runs), np.asarray(group.seeds)],
+            "hyperparameters": hyperparameters(group.specs),
+            "rules": rules(group.specs),
+        }
         for name, values in numbers.items():
             found[f"group {number}, {name}"] = _hash_arrays(jax.tree.leaves(values))
         num_images = len(select(_like_mnist(), group.template)["train"].labels)

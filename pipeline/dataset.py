@@ -19,7 +19,9 @@ def load_data() -> Dataset:
     """
     try:
         dataset = load_dataset(DATASET)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError:
+        sys.exit(f"error: {DATASET}: no such file; `make` writes it, or save_dataset your own")
+    except ValueError as error:
         sys.exit(f"error: {error}")
     if dataset.name == "mnist" and not is_mnist(dataset):
         counts = ", ".join(f"{len(split.labels):,}" for split in dataset[1:])

@@ -40,7 +40,7 @@ SHOWN = frozenset(
         # Write the key.
         "fingerprint",
         # Compute nothing.
-        *("__init__", "environment", "faults", "files"),
+        *("__init__", "devices", "environment", "faults", "files"),
     )
 ) | frozenset(
     Path(f"pipeline/{name}.py")

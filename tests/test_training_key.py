@@ -122,8 +122,21 @@ def test_a_change_of_a_document_changes_the_parts_that_it_concerns(change: str, 
 
 def test_seeds_are_a_part_of_the_key_and_of_no_program(key_of) -> None:
     before, after = key_of(), key_of(seeds=(1, 2))
-    assert changed(before, after) == {"list of seeds"}
+    assert changed(before, after) == {"list of seeds", ARGUMENTS}
     assert differences(before, after) == ["its seeds changed"]
+
+
+def test_the_seeds_that_runs_are_given_are_part_of_the_key(key_of, monkeypatch) -> None:
+    before = key_of(seeds=(1, 2))
+    original = fingerprint.groups
+
+    def exchanged(spec, seeds):
+        return [each._replace(seeds=each.seeds[::-1]) for each in original(spec, seeds)]
+
+    monkeypatch.setattr(fingerprint, "groups", exchanged)
+    after = key_of(seeds=(1, 2))
+    assert changed(before, after) == {ARGUMENTS}
+    assert differences(before, after) == ["its arguments changed"]
 
 
 def test_a_constant_in_a_layer_changes_the_programs(key_of, monkeypatch) -> None:
@@ -228,7 +241,6 @@ def test_the_code_around_the_programs_is_part_of_the_key(monkeypatch) -> None:
         "nndl_jax/arrays.py",
         "nndl_jax/checkpoint.py",
         "nndl_jax/datasets.py",
-        "nndl_jax/devices.py",
         "nndl_jax/engine.py",
         "nndl_jax/selection.py",
         "nndl_jax/training.py",
