@@ -19,7 +19,7 @@ from pipeline.resolved import Resolved
 _MAX_SEED = 2**32 - 1
 _WHOLE = re.compile(r"0|[1-9]\d{0,9}", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|-?inf|", re.ASCII)
-_NAME = re.compile(r"[\w ()@.,;:/+-]{1,500}", re.ASCII)
+_NAME = re.compile(r"[\w ()@.,;:/+-]{1,5000}", re.ASCII)
 _KEYS = ("variant", "seed", "epoch")
 _GRADIENT = re.compile(r"gradient\.(\d+)\.[1-6]", re.ASCII)
 _VOTE_FILES = {

@@ -13,6 +13,8 @@ RESOLVED = Path("resolved")
 """What decides each experiment's results, `<id>.json`."""
 PROGRAMS = Path("programs")
 """What decides the numbers of each training, `<id>.json`."""
+BOOKS_PROGRAMS = PROGRAMS / "_recorded.json"
+"""Hashes of the programs that would train what was recorded today."""
 RAW = Path("data/raw")
 """MNIST's four files, gzipped, or a note that they could not be had."""
 NOT_MNIST = "NOT-MNIST.txt"

@@ -10,20 +10,27 @@ if __name__ == "__main__":
     begin()
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 
 from nndl_jax.schema import Network
 from pipeline.cores import map_on_cores
 from pipeline.jax_setup import set_up_jax
-from pipeline.paths import PROGRAMS, RESOLVED
+from pipeline.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED, RESOLVED
+from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import Resolved, load_resolved
+from pipeline.runs import ABOUT, read_about
 from pipeline.training_key import TrainingKey, known_key, training_key
 from pipeline.writing import replacing
 
 
 def main() -> None:
-    """Write `programs/<id>.json` for every network."""
+    """Write `programs/<id>.json` for every network, and one file for those that were recorded."""
     resolved = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
     networks = [(name, each) for name, each in resolved.items() if isinstance(each.spec, Network)]
+    own = {name for name, _ in networks}
+    recorded = _recorded()
+    networks += [(_at_the_books(name), each) for name, each in recorded.items()]
     keys = {name: known_key(name, each) for name, each in networks}
     unknown = [(name, each) for name, each in networks if keys[name] is None]
     if unknown:
@@ -31,9 +38,30 @@ def main() -> None:
         keys.update(zip((name for name, _ in unknown), found, strict=True))
     with replacing(PROGRAMS) as fresh:
         for name, key in keys.items():
-            if key is not None:
-                content = json.dumps(key.model_dump(mode="json"), indent=1) + "\n"
-                (fresh / f"{name}.json").write_text(content, encoding="utf-8")
+            if key is not None and name in own:
+                _write(fresh / f"{name}.json", key.model_dump(mode="json"))
+        books = {name: keys[_at_the_books(name)] for name in recorded}
+        short = {name: key.programs_short() for name, key in books.items() if key is not None}
+        _write(fresh / BOOKS_PROGRAMS.name, short)
+
+
+def _recorded() -> Mapping[str, Resolved]:
+    """Networks at the book's settings whose recordings say which programs trained them."""
+    abouts = sorted(RECORDED.glob(f"*/{ABOUT}"))
+    names = [path.parent.name for path in abouts if "program" in read_about(path.parent)]
+    if not names:
+        return {}
+    _, resolved = resolve_all(changes=BOOK)
+    return {name: resolved[name] for name in names if name in resolved}
+
+
+def _at_the_books(name: str) -> str:
+    """The name under which the key of a recorded document is known."""
+    return f"{name}@book"
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _work_out(document: tuple[str, Resolved]) -> TrainingKey:

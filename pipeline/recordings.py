@@ -151,7 +151,7 @@ def keep(
         document: its identity.
         device: what it was run on.
         seconds: how long that took; None if that is not known.
-        made_by: what trained it: `program`, the hash of the compiled programs, and `versions` of
+        made_by: what trained it: `program`, the hashes of the compiled programs, and `versions` of
             what wrote these.
     """
     own = RUNS / name

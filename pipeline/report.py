@@ -8,6 +8,7 @@ from pipeline.process import begin, run_stage
 if __name__ == "__main__":
     begin()
 
+import json
 import re
 import shutil
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nndl_jax.faults import SpecError
 from nndl_jax.schema import Baseline, Network
@@ -36,7 +37,7 @@ from pipeline.figures import draw
 from pipeline.figures.data import draw_data
 from pipeline.figures.frame import save
 from pipeline.judged import Judged, Summary, read_judgements
-from pipeline.paths import FIGURES, README, RECORDED, RESULTS
+from pipeline.paths import BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
 from pipeline.runs import read_about
 from pipeline.settings import Settings
 from pipeline.side_by_side import list_details, pairs_table
@@ -238,10 +239,22 @@ def _recorded(experiment: Experiment, entries: Sequence[Entry]) -> Sequence[str]
     """What a document gave at the book's settings, where that was recorded."""
     about = read_about(RECORDED / _name(experiment))
     took = f" in {about['seconds']:,.0f} s" if about["seconds"] else ""
-    parts = [f"At the book's settings, recorded on {about['device']}{took}:"]
+    other = _by_other_programs(_name(experiment), about)
+    parts = [f"At the book's settings, recorded on {about['device']}{took}{other}:"]
     parts += [claims_table(entries)] if entries else []
     parts += list_details(experiment)
     return [f"{part}\n" for part in parts if part]
+
+
+def _by_other_programs(name: str, about: Mapping[str, Any]) -> str:
+    """A remark where programs that trained a recording are not those of today."""
+    try:
+        today = json.loads(BOOKS_PROGRAMS.read_text(encoding="utf-8")).get(name)
+    except (OSError, ValueError):
+        return ""
+    if today is None or {*str(about.get("program", "")).split("; ")} <= {*today}:
+        return ""
+    return f", in part by other programs than today's ({about.get('versions', 'unknown')})"
 
 
 def _picture(title: str, name: str) -> str:

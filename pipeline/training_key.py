@@ -26,6 +26,7 @@ from pipeline.writing import write_text
 
 _PROGRAMMERS = ("jax", "jaxlib", "flax", "optax", "numpy")
 """Packages that write programs."""
+_SHORT = 16
 _KNOWN = STATE / "keys"
 _ROOT = Path(__file__).parents[1]
 
@@ -83,6 +84,10 @@ class TrainingKey(Record):
             "version of the code": self.code,
         }
 
+    def programs_short(self) -> list[str]:
+        """The beginnings of the programs' hashes, each once."""
+        return sorted({each[:_SHORT] for each in self.programs.values()})
+
 
 NOT_SELECTED = TrainingKey(
     selected=False, document={}, seeds=(), variants=(), programs={}, arguments={}, code=""
@@ -128,10 +133,10 @@ def training_key(name: str, experiment: Resolved) -> TrainingKey:
 
 
 def made_by(name: str, experiment: Resolved) -> dict[str, str]:
-    """What trains a document, for its recording: the hash of its programs, and who wrote them."""
+    """What trains a document, for its recording: hashes of its programs, and who wrote them."""
     versions = ", ".join(f"{package} {version(package)}" for package in ("jax", "jaxlib"))
-    program = training_key(name, experiment).parts()["compiled programs"]
-    return {"program": program, "versions": versions}
+    key = training_key(name, experiment)
+    return {"program": "; ".join(key.programs_short()), "versions": versions}
 
 
 def host_code() -> list[Path]:

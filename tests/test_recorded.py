@@ -8,11 +8,13 @@ import pytest
 from project import ROOT, TINY, write_dataset, write_params
 
 from nndl_jax.variants import list_runs
-from pipeline import evaluate, report, resolve
+from pipeline import evaluate, programs, report, resolve
 from pipeline.experiments import load_recorded
+from pipeline.paths import BOOKS_PROGRAMS
 from pipeline.resolve import BOOK, resolve_all
 from pipeline.resolved import load_resolved
 from pipeline.runs import write_history
+from pipeline.training_key import training_key
 
 NETWORK = (
     (
@@ -155,6 +157,36 @@ def test_a_record_of_a_changed_document_is_not_judged(
     (project / "spec/net.yaml").write_text(NETWORK.replace(old, new))
     assert bool(judged()["recorded"]) is remains
     assert (RECORDED_PAIRS in reported()) is remains
+
+
+@pytest.mark.parametrize(("trained", "is_told"), [("a; b", False), ("b", False), ("b; c", True)])
+def test_a_recording_by_other_programs_is_told_and_stays(
+    project: Path, trained: str, *, is_told: bool
+) -> None:
+    path = project / "recorded/net/about.json"
+    made_by = {"program": trained, "versions": "jax 0.1, jaxlib 0.2"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | made_by))
+    BOOKS_PROGRAMS.parent.mkdir(exist_ok=True)
+    BOOKS_PROGRAMS.write_text(json.dumps({"net": ["a", "b"]}))
+    assert judged()["recorded"]
+    remark = ", in part by other programs than today's (jax 0.1, jaxlib 0.2):"
+    assert ("recorded on 1 x H100 in 1,234 s" + remark in reported()) is is_told
+
+
+def test_programs_are_written_for_recordings_that_name_theirs(project: Path) -> None:
+    programs.main()
+    assert json.loads(BOOKS_PROGRAMS.read_text()) == {}
+    path = project / "recorded/net/about.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"program": "a"}))
+    programs.main()
+    (found,) = json.loads(BOOKS_PROGRAMS.read_text()).values()
+    _, resolved = resolve_all(changes=BOOK)
+    assert found == training_key("net", resolved["net"]).programs_short()
+    assert {path.name for path in BOOKS_PROGRAMS.parent.iterdir()} == {
+        "_recorded.json",
+        "net.json",
+        "plain.json",
+    }
 
 
 @pytest.mark.usefixtures("project")
