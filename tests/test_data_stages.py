@@ -113,9 +113,7 @@ def test_mirror_in_the_home_folder_of_nobody_is_named_in_the_notice(monkeypatch,
 
 @pytest.mark.usefixtures("_empty_project")
 def test_a_damaged_data_set_ends_a_stage_with_one_sentence(capsys):
-    with pytest.raises(
-        SystemExit, match=r"^error: data/dataset\.safetensors: no such file"
-    ):
+    with pytest.raises(SystemExit, match=r"^error: data/dataset\.safetensors: no such file"):
         load_data()
     download.main()
     prepare.main()

@@ -19,6 +19,7 @@ from nndl_jax import memory
 from nndl_jax.faults import SpecError
 from nndl_jax.specs import parse_spec
 from pipeline import resolve
+from pipeline.paths import STATE
 
 ROOT = Path(__file__).parents[1]
 FAULTS = Path(__file__).parent / "faults"
@@ -68,8 +69,9 @@ def _expected(fault: Path, place: str) -> str:
 
 
 def _contents(folder: Path) -> Mapping[Path, bytes | None]:
-    """Every file below a folder with its bytes, and every folder with None."""
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+    """Every file below a folder with its bytes, and every folder with None; not what is kept aside."""
+    found = [path for path in folder.rglob("*") if STATE.name not in path.parts]
+    return {path: path.read_bytes() if path.is_file() else None for path in found}
 
 
 def _refusal(project: Path) -> object:
