@@ -69,7 +69,7 @@ def _expected(fault: Path, place: str) -> str:
 
 
 def _contents(folder: Path) -> Mapping[Path, bytes | None]:
-    """Every file below a folder with its bytes, and every folder with None; not what is kept aside."""
+    """Every file below a folder with its bytes, every folder with None; not what is kept aside."""
     found = [path for path in folder.rglob("*") if STATE.name not in path.parts]
     return {path: path.read_bytes() if path.is_file() else None for path in found}
 
