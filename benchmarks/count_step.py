@@ -25,9 +25,9 @@ from jax.stages import Lowered
 
 from benchmarks.forms import FORMS
 from benchmarks.timing import load_network
-from nndl_jax.datasets import Split
-from nndl_jax.program import trace_training
+from nndl_jax.program import like_mnist, trace_training
 from nndl_jax.schema import Network
+from nndl_jax.selection import select
 from nndl_jax.variants import groups
 
 H100 = """
@@ -51,7 +51,6 @@ device_description_str: "NVIDIA H100 80GB HBM3"
 """The processor, as XLA's compiler wants it described."""
 
 _NO_KERNELS = {"parameter", "get-tuple-element", "tuple", "constant", "bitcast"}
-_NUM_IMAGES = {"train": 50_000, "validation": 10_000, "test": 10_000}
 
 
 class Loop(NamedTuple):
@@ -95,10 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def lower(spec: Network, num_runs: int, mesh: Mesh) -> Lowered:
     """An epoch of runs, mapped as on an accelerator, with its measurement."""
     (group, *_) = groups(spec, range(num_runs))
-    splits = {
-        name: Split(np.zeros((number, 784), np.uint8), np.zeros(number, np.int32))
-        for name, number in _NUM_IMAGES.items()
-    }
+    splits = select(like_mnist(), group.template)
     on_device = NamedSharding(mesh, PartitionSpec())
     return trace_training(
         group, splits, num_epochs=1, side_by_side=True, sharding=on_device

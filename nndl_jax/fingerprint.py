@@ -15,10 +15,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from nndl_jax.datasets import Dataset, Split
 from nndl_jax.legacy import epoch_orders, initial_layers
 from nndl_jax.optimizer import hyperparameters
-from nndl_jax.program import trace_training
+from nndl_jax.program import like_mnist, trace_training
 from nndl_jax.schema import Document, Network
 from nndl_jax.selection import select
 from nndl_jax.specs import of_kind
@@ -28,8 +27,6 @@ from nndl_jax.variants import Group, groups
 
 Hashes = dict[str, str]
 
-_SIZES = {"train": 50_000, "validation": 10_000, "test": 10_000}
-"""Images of each split for which programs are written; those that are read are part of the data."""
 _NAMES = (
     # Python's names of functions and of the fields of tuples.
     (re.compile(r'jax\.(?:result_info|arg_info) = "[^"]*"(?:, )?'), ""),
@@ -78,7 +75,7 @@ def _programs(number: int, group: Group) -> Iterable[tuple[str, str]]:
     whole, rest = divmod(training.epochs, training.evaluate_every)
     spans = [training.evaluate_every] * bool(whole) + [rest] * bool(rest)
     one = Group(group.template, group.runs[:1], group.specs[:1], group.seeds[:1])
-    splits = select(_like_mnist(), group.template)
+    splits = select(like_mnist(), group.template)
     for num_epochs in spans:
         traced = trace_training(one, splits, num_epochs=num_epochs, side_by_side=False)
         yield f"group {number}, {num_epochs} epochs", _hash_program(traced)
@@ -105,7 +102,7 @@ def _arguments(members: Iterable[Group]) -> Hashes:
         }
         for name, values in numbers.items():
             found[f"group {number}, {name}"] = _hash_arrays(jax.tree.leaves(values))
-        num_images = len(select(_like_mnist(), group.template)["train"].labels)
+        num_images = len(select(like_mnist(), group.template)["train"].labels)
         replays = {spec.training.replay: spec for spec in group.specs}
         for replay, spec in replays.items():
             if replay is not None:
@@ -123,14 +120,3 @@ def _hash_arrays(arrays: Iterable[np.ndarray | Array]) -> str:
         digest.update(f"{each.dtype.str} {each.shape}".encode())
         digest.update(np.ascontiguousarray(each).tobytes())
     return digest.hexdigest()
-
-
-def _like_mnist() -> Dataset:
-    """Images and labels of the shapes of MNIST's, which take no memory."""
-
-    def split(name: str) -> Split:
-        images = np.broadcast_to(np.zeros((), np.uint8), (_SIZES[name], 784))
-        # Digits in turn: some documents train on two of them only.
-        return Split(images, np.arange(_SIZES[name], dtype=np.int32) % 10)
-
-    return Dataset("like MNIST", *map(split, ("train", "validation", "test")))

@@ -8,9 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from nndl_jax.datasets import Dataset, Split
 from nndl_jax.engine import Engine
-from nndl_jax.program import trace_training
+from nndl_jax.program import like_mnist, trace_training
 from nndl_jax.schema import Network
 from nndl_jax.selection import select
 from nndl_jax.specs import list_specs, load_spec
@@ -28,17 +27,6 @@ FOREIGN = {
     "double precision": r"\bf64\b|xf64>",
     "images for each run": rf"tensor<{len(SEEDS)}x(?:50|10)000x784x",
 }
-
-
-def like_mnist() -> Dataset:
-    """Images and labels of MNIST's shapes, which take no memory."""
-
-    def split(num_images: int) -> Split:
-        images = np.broadcast_to(np.zeros((), np.uint8), (num_images, 784))
-        # Digits in turn: some documents train on two of them only.
-        return Split(images, np.arange(num_images, dtype=np.int32) % 10)
-
-    return Dataset("like MNIST", split(50_000), split(10_000), split(10_000))
 
 
 NETWORKS = [name for name in list_specs() if isinstance(load_spec(name), Network)]
