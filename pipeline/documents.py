@@ -32,8 +32,9 @@ def load_document(path: Path) -> Document:
         return load_spec(path)  # It says what is wrong.
     kept = _KEPT / f"{path.stem}.json"
     try:
-        if kept.read_text(encoding="utf-8").partition("\n")[0] == key:
-            return _kept_document(kept, key)
+        found, _, document = kept.read_text(encoding="utf-8").partition("\n")
+        if found == key:
+            return _validated(document)
     except (OSError, ValueError, ValidationError):
         pass
     spec = load_spec(path)
@@ -42,9 +43,8 @@ def load_document(path: Path) -> Document:
 
 
 @cache
-def _kept_document(kept: Path, key: str) -> Document:
-    text = kept.read_text(encoding="utf-8")
-    return DOCUMENTS.validate_json(text.removeprefix(f"{key}\n"))
+def _validated(document: str) -> Document:
+    return DOCUMENTS.validate_json(document)
 
 
 @cache

@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -221,8 +221,11 @@ def _write_metrics(experiment: Experiment, folder: Path) -> None:
     history, document = experiment.history, experiment.document
     if history is None:
         return
-    shown = [metric for metric in experiment.metrics() if not metric.startswith("gradient.")]
-    shown = [metric for metric in shown if metric not in _timings(document)]
+    shown = [
+        metric
+        for metric in experiment.metrics()
+        if not metric.startswith("gradient.") and metric not in _timings(document)
+    ]
     found: dict[str, object] = {"data": history.data, "runs": history.num_runs()}
     for point in experiment.points:
         validation = experiment.curves(VALIDATION, point.values)
@@ -250,22 +253,22 @@ def _write_summary(experiments: Mapping[str, Experiment], judged: Judged) -> Non
     documents = {}
     for name, experiment in experiments.items():
         path = METRICS / f"{name}.json"
-        if path.exists() and experiment.points:
+        if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
-            documents[name] = dict(_headline(experiment, found))
+            documents[name] = _headline(experiment, found)
     summary = {"verdicts": dict(sorted(counts.items())), "documents": documents}
     write_text(SUMMARY, json.dumps(summary, indent=1) + "\n")
 
 
-def _headline(experiment: Experiment, found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _headline(experiment: Experiment, found: Mapping[str, Any]) -> dict[str, float]:
     """The metric that a document's first claim is about, of its first variant, or the first."""
     wanted = [claim.metric for claim in experiment.document.claims[:1]]
     for values in found.values():
         if isinstance(values, dict) and values:
             fitting = [name for name in values if any(name.startswith(each) for each in wanted)]
             name = next(iter(fitting or values))
-            yield name, values[name]
-            return
+            return {name: values[name]}
+    return {}
 
 
 def _summaries(

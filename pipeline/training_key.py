@@ -41,14 +41,11 @@ SHOWN = frozenset(
         # Write the key.
         "fingerprint",
         # Compute nothing.
-        *("__init__", "devices", "environment", "faults", "files"),
+        *("devices", "environment", "files"),
     )
 ) | frozenset(
     Path(f"pipeline/{name}.py")
-    for name in (
-        *("__init__", "code", "kept", "paths", "process", "resolved", "stop", "syntax"),
-        *("training_key", "writing"),
-    )
+    for name in (*("code", "kept", "resolved", "syntax", "training_key", "writing"),)
 )
 """Files that `train` imports whose part in its results other parts of the key show, beside the
 records of documents."""
