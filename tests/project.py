@@ -61,6 +61,19 @@ def environment(**extra: str) -> dict[str, str]:
     return {**own, "PATH": path, "PYTHONPATH": str(ROOT), **extra}
 
 
+def start_anew(folder: Path, **extra: str) -> subprocess.Popen[str]:
+    """Begin all stages of a project anew, in a process group of their own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "--force"],
+        cwd=folder,
+        env=environment(**extra),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def run(
     *command: str, cwd: Path, check: bool = True, **extra: str
 ) -> subprocess.CompletedProcess[str]:

@@ -77,10 +77,12 @@ def test_devices_that_compute_something_else_are_told_apart(
     assert agreement.compare("784-30-10", other, one).is_good
     train = agreement._Trainer.train
 
+    def other_pixels(images, spec):
+        return images.astype(spec.training.dtype) / 255
+
     def train_with_other_pixels(self, first):
         if self._device == other.devices.flat[0]:
-            mutant = lambda images, spec: images.astype(spec.training.dtype) / 255  # noqa: E731
-            monkeypatch.setattr(step, "pixels", mutant)
+            monkeypatch.setattr(step, "pixels", other_pixels)
         found = train(self, first)
         monkeypatch.undo()
         return found

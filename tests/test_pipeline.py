@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from project import commit, copy_repository, environment, run
+from project import commit, copy_repository, environment, run, start_anew
 
 NETWORK, BASELINE = "ch1-30-hidden", "ch1-average-darkness"
 DOCUMENT = f"spec/{NETWORK}.yaml"
@@ -171,15 +171,7 @@ def test_a_stopped_pipeline_says_so_in_one_sentence_and_leaves_nothing_behind(
 ) -> None:
     """Ctrl-C reaches DVC and the trainer as well; SIGTERM the first process alone."""
     extra = {"NNDL_MNIST_MIRROR": str(mnist_folder), "NNDL_CACHE": str(project / ".nndl/cache")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "--force"],
-        cwd=project,
-        env=environment(**extra),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = start_anew(project, **extra)
     while not any("pipeline." in command for command in _commands(process.pid)):
         assert process.poll() is None
         time.sleep(0.05)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from project import commit, copy_repository, environment, run, tiny_project
+from project import commit, copy_repository, run, start_anew, tiny_project
 from trainer import TRAIN, digest, kill_while_training, resolve
 
 from attack.mutants import IDS
@@ -103,15 +103,7 @@ def kill_pipeline(
     folder: Path, own: Mapping[str, str], delay: float, *, is_alone: bool
 ) -> tuple[int, str]:
     """Begin everything anew and kill it some time later; its status and what it has said."""
-    process = subprocess.Popen(
-        [*PIPELINE, "--force"],
-        cwd=folder,
-        env=environment(**own),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = start_anew(folder, **own)
     with suppress(subprocess.TimeoutExpired):
         process.wait(delay)
     with suppress(ProcessLookupError):
