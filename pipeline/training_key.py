@@ -76,8 +76,8 @@ class TrainingKey(Record):
             "document": _hash(told["document"]),
             "list of seeds": _hash(told["seeds"]),
             "list of variants": _hash(told["variants"]),
-            "compiled programs": _hash(told["programs"]),
-            "arguments of the programs": _hash(told["arguments"]),
+            "set of programs": _hash(told["programs"]),
+            "set of arguments": _hash(told["arguments"]),
             "version of the code": self.code,
         }
 

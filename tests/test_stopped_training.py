@@ -112,7 +112,12 @@ def test_training_stopped_where_jax_worked_in_another_way_begins_anew(
     ("overrides", "seed", "part", "why"),
     [
         ("training.epochs: 6", "0", "document", "training.epochs changed"),
-        ("training.epochs: 5", "7", "list of seeds", "its seeds changed"),
+        (
+            "training.epochs: 5",
+            "7",
+            "list of seeds and another set of arguments",
+            "its seeds changed",
+        ),
     ],
 )
 def test_training_of_another_document_or_seeds_begins_anew(

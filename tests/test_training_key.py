@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 DEFAULTS = Path(__file__).parent / "defaults.json"
 SMALL = {"data.train_images": 100, "training.epochs": 2}
 PROGRAMS, ARGUMENTS, VARIANTS = (
-    "compiled programs",
-    "arguments of the programs",
+    "set of programs",
+    "set of arguments",
     "list of variants",
 )
 
