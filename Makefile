@@ -50,8 +50,8 @@ lint: $(READY)
 readme: $(READY) # the README's table from the report
 	@python -m pipeline.report --readme
 
-schema: $(READY) # spec/schema.json from nndl_jax.schema
-	@python -m nndl_jax.schema > spec/schema.json
+schema: $(READY) # spec/schema.json from nndl_jax.documents
+	@python -m nndl_jax.documents > spec/schema.json
 
 benchmark: $(READY)
 	@python -m benchmarks.training_step

@@ -24,9 +24,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nndl_jax.files import replace_file
-from pipeline.jax_setup import set_up_jax
-from pipeline.paths import DATASET, PARAMS, RECORDED, SPEC, STATE
+from nndl_jax.data.files import replace_file
+from pipeline.machine.jax_setup import set_up_jax
+from pipeline.machine.paths import DATASET, PARAMS, RECORDED, SPEC, STATE
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -337,7 +337,7 @@ def _workplace(arguments: argparse.Namespace) -> Iterator[Profile]:
     A rehearsal is in a folder of its own, and leaves nothing.
     """
     from benchmarks.timing import synthetic_dataset
-    from nndl_jax.datasets import load_mnist, save_dataset
+    from nndl_jax.data.datasets import load_mnist, save_dataset
 
     if not arguments.rehearse:
         if not DATASET.exists():
@@ -372,8 +372,8 @@ def _record(
     report: _Report, plan: Sequence[tuple[Sequence[str], int, float]], profile: Profile
 ) -> bool:
     """Part 3: documents recorded one after another, until the time is over."""
-    from pipeline.archive import pack
     from pipeline.record import record
+    from pipeline.store.archive import pack
 
     report.say(f"part 3: documents with the profile {profile!r}")
     is_good = True
@@ -415,15 +415,15 @@ def _take_up(report: _Report, folder: Path) -> None:
 
 def _state_of(name: str) -> Path:
     """The state of a document's training, in the recorder's own folder."""
-    from pipeline.process import SNAPSHOT
+    from pipeline.machine.process import SNAPSHOT
 
     return STATE / "record" / STATE / name / SNAPSHOT
 
 
 def _cheap() -> Sequence[str]:
     """Networks of chapters 1, 3 and 5 that can be recorded."""
-    from nndl_jax.schema import Network
-    from nndl_jax.specs import list_specs, load_spec
+    from nndl_jax.documents import Network
+    from nndl_jax.documents.load import list_specs, load_spec
 
     specs = map(load_spec, list_specs(SPEC))
     return [

@@ -18,12 +18,12 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from benchmarks.timing import BATCH_SIZE, load_network, synthetic_dataset
-from nndl_jax.datasets import Dataset
-from nndl_jax.engine import Engine
-from nndl_jax.schema import Network
-from nndl_jax.selection import select
-from nndl_jax.state import TrainState
-from nndl_jax.variants import groups
+from nndl_jax.data.datasets import Dataset
+from nndl_jax.data.selection import select
+from nndl_jax.documents import Network
+from nndl_jax.training.engine import Engine
+from nndl_jax.training.groups import groups
+from nndl_jax.training.state import TrainState
 
 NUM_STEPS = 50
 SEEDS = (0, 1)

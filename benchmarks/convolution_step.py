@@ -28,8 +28,8 @@ from benchmarks.timing import (
     product_works,
     synthetic_dataset,
 )
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.schema import Conv, Dense, Network
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.documents import Conv, Dense, Network
 
 if TYPE_CHECKING:
     from torch import nn

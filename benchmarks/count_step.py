@@ -25,10 +25,10 @@ from jax.stages import Lowered
 
 from benchmarks.forms import FORMS
 from benchmarks.timing import load_network
-from nndl_jax.program import like_mnist, trace_training
-from nndl_jax.schema import Network
-from nndl_jax.selection import select
-from nndl_jax.variants import groups
+from nndl_jax.data.selection import select
+from nndl_jax.documents import Network
+from nndl_jax.training.groups import groups
+from nndl_jax.training.program import like_mnist, trace_training
 
 H100 = """
 gpu_device_info {

@@ -31,10 +31,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from benchmarks.timing import engine_work, load_network, seconds_per_step, synthetic_dataset
-from nndl_jax import layers
-from nndl_jax import step as steps
-from nndl_jax.convolution import Maps
-from nndl_jax.layers import DenseLayer
+from nndl_jax.networks import layers
+from nndl_jax.networks.convolution import Maps
+from nndl_jax.networks.layers import DenseLayer
+from nndl_jax.training import step as steps
 
 Form = Callable[[], AbstractContextManager[None]]
 

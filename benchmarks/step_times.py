@@ -11,9 +11,9 @@ from jax.sharding import Mesh
 
 from benchmarks.forms import FORMS
 from benchmarks.timing import BATCH_SIZE, load_network, synthetic_dataset
-from nndl_jax.engine import Engine
-from nndl_jax.selection import select
-from nndl_jax.variants import groups
+from nndl_jax.data.selection import select
+from nndl_jax.training.engine import Engine
+from nndl_jax.training.groups import groups
 
 NETWORKS: Mapping[str, tuple[str, Mapping[str, object], int]] = {
     "784-30-10": ("ch1-30-hidden", {}, 50_000),

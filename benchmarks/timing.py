@@ -19,12 +19,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from nndl_jax import load_spec
-from nndl_jax.augmentation import num_examples
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.engine import Engine
-from nndl_jax.schema import Network
-from nndl_jax.selection import select
-from nndl_jax.variants import groups, variants
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.data.selection import select
+from nndl_jax.documents import Network
+from nndl_jax.documents.variants import variants
+from nndl_jax.training.augmentation import num_examples
+from nndl_jax.training.engine import Engine
+from nndl_jax.training.groups import groups
 
 NUM_INPUTS = 784
 NUM_CLASSES = 10

@@ -32,7 +32,7 @@ from benchmarks.timing import (
     product_works,
     synthetic_dataset,
 )
-from nndl_jax.datasets import Dataset, Split
+from nndl_jax.data.datasets import Dataset, Split
 
 NUM_TRAIN = 50_000
 LEARNING_RATE = 3.0

@@ -13,36 +13,36 @@ Reading documents does not import JAX; the names that need it are imported when 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
-from nndl_jax.specs import dump_spec, list_specs, load_spec
-from nndl_jax.variants import list_runs, variants
+from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.documents.load import dump_spec, list_specs, load_spec
+from nndl_jax.documents.variants import list_runs, variants
+from nndl_jax.reading.faults import SpecError
 
 if TYPE_CHECKING:
-    from nndl_jax.backpropagation import backpropagate
-    from nndl_jax.calculations import run_calculation
-    from nndl_jax.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
-    from nndl_jax.construction import build_construction, measure_construction
-    from nndl_jax.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
-    from nndl_jax.devices import describe_devices
-    from nndl_jax.ensemble import Vote, vote
-    from nndl_jax.evaluation import Evaluation, evaluate, predict
-    from nndl_jax.gradients import bias_gradients
-    from nndl_jax.model import FeedforwardNetwork, build_model
-    from nndl_jax.training import DivergenceError, EpochResult, abstract_states, train
+    from nndl_jax.data.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
+    from nndl_jax.networks.backpropagation import backpropagate
+    from nndl_jax.networks.calculated import run_calculation
+    from nndl_jax.networks.constructed import build_construction, measure_construction
+    from nndl_jax.networks.network import FeedforwardNetwork, build_model
+    from nndl_jax.training.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
+    from nndl_jax.training.devices import describe_devices
+    from nndl_jax.training.evaluation import Evaluation, evaluate, predict
+    from nndl_jax.training.gradients import bias_gradients
+    from nndl_jax.training.train import DivergenceError, EpochResult, abstract_states, train
+    from nndl_jax.training.vote import Vote, vote
 
 _LAZY = {
-    "backpropagation": ("backpropagate",),
-    "calculations": ("run_calculation",),
-    "checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
-    "construction": ("build_construction", "measure_construction"),
-    "datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
-    "devices": ("describe_devices",),
-    "ensemble": ("Vote", "vote"),
-    "evaluation": ("Evaluation", "evaluate", "predict"),
-    "gradients": ("bias_gradients",),
-    "model": ("FeedforwardNetwork", "build_model"),
-    "training": ("DivergenceError", "EpochResult", "abstract_states", "train"),
+    "data.datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
+    "networks.backpropagation": ("backpropagate",),
+    "networks.calculated": ("run_calculation",),
+    "networks.constructed": ("build_construction", "measure_construction"),
+    "networks.network": ("FeedforwardNetwork", "build_model"),
+    "training.checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
+    "training.devices": ("describe_devices",),
+    "training.evaluation": ("Evaluation", "evaluate", "predict"),
+    "training.gradients": ("bias_gradients",),
+    "training.train": ("DivergenceError", "EpochResult", "abstract_states", "train"),
+    "training.vote": ("Vote", "vote"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 

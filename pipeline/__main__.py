@@ -3,7 +3,7 @@
 Further arguments go to `dvc repro`.
 """
 
-from pipeline.process import begin, exclusive, in_a_sentence, run_child
+from pipeline.machine.process import begin, exclusive, in_a_sentence, run_child
 
 if __name__ == "__main__":
     begin(with_parent=False)
@@ -11,9 +11,9 @@ if __name__ == "__main__":
 import sys
 from pathlib import Path
 
-from pipeline.locks import mend
-from pipeline.paths import NOT_MNIST, RAW
-from pipeline.resolve import resolve_all
+from pipeline.machine.locks import mend
+from pipeline.machine.paths import NOT_MNIST, RAW
+from pipeline.plan.resolving import resolve_all
 
 
 def main() -> None:

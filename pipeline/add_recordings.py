@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from nndl_jax.faults import SpecError
-from nndl_jax.variants import variants
-from pipeline.archive import Files, list_sources
-from pipeline.check_recording import check_recording
-from pipeline.paths import RECORDED, RUNS
-from pipeline.recordings import ERRORS, FILTERS, HISTORY, Added, add
-from pipeline.resolve import BOOK, resolve_all
-from pipeline.resolved import Resolved
+from nndl_jax.documents.variants import variants
+from nndl_jax.reading.faults import SpecError
+from pipeline.machine.paths import RECORDED, RUNS
+from pipeline.plan.resolved import Resolved
+from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.store.archive import Files, list_sources
+from pipeline.store.check_recording import check_recording
+from pipeline.store.recordings import ERRORS, FILTERS, HISTORY, Added, add
 
 _REPORT = ("--single-item", "evaluate", "report")
 

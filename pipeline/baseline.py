@@ -1,6 +1,6 @@
 """Stage `baseline@<id>`: run a method without a network, once for each variant and seed."""
 
-from pipeline.process import begin, exclusive, named, run_stage
+from pipeline.machine.process import begin, exclusive, named, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -8,15 +8,15 @@ if __name__ == "__main__":
 from collections.abc import Mapping
 from functools import cache
 
-from nndl_jax.baselines import run_baseline
-from nndl_jax.datasets import Dataset
-from nndl_jax.schema import Baseline
-from nndl_jax.variants import list_runs
-from pipeline.cores import map_on_cores
-from pipeline.dataset import load_data
-from pipeline.measured_once import list_points, rows_of
-from pipeline.resolved import Resolved, load_resolved
-from pipeline.runs import write_history
+from nndl_jax.data.datasets import Dataset
+from nndl_jax.documents import Baseline
+from nndl_jax.documents.variants import list_runs
+from nndl_jax.training.baselines import run_baseline
+from pipeline.machine.cores import map_on_cores
+from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.store.dataset import load_data
+from pipeline.store.measured_once import list_points, rows_of
+from pipeline.store.runs import write_history
 
 
 def main(name: str) -> None:

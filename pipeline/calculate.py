@@ -3,21 +3,21 @@
 They take moments each, so one stage does all of them, in float64.
 """
 
-from pipeline.process import begin, exclusive, run_stage
+from pipeline.machine.process import begin, exclusive, run_stage
 
 if __name__ == "__main__":
     begin()
 
 import nndl_jax
-from nndl_jax.calculations import run_calculation
-from nndl_jax.schema import Calculation, Construction
-from nndl_jax.variants import list_runs
-from pipeline.cores import map_on_cores
-from pipeline.jax_setup import check_jax, set_up_jax
-from pipeline.measured_once import list_points, rows_of
-from pipeline.paths import RESOLVED
-from pipeline.resolved import Resolved, load_resolved
-from pipeline.runs import write_history
+from nndl_jax.documents import Calculation, Construction
+from nndl_jax.documents.variants import list_runs
+from nndl_jax.networks.calculated import run_calculation
+from pipeline.machine.cores import map_on_cores
+from pipeline.machine.jax_setup import check_jax, set_up_jax
+from pipeline.machine.paths import RESOLVED
+from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.store.measured_once import list_points, rows_of
+from pipeline.store.runs import write_history
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ taken from there the next time. No content is trusted before its SHA-256 is righ
 files it is that of what is inside, for they may be unpacked or gzipped anew.
 """
 
-from pipeline.process import begin, run_stage
+from pipeline.machine.process import begin, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -24,10 +24,10 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from nndl_jax.datasets import MNIST_FILES, MnistFile, read_published
-from nndl_jax.faults import printable
-from pipeline.paths import NOT_MNIST, RAW, cache_folder, expand
-from pipeline.writing import remove
+from nndl_jax.data.datasets import MNIST_FILES, MnistFile, read_published
+from nndl_jax.reading.faults import printable
+from pipeline.machine.paths import NOT_MNIST, RAW, cache_folder, expand
+from pipeline.machine.writing import remove
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -4,7 +4,7 @@ The first kernels of the first network are noted as well: networks are not kept 
 recorded.
 """
 
-from pipeline.process import begin, exclusive, named, run_stage
+from pipeline.machine.process import begin, exclusive, named, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -17,16 +17,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 import nndl_jax
-from nndl_jax.schema import Conv, Ensemble
-from nndl_jax.selection import read_split
-from nndl_jax.variants import Run, find_variant, variants
-from pipeline.dataset import load_data
-from pipeline.jax_setup import check_jax, set_up_jax
-from pipeline.measured_once import rows_of
-from pipeline.paths import RUNS
-from pipeline.resolved import Resolved, load_resolved
-from pipeline.runs import ERRORS, FILTERS, network_path, write_history
-from pipeline.writing import replacing
+from nndl_jax.data.selection import read_split
+from nndl_jax.documents import Conv, Ensemble
+from nndl_jax.documents.variants import Run, find_variant, variants
+from pipeline.machine.jax_setup import check_jax, set_up_jax
+from pipeline.machine.paths import RUNS
+from pipeline.machine.writing import replacing
+from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.store.dataset import load_data
+from pipeline.store.measured_once import rows_of
+from pipeline.store.runs import ERRORS, FILTERS, network_path, write_history
 
 
 def main(name: str) -> None:

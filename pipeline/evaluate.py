@@ -1,6 +1,6 @@
 """Stage `evaluate`: metrics of every experiment, and the book's claims held against them."""
 
-from pipeline.process import begin, run_stage
+from pipeline.machine.process import begin, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -17,17 +17,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.faults import SpecError
-from nndl_jax.judge import (
-    Judgement,
-    best_epoch,
-    best_validation_epoch,
-    judge_comparison,
-    judge_curve,
-    judge_number,
-    last_epoch,
-)
-from nndl_jax.schema import (
+from nndl_jax.documents import (
     Backpropagation,
     Calculation,
     Claim,
@@ -39,13 +29,23 @@ from nndl_jax.schema import (
     NumberClaim,
     Side,
 )
-from pipeline.experiments import VALIDATION, Experiment, load_recorded, load_today, mean_curve
-from pipeline.judged import Judged, Summary, read_judgements, write_judgements
-from pipeline.paths import CURVES, METRICS, SUMMARY
-from pipeline.process import forget_finished
-from pipeline.side_by_side import list_details
-from pipeline.tables import Entry, settle
-from pipeline.writing import replacing, write_text
+from nndl_jax.judging.judge import (
+    Judgement,
+    best_epoch,
+    best_validation_epoch,
+    judge_comparison,
+    judge_curve,
+    judge_number,
+    last_epoch,
+)
+from nndl_jax.reading.faults import SpecError
+from pipeline.machine.paths import CURVES, METRICS, SUMMARY
+from pipeline.machine.process import forget_finished
+from pipeline.machine.writing import replacing, write_text
+from pipeline.store.experiments import VALIDATION, Experiment, load_recorded, load_today, mean_curve
+from pipeline.store.judged import Entry, Judged, Summary, read_judgements, write_judgements
+from pipeline.tables.claims import settle
+from pipeline.tables.side_by_side import list_details
 
 _MAX_ROWS = 500
 

@@ -1,15 +1,15 @@
 """Stage `prepare`: one data set file from the raw files, MNIST or the stand-in."""
 
-from pipeline.process import begin, run_stage
+from pipeline.machine.process import begin, run_stage
 
 if __name__ == "__main__":
     begin()
 
 import sys
 
-from nndl_jax.datasets import load_digits, load_mnist, save_dataset
-from pipeline.paths import DATASET, NOT_MNIST, RAW
-from pipeline.writing import remove_unfinished
+from nndl_jax.data.datasets import load_digits, load_mnist, save_dataset
+from pipeline.machine.paths import DATASET, NOT_MNIST, RAW
+from pipeline.machine.writing import remove_unfinished
 
 
 def main() -> None:

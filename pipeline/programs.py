@@ -4,7 +4,7 @@ Each stage `train@<id>` depends on its own file, and not on our source: an edit 
 computed as it is, such as a comment or a better name, trains nothing again.
 """
 
-from pipeline.process import begin, run_stage
+from pipeline.machine.process import begin, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -13,15 +13,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from nndl_jax.schema import Network
-from pipeline.cores import map_on_cores
-from pipeline.jax_setup import set_up_jax
-from pipeline.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED, RESOLVED
-from pipeline.resolve import BOOK, resolve_all
-from pipeline.resolved import Resolved, load_resolved
-from pipeline.runs import ABOUT, read_about
-from pipeline.training_key import TrainingKey, known_key, training_key
-from pipeline.writing import replacing
+from nndl_jax.documents import Network
+from pipeline.machine.cores import map_on_cores
+from pipeline.machine.jax_setup import set_up_jax
+from pipeline.machine.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED, RESOLVED
+from pipeline.machine.writing import replacing
+from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.plan.training_key import TrainingKey, known_key, training_key
+from pipeline.store.runs import ABOUT, read_about
 
 
 def main() -> None:

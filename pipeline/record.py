@@ -5,7 +5,7 @@ be committed: `make` judges it beside what it runs itself. Runs that are recorde
 over, and others added to them; one that was interrupted goes on from its last saved epoch.
 """
 
-from pipeline.process import SNAPSHOT, begin, exclusive, forget, in_words
+from pipeline.machine.process import SNAPSHOT, begin, exclusive, forget, in_words
 
 if __name__ == "__main__":
     begin(with_parent=False)
@@ -21,22 +21,22 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import nndl_jax
-from nndl_jax.schema import Baseline, Document, Ensemble, Network
-from nndl_jax.schema.claims import Choice
-from nndl_jax.validation import closest
-from nndl_jax.variants import find_variant, list_runs, variants
+from nndl_jax.documents import Baseline, Document, Ensemble, Network
+from nndl_jax.documents.claims import Choice
+from nndl_jax.documents.variants import find_variant, list_runs, variants
+from nndl_jax.reading.validation import closest
 from pipeline import add_recordings, ensemble, train
-from pipeline.dataset import data_of, load_data
-from pipeline.experiments import identity
-from pipeline.jax_setup import set_up_jax
-from pipeline.paths import DATASET, RECORDED, RUNS, STATE
-from pipeline.recordings import held, keep, recorded_runs, recover, set_aside
-from pipeline.resolve import BOOK, resolve_all
-from pipeline.resolved import Resolved, save_resolved
-from pipeline.runs import read_about
-from pipeline.settings import MAX_RUNS
-from pipeline.stop import Stop
-from pipeline.training_key import made_by
+from pipeline.machine.jax_setup import set_up_jax
+from pipeline.machine.paths import DATASET, RECORDED, RUNS, STATE
+from pipeline.machine.stop import Stop
+from pipeline.plan.resolved import Resolved, save_resolved
+from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.plan.settings import MAX_RUNS
+from pipeline.plan.training_key import made_by
+from pipeline.store.dataset import data_of, load_data
+from pipeline.store.experiments import identity
+from pipeline.store.recordings import held, keep, recorded_runs, recover, set_aside
+from pipeline.store.runs import read_about
 
 _WORK = STATE / "record"
 
@@ -160,7 +160,7 @@ def is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
 def _prepare_data() -> str:
     """Name of the data set, which is made if there is none."""
     if not DATASET.exists():
-        from pipeline import download, prepare  # They need packages that a trainer does not.
+        from pipeline import download, prepare
 
         download.main()
         prepare.main()
@@ -294,7 +294,7 @@ class _Recorder(NamedTuple):
                 case Ensemble():
                     ensemble.run(name, experiment)
                 case Baseline():
-                    from pipeline import baseline  # It needs scikit-learn.
+                    from pipeline import baseline
 
                     baseline.run(name, experiment)
                 case _:

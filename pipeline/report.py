@@ -3,7 +3,7 @@
 `python -m pipeline.report --readme` puts the table of results into the README as well.
 """
 
-from pipeline.process import begin, run_stage
+from pipeline.machine.process import begin, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -18,11 +18,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Baseline, Network
-from pipeline.cores import map_on_cores
-from pipeline.dataset import load_data
-from pipeline.drawn import (
+from nndl_jax.documents import Baseline, Network
+from nndl_jax.reading.faults import SpecError
+from pipeline.figures import draw
+from pipeline.figures.data import draw_data
+from pipeline.figures.frame import save
+from pipeline.machine.cores import map_on_cores
+from pipeline.machine.paths import BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
+from pipeline.machine.writing import replacing, write_text
+from pipeline.plan.settings import Settings
+from pipeline.store.dataset import load_data
+from pipeline.store.drawn import (
     Drawn,
     describe,
     digest_of,
@@ -32,18 +38,12 @@ from pipeline.drawn import (
     take,
     write_drawn,
 )
-from pipeline.experiments import Experiment, load_recorded, load_today
-from pipeline.figures import draw
-from pipeline.figures.data import draw_data
-from pipeline.figures.frame import save
-from pipeline.judged import Judged, Summary, read_judgements
-from pipeline.paths import BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
-from pipeline.runs import read_about
-from pipeline.settings import Settings
-from pipeline.side_by_side import list_details, pairs_table
-from pipeline.tables import Entry, claims_table, count_verdicts, escape, overview_table, settle
-from pipeline.wording import data_name
-from pipeline.writing import replacing, write_text
+from pipeline.store.experiments import Experiment, load_recorded, load_today
+from pipeline.store.judged import Entry, Judged, Summary, read_judgements
+from pipeline.store.runs import read_about
+from pipeline.tables.claims import claims_table, count_verdicts, escape, overview_table, settle
+from pipeline.tables.format import data_name
+from pipeline.tables.side_by_side import list_details, pairs_table
 
 _DATA = "the images"
 _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
@@ -66,7 +66,7 @@ _VERDICTS = """\
   runs, else Welch's; nothing but the difference counts where nothing is random). Gradients are
   compared by their ratio.
 - Few runs tell little of how much runs vary, so a prior guess weighs in as one degree of freedom
-  more (`nndl_jax/spread.py`).
+  more (`nndl_jax/judging/statistics.py`).
 - **not judged**: run on other data or with other settings than the book's.
 - **not run**: left out by the profile or by `params.yaml`.
 """

@@ -4,155 +4,19 @@ Validates `params.yaml` and every document together, applies profile and overrid
 every default. Training depends on its own file alone, so an edit re-runs just what it changes.
 """
 
-from pipeline.process import begin, run_stage
+from pipeline.machine.process import begin, run_stage
 
 if __name__ == "__main__":
     begin()
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from nndl_jax.faults import Fault, SpecError
-from nndl_jax.located_yaml import LocatedYaml
-from nndl_jax.memory import check_memory
-from nndl_jax.schema import Document, Ensemble, Network
-from nndl_jax.schema.experiment import Source
-from nndl_jax.specs import list_specs
-from nndl_jax.validation import parse_field_path
-from nndl_jax.variants import variants
-from pipeline.documents import load_document
-from pipeline.kept import steady
-from pipeline.limits import apply_settings
-from pipeline.listed import faulty_lists
-from pipeline.paths import RESOLVED, SPEC
-from pipeline.references import faulty_references, unfit_members
-from pipeline.resolved import Resolved, save_resolved
-from pipeline.settings import Settings, load_settings
-from pipeline.writing import replacing
-
-_NO_SOURCE = Source(chapter=1, section="-")
-BOOK = {"profile": "book", "documents": "all", "overrides": {}}
-"""Settings under which every document is as the book has it."""
-
-
-def resolve_all(
-    folder: Path = SPEC, changes: Mapping[str, object] | None = None
-) -> tuple[Settings, dict[str, Resolved]]:
-    """The settings, and every document as it is run.
-
-    Args:
-        folder: of the documents.
-        changes: settings to use in place of those of `params.yaml`.
-
-    Raises:
-        SpecError: with all that is wrong with `params.yaml`, the documents and their lists in
-            `dvc.yaml`.
-    """
-    faults: list[Fault] = []
-    num_more = 0
-    specs: dict[str, Document] = {}
-    names = list_specs(folder)
-    if not names:
-        said = "there are no documents here; work in the repository's folder"
-        raise SpecError.at(folder, None, "", said)
-    for name in names:
-        try:
-            specs[name] = load_document(folder / f"{name}.yaml")
-        except SpecError as error:
-            faults += error.faults
-            num_more += error.num_more
-    if folder == SPEC:
-        faults += faulty_lists(specs, names)
-    for spec in specs.values():
-        faults += faulty_references(spec, specs, names, folder)
-    try:
-        settings, text = load_settings(names)
-    except SpecError as error:
-        raise SpecError([*error.faults, *faults], num_more + error.num_more) from None
-    settings = settings.model_copy(update=changes)
-    resolved: dict[str, Resolved] = {}
-    for name, spec in specs.items():
-        try:
-            resolved[name] = _resolve(spec, settings)
-        except SpecError as error:
-            faults += [_relocate(fault, name, text) for fault in error.faults]
-            num_more += error.num_more
-    faults = faults or list(_faulty_votes({k: v.spec for k, v in resolved.items()}, text))
-    if faults:
-        raise SpecError(faults, num_more)
-    return settings, resolved
-
-
-def without_words(spec: Document) -> Document:
-    """The document without its title, its place in the book and what the book says of it."""
-    told = {"title": spec.id, "source": _NO_SOURCE, "claims": (), "deviations": ()}
-    return spec.model_copy(update=told)
-
-
-def _resolve(spec: Document, settings: Settings) -> Resolved:
-    spec = apply_settings(spec, settings)
-    points = [point.spec for point in variants(spec)]
-    seeds = _seeds(spec, points, settings)
-    for point in points:
-        if isinstance(point, Network):
-            check_memory(point, len(seeds))
-    selected = spec.id in settings.documents
-    if settings.documents == "all":
-        selected = spec.id not in settings.active().leave_out
-    return Resolved(selected=selected, seeds=seeds, spec=without_words(spec))
-
-
-def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tuple[int, ...]:
-    """A seed for each run of a variant; one where nothing is random."""
-    if not any(point.is_random() for point in points):
-        replay = spec.training.replay if isinstance(spec, Network) else None
-        return (0 if replay is None else replay.seed,)
-    if isinstance(spec, Ensemble):
-        return (settings.seed,)  # One vote; the runs that have it are the other document's.
-    profile = settings.active().of(spec.id)
-    num_runs = settings.runs or profile.runs
-    if profile.max_runs is not None and settings.runs is None:
-        num_runs = min(num_runs, max(2, profile.max_runs // len(points)))
-    return tuple(range(settings.seed, settings.seed + num_runs))
-
-
-def _faulty_votes(specs: Mapping[str, Document], text: LocatedYaml) -> Iterator[Fault]:
-    """Ensembles that overrides have parted from their members."""
-    overrides = _overrides(text)
-    for name, spec in specs.items():
-        if not isinstance(spec, Ensemble):
-            continue
-        for (field, *_), said in unfit_members(spec, specs, list(specs)):
-            if name in overrides:
-                yield _relocate(Fault(text.where, None, str(field), said), name, text)
-            elif spec.members in overrides and field != "variant":
-                # A variant that overrides leave out is not trained, and does not vote.
-                at = ("overrides", spec.members)
-                said = f"{name} has no members any more, as its {field} {said}"
-                yield Fault(text.where, text.follow(at)[1], ".".join(at), said)
-
-
-def _overrides(text: LocatedYaml) -> Mapping:
-    mapping = text.lookup(("overrides",))
-    return mapping if isinstance(mapping, dict) else {}
-
-
-def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:
-    """A fault that an override has brought in, at the override's line in `params.yaml`."""
-    wanted = parse_field_path(fault.field)
-    own = _overrides(text).get(name, {})
-    if not own:
-        field = "runs" if text.lookup(("runs",)) else "profile"
-        return Fault(text.where, text.follow((field,))[1], field, f"{name}: {fault.said}")
-    _, line = text.follow(("overrides", name))
-    for key in own:
-        steps = parse_field_path(key)
-        if steps == wanted[: len(steps)]:
-            _, line = text.follow(("overrides", name, key, *wanted[len(steps) :]))
-        elif steps[: len(wanted)] == wanted:
-            _, line = text.follow(("overrides", name, key))
-    return Fault(text.where, line, f"overrides.{name}.{fault.field}", fault.said)
+from nndl_jax.reading.faults import SpecError
+from pipeline.machine.paths import RESOLVED
+from pipeline.machine.writing import replacing
+from pipeline.plan.resolved import save_resolved
+from pipeline.plan.resolving import resolve_all
+from pipeline.store.kept import steady
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ loses these. The stage `evaluate` comes after that, and forgets it.
 # Annotations stay unread: those that name types of nndl_jax would import JAX before it is set up.
 from __future__ import annotations
 
-from pipeline.process import SNAPSHOT, begin, exclusive, named, run_stage
+from pipeline.machine.process import SNAPSHOT, begin, exclusive, named, run_stage
 
 if __name__ == "__main__":
     begin()
@@ -24,15 +24,15 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 import nndl_jax
-from nndl_jax.schema import Network
-from nndl_jax.variants import list_runs, variants
-from pipeline.dataset import data_of, load_data
-from pipeline.jax_setup import check_jax, set_up_jax
-from pipeline.paths import DATASET, RUNS, STATE
-from pipeline.resolved import Resolved, load_resolved
-from pipeline.runs import Row, network_path, write_history
-from pipeline.training_key import TrainingKey, differences, training_key
-from pipeline.writing import remove_unfinished, replacing, write_text
+from nndl_jax.documents import Network
+from nndl_jax.documents.variants import list_runs, variants
+from pipeline.machine.jax_setup import check_jax, set_up_jax
+from pipeline.machine.paths import DATASET, RUNS, STATE
+from pipeline.machine.writing import remove_unfinished, replacing, write_text
+from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.training_key import TrainingKey, differences, training_key
+from pipeline.store.dataset import data_of, load_data
+from pipeline.store.runs import Row, network_path, write_history
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05

@@ -14,48 +14,9 @@ from jaxtyping import install_import_hook
 os.environ |= JAX_SETTINGS
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-# Modules whose annotations are held against the arrays that pass.
-_CHECKED = (
-    "activations",
-    "analysis",
-    "array_files",
-    "arrays",
-    "augmentation",
-    "backpropagation",
-    "backpropagation_forms",
-    "baselines",
-    "bumps",
-    "calculations",
-    "chain",
-    "checkpoint",
-    "circuit",
-    "construction",
-    "convolution",
-    "datasets",
-    "engine",
-    "environment",
-    "ensemble",
-    "epoch",
-    "evaluation",
-    "gradients",
-    "judge",
-    "layer_values",
-    "layers",
-    "legacy",
-    "losses",
-    "model",
-    "optimizer",
-    "program",
-    "selection",
-    "shuffle",
-    "spread",
-    "state",
-    "step",
-    "stopping",
-    "towers",
-    "training",
-)
-install_import_hook([f"nndl_jax.{name}" for name in _CHECKED], "beartype.beartype")
+# Rooms whose annotations are held against the arrays that pass.
+_CHECKED = ("calculations", "data", "networks", "training", "judging")
+install_import_hook([f"nndl_jax.{room}" for room in _CHECKED], "beartype.beartype")
 
 _SMALL_NETWORK = """
 kind: network
@@ -105,7 +66,7 @@ def _signals_are_heard() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """The folder with the four published files; a test that needs it is skipped without it."""
-    from nndl_jax.datasets import MNIST_FILES
+    from nndl_jax.data.datasets import MNIST_FILES
 
     beside_the_repository = Path(__file__).parents[2] / "shared" / "mnist"
     folder = Path(os.environ.get("NNDL_MNIST_MIRROR") or beside_the_repository)
@@ -117,7 +78,7 @@ def mnist_folder() -> Path:
 @pytest.fixture(scope="session")
 def small_dataset():
     """Noisy copies of ten random pictures: 120 to train on, 60 to validate, 70 for the test."""
-    from nndl_jax.datasets import Dataset, Split
+    from nndl_jax.data.datasets import Dataset, Split
 
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (10, 784))
@@ -133,7 +94,7 @@ def small_dataset():
 @pytest.fixture(scope="session")
 def small_network() -> Callable:
     """A function from changed fields to the document of a network of 784, 8 and 10 neurons."""
-    from nndl_jax.specs import override, parse_spec
+    from nndl_jax.documents.load import override, parse_spec
 
     spec = parse_spec(_SMALL_NETWORK, Path("small.yaml"))
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import oracle
 
-from nndl_jax.layers import ConvLayer, MaxPoolLayer
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.networks.layers import ConvLayer, MaxPoolLayer
+from nndl_jax.networks.network import FeedforwardNetwork
 
 Place = tuple[int, int, tuple[slice, slice, slice]]
 """A row and a column, and what of an image belongs to it."""

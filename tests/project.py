@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jax_settings import CACHE, JAX_SETTINGS
 
-from nndl_jax.datasets import Dataset, Split, save_dataset
+from nndl_jax.data.datasets import Dataset, Split, save_dataset
 
 ROOT = Path(__file__).parent.parent
 TINY = """\

@@ -14,9 +14,9 @@ from jax.sharding import Mesh
 from project import ROOT, run
 
 from benchmarks import accelerator, agreement, profile_step, step_times
-from nndl_jax import step
-from nndl_jax.schema import Network
-from nndl_jax.specs import list_specs, load_spec
+from nndl_jax.documents import Network
+from nndl_jax.documents.load import list_specs, load_spec
+from nndl_jax.training import step
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from project import CROWD, ROOT, TINY, tiny_project
 
-from nndl_jax.variants import list_runs
+from nndl_jax.documents.variants import list_runs
 from pipeline import add_recordings, record
-from pipeline.archive import list_sources, pack
-from pipeline.check_recording import check_recording
-from pipeline.experiments import identity
-from pipeline.recordings import FILES, read_rows
-from pipeline.resolve import BOOK, resolve_all
-from pipeline.runs import read_about, write_history
+from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.store.archive import list_sources, pack
+from pipeline.store.check_recording import check_recording
+from pipeline.store.experiments import identity
+from pipeline.store.recordings import FILES, read_rows
+from pipeline.store.runs import read_about, write_history
 
 CAME = Path("came")
 SHORT = TINY.replace("epochs: 300", "epochs: 3").replace(
@@ -403,7 +403,7 @@ def test_a_damaged_archive_is_refused(capsys: pytest.CaptureFixture[str], kept: 
 def test_a_file_that_unpacks_to_too_much_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.archive._MAX_BYTES", 100)
+    monkeypatch.setattr("pipeline.store.archive._MAX_BYTES", 100)
     pack(CAME / "all.zip", CAME)
     assert bring() == 1
     said = "came/all.zip: 'crowd/about.json': unpacks to more than 100 bytes; left out\n"

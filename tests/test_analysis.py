@@ -10,19 +10,19 @@ from hypothesis import settings
 from project import environment
 from scipy import special
 
-from nndl_jax.analysis import (
-    ACTIVATIONS,
+from nndl_jax.calculations.activations import sigmoid_slope
+from nndl_jax.calculations.analysis import (
+    PLOTTED,
     best_identity_neuron,
     identity_neuron,
     steep_width,
     weighted_inputs,
     widest_weight,
 )
-from nndl_jax.calculations import run_calculation
-from nndl_jax.descent import sigmoid_slope
-from nndl_jax.schema import ComparisonClaim
-from nndl_jax.specs import load_spec, override
-from nndl_jax.spread import is_cost
+from nndl_jax.documents import ComparisonClaim
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.judging.statistics import is_cost
+from nndl_jax.networks.calculated import run_calculation
 
 drawn = settings(deadline=None, derandomize=True, database=None)
 
@@ -53,7 +53,7 @@ def test_slope_of_the_sigmoid_is_its_derivative():
 
 
 def test_activations_are_those_plotted():
-    values = {name: fn(np.array([-2.0, 0.0, 2.0])).tolist() for name, fn in ACTIVATIONS.items()}
+    values = {name: fn(np.array([-2.0, 0.0, 2.0])).tolist() for name, fn in PLOTTED.items()}
     # 1 / (1 + e^-2) = 0.8808, tanh 2 = 0.9640, and 0.8808 (1 - 0.8808) = 0.1050.
     expected = {"sigmoid": [0.1192, 0.5, 0.8808], "step": [0, 1, 1], "tanh": [-0.964, 0, 0.964]}
     expected |= {"rectified linear": [0, 0, 2], "slope of the sigmoid": [0.105, 0.25, 0.105]}
@@ -151,7 +151,7 @@ def test_a_factor_of_one_changes_nothing():
 
 def test_calculations_do_not_import_jax():
     code = (
-        "import sys, nndl_jax.calculations, pipeline.figures.calculations;"
+        "import sys, nndl_jax.networks.calculated, pipeline.figures.calculations;"
         "print({'jax', 'jaxlib', 'flax', 'optax'} & sys.modules.keys())"
     )
     done = subprocess.run(

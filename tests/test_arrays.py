@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nndl_jax.arrays import as_images, as_labels, as_numbers
+from nndl_jax.data.arrays import as_images, as_labels, as_numbers
 
 INTEGERS = ("u1", "<u2", ">u2", "<u4", "<u8", ">u8", "<i2", ">i4", "<i4", ">i8", "<i8")
 FLOATS = ("<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g")

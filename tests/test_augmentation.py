@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nndl_jax.augmentation import SHIFTS, distort, num_examples, read, shift
-from nndl_jax.datasets import Split
-from nndl_jax.schema import Distortions, Shifts
+from nndl_jax.data.datasets import Split
+from nndl_jax.documents import Distortions, Shifts
+from nndl_jax.training.augmentation import SHIFTS, distort, num_examples, read, shift
 
 KEY = jax.random.key(0)
 FIVE = Shifts(kind="shifts")

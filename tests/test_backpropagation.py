@@ -8,9 +8,11 @@ import pytest
 from flax import nnx
 from jax.tree_util import Partial
 
-from nndl_jax import SpecError, backpropagation, build_model
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.backpropagation import (
+from nndl_jax import SpecError, build_model
+from nndl_jax.calculations.backpropagation import Backpropagation, Neuron
+from nndl_jax.networks import backpropagation
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.backpropagation import (
     Layer,
     backpropagate,
     bias_gradient,
@@ -18,10 +20,10 @@ from nndl_jax.backpropagation import (
     output_error,
     weight_gradient,
 )
-from nndl_jax.backpropagation_forms import check_backpropagation, largest_difference
-from nndl_jax.gradients import bias_gradients
-from nndl_jax.losses import build_loss, encode
-from nndl_jax.schema.backpropagation import Backpropagation, Neuron
+from nndl_jax.networks.gradient_forms import check_backpropagation, largest_difference
+from nndl_jax.networks.losses import build_loss
+from nndl_jax.networks.targets import encode
+from nndl_jax.training.gradients import bias_gradients
 
 KEY = jax.random.key(0)
 NUM_IMAGES = 4

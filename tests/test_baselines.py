@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from nndl_jax import load_mnist, load_spec
-from nndl_jax.baselines import mean_darkness, run_baseline
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.specs import override
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.documents.load import override
+from nndl_jax.training.baselines import mean_darkness, run_baseline
 
 # Chapter 1's mean darkness of the digits 0 to 9 in the training images, with pixels / 256.
 MEANS = [135.87, 59.66, 116.29, 110.87, 95.22, 100.35, 107.38, 89.88, 117.88, 96.05]

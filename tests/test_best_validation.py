@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nndl_jax.judge import at_epoch, judge_number
-from nndl_jax.schema import NumberClaim
-from nndl_jax.spread import protocol_draws
+from nndl_jax.documents import NumberClaim
+from nndl_jax.judging.judge import at_epoch, judge_number
+from nndl_jax.judging.statistics import protocol_draws
 
 NAN = float("nan")
 QUANTILES = stats.norm.ppf((np.arange(1000) + 0.5) / 1000)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from nndl_jax import validation
-from nndl_jax.array_files import open_arrays
-from nndl_jax.datasets import load_dataset
-from nndl_jax.faults import Fault, SpecError, printable
-from nndl_jax.specs import load_spec, parse_spec
+from nndl_jax.data.array_files import open_arrays
+from nndl_jax.data.datasets import load_dataset
+from nndl_jax.documents.load import load_spec, parse_spec
+from nndl_jax.reading import validation
+from nndl_jax.reading.faults import Fault, SpecError, printable
 
 HEAD = """\
 kind: network

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndl_jax import build_construction, measure_construction
-from nndl_jax.bumps import build, evaluate, ideal, intervals, neurons, score, target
-from nndl_jax.bumps import weighted_output as weighted
-from nndl_jax.faults import SpecError
-from nndl_jax.specs import dump_spec, load_spec, override, parse_spec
+from nndl_jax.calculations.bumps import evaluate, ideal, intervals, neurons, score, target
+from nndl_jax.calculations.bumps import weighted_output as weighted
+from nndl_jax.documents.load import dump_spec, load_spec, override, parse_spec
+from nndl_jax.reading.faults import SpecError
 
 GIVEN = """
 kind: construction
@@ -60,7 +60,7 @@ def sigma_inverse(a: float) -> float:
 
 def test_five_bumps_are_the_books_ten_hidden_neurons():
     # Conversion to a standard network: weights 1000, biases -1000 s, output weights h and -h.
-    hidden, output = build(network())
+    hidden, output = network().layers()
     edges = [0.0, 0.2, 0.2, 0.4, 0.4, 0.6, 0.6, 0.8, 0.8, 1.0]
     assert hidden.weight.tolist() == [[1000.0]] * 10
     np.testing.assert_allclose(hidden.bias, [-1000 * edge for edge in edges])

@@ -8,23 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nndl_jax.calculations import (
-    fit_polynomial,
-    run_calculation,
-    softmax,
-    tail_probability,
-    weighted_input_deviation,
-)
-from nndl_jax.faults import SpecError
-from nndl_jax.judge import judge_number
-from nndl_jax.schema import NumberClaim
-from nndl_jax.specs import load_spec, override
-from nndl_jax.variants import list_runs, variants
+from nndl_jax.calculations.polynomial import fit_polynomial
+from nndl_jax.calculations.softmax import softmax
+from nndl_jax.calculations.weighted_input import tail_probability, weighted_input_deviation
+from nndl_jax.documents import NumberClaim
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.documents.variants import list_runs, variants
+from nndl_jax.judging.judge import judge_number
+from nndl_jax.networks.calculated import run_calculation
+from nndl_jax.reading.faults import SpecError
 from pipeline import calculate
-from pipeline.paths import RUNS
-from pipeline.resolve import without_words
-from pipeline.resolved import Resolved, save_resolved
-from pipeline.runs import read_history
+from pipeline.machine.paths import RUNS
+from pipeline.plan.resolved import Resolved, save_resolved
+from pipeline.plan.resolving import without_words
+from pipeline.store.runs import read_history
 
 DOCUMENTS = (
     *("ch1-gradient-cost", "ch1-gradient-descent", "ch1-small-change", "ch1-steepest-descent"),
@@ -64,7 +61,7 @@ def test_every_number_of_the_book_comes_back(name):
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_measured_is_what_claims_may_speak_of(name):
-    assert tuple(measure(name)) == load_spec(name).quantities()
+    assert tuple(measure(name)) == load_spec(name).metrics()
 
 
 def test_coefficients_claimed_are_those_printed():
@@ -229,7 +226,7 @@ def test_stage_writes_a_row_for_each_run(calculate_all):
     expected = [run_calculation(point, seed=seed) for point in points for seed in (3, 4)]
     for metric, curves in history.metrics.items():
         assert curves.tolist() == [[run[metric]] for run in expected]
-    assert tuple(history.metrics) == spec.quantities()
+    assert tuple(history.metrics) == spec.metrics()
 
 
 def test_stage_writes_no_row_of_a_document_not_selected(calculate_all):

@@ -8,13 +8,13 @@ from flax import nnx
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nndl_jax import chain
-from nndl_jax.construction import build_construction, measure_construction
-from nndl_jax.faults import SpecError
-from nndl_jax.judge import judge_comparison, judge_number
-from nndl_jax.schema import ComparisonClaim
-from nndl_jax.specs import load_spec, override
-from nndl_jax.variants import find_variant, variants
+from nndl_jax.calculations import chain
+from nndl_jax.documents import ComparisonClaim
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.documents.variants import find_variant, variants
+from nndl_jax.judging.judge import judge_comparison, judge_number
+from nndl_jax.networks.constructed import build_construction, measure_construction
+from nndl_jax.reading.faults import SpecError
 
 DOCUMENTS = ("ch5-exploding", "ch5-product")
 four = st.lists(st.floats(-3, 3), min_size=4, max_size=4)
@@ -65,7 +65,7 @@ def test_every_claim_of_the_book_holds(name):
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_measured_is_what_claims_may_speak_of(name):
-    assert tuple(measure(name=name)) == load_spec(name).quantities()
+    assert tuple(measure(name=name)) == load_spec(name).metrics()
 
 
 @given(four, four, st.floats(-2, 2), st.sampled_from(["sigmoid", "tanh"]))
@@ -145,7 +145,7 @@ def test_slopes_are_taken_where_the_book_plots_them():
 
 
 def test_slope_left_out_would_be_found(monkeypatch):
-    monkeypatch.setattr(chain, "_slopes", lambda z, activation: jnp.ones_like(z))
+    monkeypatch.setattr(chain.Chain, "_slope", lambda _, outputs: np.ones_like(outputs))
     assert measure()["factor.2"] == 100
 
 

@@ -10,9 +10,12 @@ import pytest
 from jax.tree_util import Partial
 from pydantic import TypeAdapter, ValidationError
 
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.backpropagation import Layer, backpropagate_layers, with_neuron
-from nndl_jax.backpropagation_forms import (
+from nndl_jax.calculations.backpropagation import Backpropagation
+from nndl_jax.documents import Claim, NumberClaim
+from nndl_jax.judging.judge import judge_number
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.backpropagation import Layer, backpropagate_layers, with_neuron
+from nndl_jax.networks.gradient_forms import (
     at_once,
     by_matrices,
     central_differences,
@@ -23,10 +26,7 @@ from nndl_jax.backpropagation_forms import (
     passes_of_backpropagation,
     passes_of_differences,
 )
-from nndl_jax.judge import judge_number
-from nndl_jax.located_yaml import read_yaml
-from nndl_jax.schema import Claim, NumberClaim
-from nndl_jax.schema.backpropagation import Backpropagation
+from nndl_jax.reading.located_yaml import read_yaml
 
 SPEC = Path(__file__).parents[1] / "spec"
 NAMES = ("backpropagation", "linear", "million-weights", "minibatch", "modified-neuron")
@@ -104,7 +104,7 @@ def test_every_number_of_a_document_comes_back(name):
     quantity, claims = read_document(name)
     quantity = quantity.model_copy(update={"rounds": min(quantity.rounds, 1)})
     runs = [check_backpropagation(quantity, seed=seed) for seed in (0, 1)]
-    assert tuple(runs[0]) == quantity.quantities()
+    assert tuple(runs[0]) == quantity.metrics()
     for claim in claims:
         assert claim.metric in runs[0]
         if isinstance(claim, NumberClaim):

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nndl_jax import bumps, measure_construction, ridges, towers
-from nndl_jax.formula import inverse_sigmoid
-from nndl_jax.judge import judge_comparison, judge_number
-from nndl_jax.schema import Circuit, ComparisonClaim, Construction, NumberClaim
-from nndl_jax.specs import list_specs, load_spec
-from nndl_jax.variants import find_variant, list_runs, variants
-from pipeline.experiments import Experiment
+from nndl_jax import measure_construction
+from nndl_jax.calculations import bumps, ridges, towers
+from nndl_jax.calculations.activations import inverse_sigmoid
+from nndl_jax.documents import Circuit, ComparisonClaim, Construction, NumberClaim
+from nndl_jax.documents.load import list_specs, load_spec
+from nndl_jax.documents.variants import find_variant, list_runs, variants
+from nndl_jax.judging.judge import judge_comparison, judge_number
 from pipeline.figures import draw
 from pipeline.figures.constructions import draw_construction
-from pipeline.runs import History
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import History
 
 SPEC = Path(__file__).parents[1] / "spec"
 DOCUMENTS = [name for name in list_specs() if name.startswith("ch4-")]
@@ -80,7 +81,7 @@ def test_every_claim_holds(name):
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_measured_is_what_claims_may_speak_of(name):
-    quantities = load_spec(name).quantities()
+    quantities = load_spec(name).metrics()
     assert all(tuple(each) == quantities for each in measured(name))
     assert all(np.isfinite([*each.values()]).all() for each in measured(name))
 
@@ -213,9 +214,7 @@ def test_another_bias_of_a_tower_breaks_a_claim(monkeypatch, factor):
 def experiment(name: str) -> Experiment:
     """A document with what is measured of it, as the report sees it."""
     spec = load_spec(name)
-    columns = {
-        metric: np.array([[v] for v in numbers(name, metric)]) for metric in spec.quantities()
-    }
+    columns = {metric: np.array([[v] for v in numbers(name, metric)]) for metric in spec.metrics()}
     return Experiment(
         spec, variants(spec), History(list_runs(spec, [0]), columns, "none"), None, Path()
     )

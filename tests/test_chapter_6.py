@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from nndl_jax.schema import ComparisonClaim, Conv, Dense, MaxPool, Network, NumberClaim, Shifts
-from nndl_jax.specs import list_specs, load_spec
-from nndl_jax.variants import variants
+from nndl_jax.documents import ComparisonClaim, Conv, Dense, MaxPool, Network, NumberClaim, Shifts
+from nndl_jax.documents.load import list_specs, load_spec
+from nndl_jax.documents.variants import variants
 
 PRINTED, CORRECTED = "normal-fan-out", "normal-fan-in"
 WEIGHTS, UNITS, LAMBDA = "model.initializer.weights", "model.layers[4].units", "regularizer.l2"

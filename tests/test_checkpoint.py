@@ -13,8 +13,9 @@ from flax import nnx
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from nndl_jax import SpecError, array_files, build_model, load, load_spec, save, train
-from nndl_jax.array_files import MAX_HEADER, write_arrays
+from nndl_jax import SpecError, build_model, load, load_spec, save, train
+from nndl_jax.data import array_files
+from nndl_jax.data.array_files import MAX_HEADER, write_arrays
 
 KEY = jax.random.key(0)
 CONV = {"kind": "conv", "filters": 2, "kernel": [5, 5], "activation": "relu"}

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nndl_jax import circuit
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.construction import build_construction, measure_construction
-from nndl_jax.faults import SpecError
-from nndl_jax.judge import judge_comparison, judge_number
-from nndl_jax.losses import encode
-from nndl_jax.schema import Circuit, ComparisonClaim, Data, Document
-from nndl_jax.schema.circuit import Neuron
-from nndl_jax.specs import load_spec, override
-from nndl_jax.variants import find_variant, variants
+from nndl_jax.calculations import circuit
+from nndl_jax.calculations.circuit import Neuron
+from nndl_jax.documents import Circuit, ComparisonClaim, Data, Document
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.documents.variants import find_variant, variants
+from nndl_jax.judging.judge import judge_comparison, judge_number
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.constructed import build_construction, measure_construction
+from nndl_jax.networks.targets import encode
+from nndl_jax.reading.faults import SpecError
 
 ADDERS = ("ch1-half-adder", "ch1-half-adder-merged", "ch1-perceptron-scaling")
 SIGMOIDS = ("ch1-bitwise", "ch1-perceptron-limit", "ch1-perceptron-undecided")
@@ -77,7 +77,7 @@ def test_every_claim_of_the_book_holds(name):
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_measured_is_what_claims_may_speak_of(name):
     for point in variants(load_spec(name)):
-        assert tuple(measure_construction(point.spec)) == load_spec(name).quantities()
+        assert tuple(measure_construction(point.spec)) == load_spec(name).metrics()
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -143,22 +143,21 @@ def circuits(draw):
     heard = {source for each in neurons for source in each["weights"]}
     extra = draw(st.sets(st.sampled_from(names[2:])))
     outputs = tuple(name for name in names[2:] if name not in heard or name in extra)
-    return Circuit.model_validate(
-        {
-            "form": "circuit",
-            "activation": draw(st.sampled_from(["step", "sigmoid"])),
-            "scale": draw(st.floats(0.1, 10)),
-            "inputs": ("x1", "x2"),
-            "neurons": tuple(neurons),
-            "outputs": outputs,
-            "truth_table": tuple({"inputs": row, "outputs": (0,) * len(outputs)} for row in BITS),
-        }
-    )
+    return {
+        "form": "circuit",
+        "activation": draw(st.sampled_from(["step", "sigmoid"])),
+        "scale": draw(st.floats(0.1, 10)),
+        "inputs": ("x1", "x2"),
+        "neurons": tuple(neurons),
+        "outputs": outputs,
+        "truth_table": tuple({"inputs": row, "outputs": (0,) * len(outputs)} for row in BITS),
+    }
 
 
 @given(circuits())
 @settings(drawn, max_examples=60)
-def test_any_circuit_gives_what_its_neurons_give(network):
+def test_any_circuit_gives_what_its_neurons_give(fields):
+    network = Circuit.model_validate(fields)
     spec = load_spec("ch1-nand").bare().model_copy(update={"network": network})
     expected = [evaluate(network, row) for row in BITS]
     np.testing.assert_allclose(outputs_of(spec, BITS), expected, rtol=1e-12, atol=1e-300)
@@ -275,7 +274,7 @@ def test_a_circuit_of_1024_rows_and_64_variants_is_read():
 def test_a_circuit_of_1024_rows_and_1024_variants_is_refused_before_any_of_them_is_read(
     monkeypatch,
 ):
-    monkeypatch.setattr("nndl_jax.specs._check_variant", None)
+    monkeypatch.setattr("nndl_jax.documents.load._check_variant", None)
     with pytest.raises(SpecError) as caught:
         _large(64, 16)
     said = re.sub(r"of [\d,]+ characters", "of N characters", str(caught.value))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nndl_jax.judge import judge_comparison
-from nndl_jax.schema import ComparisonClaim, Side
+from nndl_jax.documents import ComparisonClaim, Side
+from nndl_jax.judging.judge import judge_comparison
 
 MEAN, SD = 0.95, 0.002
 # Quantiles of the normal law, so that ten runs have its mean and nearly its deviation.

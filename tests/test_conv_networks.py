@@ -8,10 +8,11 @@ import pytest
 from conv_oracle import Pool, backpropagate, copy_layers, feedforward
 from conv_oracle import train as train_oracle
 
-from nndl_jax import build_model, evaluate, layers, train
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.gradients import bias_gradients
-from nndl_jax.state import RunKeys
+from nndl_jax import build_model, evaluate, train
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.networks import layers
+from nndl_jax.training.gradients import bias_gradients
+from nndl_jax.training.state import RunKeys
 
 SOFTMAX = {
     "kind": "dense",

@@ -11,9 +11,9 @@ import pytest
 from scipy import signal
 
 from nndl_jax import build_model
-from nndl_jax.convolution import convolve, max_pool
-from nndl_jax.layers import ConvLayer
-from nndl_jax.schema import Conv, Initializer
+from nndl_jax.documents import Conv, Initializer
+from nndl_jax.networks.convolution import convolve, max_pool
+from nndl_jax.networks.layers import ConvLayer
 
 KEY = jax.random.key(0)
 NETWORK3 = Initializer(weights="normal-fan-out", biases="normal")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.cores import map_on_cores
+from pipeline.machine.cores import map_on_cores
 
 
 def square(number: int) -> tuple[int, int]:

@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nndl_jax.analysis import ACTIVATIONS
-from nndl_jax.calculations import run_calculation
-from nndl_jax.datasets import Dataset, Split, load_mnist
-from nndl_jax.specs import load_spec
-from nndl_jax.variants import list_runs, variants
-from pipeline.experiments import Experiment
+from nndl_jax.calculations.analysis import PLOTTED
+from nndl_jax.data.datasets import Dataset, Split, load_mnist
+from nndl_jax.documents.load import load_spec
+from nndl_jax.documents.variants import list_runs, variants
+from nndl_jax.networks.calculated import run_calculation
 from pipeline.figures import draw
 from pipeline.figures.calculations import draw_calculation
 from pipeline.figures.data import HARD, draw_data, quadrants, rotate, shift
 from pipeline.figures.frame import save
-from pipeline.runs import History
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import History
 
 NAMES = (
     *("mnist-first-six", "mnist-first-six-apart", "mnist-hundred", "mnist-2-and-1"),
@@ -186,7 +186,7 @@ def test_widest_interval_is_marked():
 
 def test_slope_of_the_sigmoid_is_marked_at_a_quarter():
     panels = axes_of("ch3-activations")
-    assert [axes.get_title() for axes in panels] == list(ACTIVATIONS)
+    assert [axes.get_title() for axes in panels] == list(PLOTTED)
     assert panels[-1].lines[1].get_xydata().tolist() == [[0, 0.25]]
 
 

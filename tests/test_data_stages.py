@@ -5,11 +5,11 @@ import re
 import pytest
 from mirrors import FILES, serve
 
-from nndl_jax.datasets import MNIST_FILES, load_dataset
+from nndl_jax.data.datasets import MNIST_FILES, load_dataset
 from pipeline import download, prepare
-from pipeline.dataset import load_data
-from pipeline.jax_setup import set_up_jax
-from pipeline.paths import RAW, cache_folder
+from pipeline.machine.jax_setup import set_up_jax
+from pipeline.machine.paths import RAW, cache_folder
+from pipeline.store.dataset import load_data
 
 
 @pytest.fixture(scope="module")

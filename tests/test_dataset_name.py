@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from project import CROWD, MACHINE, synthetic, tiny_project
 
-from nndl_jax.datasets import Dataset, Split, load_mnist, save_dataset
-from nndl_jax.datasets import is_mnist as holds_mnist
-from nndl_jax.specs import load_spec
-from pipeline import baseline, dataset, ensemble, train
-from pipeline.resolve import BOOK, resolve_all
+from nndl_jax.data.datasets import Dataset, Split, load_mnist, save_dataset
+from nndl_jax.data.datasets import is_mnist as holds_mnist
+from nndl_jax.documents.load import load_spec
+from pipeline import baseline, ensemble, train
+from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.store import dataset
 
 RUN = {"tiny": train.run, "crowd": ensemble.run, "machine": baseline.run}
 

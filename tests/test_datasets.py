@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from nndl_jax import datasets
-from nndl_jax.array_files import checksum
-from nndl_jax.datasets import (
+from nndl_jax.data import datasets
+from nndl_jax.data.array_files import checksum
+from nndl_jax.data.datasets import (
     Dataset,
     MnistFile,
     Split,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from nndl_jax.calculations import run_calculation
-from nndl_jax.descent import descend, learning_speed, sample_decreases
-from nndl_jax.specs import load_spec, override
+from nndl_jax.calculations.descent import descend, learning_speed, sample_decreases
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.networks.calculated import run_calculation
 
 drawn = settings(deadline=None, derandomize=True, database=None)
 places = st.lists(st.floats(-10, 10), min_size=1, max_size=5).filter(lambda v: max(map(abs, v)) > 1)

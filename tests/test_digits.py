@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 from project import CROWD, TINY, synthetic
 
 from nndl_jax import build_model, load, save
-from nndl_jax.datasets import save_dataset
-from nndl_jax.schema import Document, Ensemble, Network
-from nndl_jax.specs import parse_spec
-from nndl_jax.variants import Run, list_runs, variants
+from nndl_jax.data.datasets import save_dataset
+from nndl_jax.documents import Document, Ensemble, Network
+from nndl_jax.documents.load import parse_spec
+from nndl_jax.documents.variants import Run, list_runs, variants
 from pipeline import ensemble
-from pipeline.experiments import Experiment
 from pipeline.figures import draw
 from pipeline.figures.digits import draw_errors, draw_filters
 from pipeline.figures.frame import COLOURS
-from pipeline.resolved import Resolved, save_resolved
-from pipeline.runs import History, network_path
+from pipeline.plan.resolved import Resolved, save_resolved
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import History, network_path
 
 RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
 VOTE = f"""\

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nndl_jax.faults import SpecError
-from nndl_jax.specs import load_spec
-from pipeline import documents
-from pipeline.documents import load_document
+from nndl_jax.documents.load import load_spec
+from nndl_jax.reading.faults import SpecError
+from pipeline.plan import documents
+from pipeline.plan.documents import load_document
 
 NAME = "ch6-relu"
 

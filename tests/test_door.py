@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nndl_jax import backpropagate, bias_gradients, build_model, evaluate, predict, train, vote
-from nndl_jax.augmentation import shift
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.losses import decode
-from nndl_jax.selection import read_dataset, read_split
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.data.selection import read_dataset, read_split
+from nndl_jax.networks.targets import decode
+from nndl_jax.training.augmentation import shift
 
 EVERYTHING = ["train_accuracy", "validation_accuracy", "test_accuracy", "test_cost"]
 EXAMPLES = {

@@ -25,7 +25,7 @@ from mirrors import (
 
 from pipeline import download
 from pipeline.download import download_mnist
-from pipeline.paths import NOT_MNIST
+from pipeline.machine.paths import NOT_MNIST
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,16 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from nndl_jax import build_model, evaluate, train
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.engine import Engine
-from nndl_jax.layers import DenseLayer
-from nndl_jax.optimizer import hyperparameters_of
-from nndl_jax.schema import Dense, Initializer
-from nndl_jax.selection import select
-from nndl_jax.shuffle import permutation
-from nndl_jax.state import RunKeys, init_state
-from nndl_jax.step import StepKeys, build_step
-from nndl_jax.variants import groups
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.data.selection import select
+from nndl_jax.documents import Dense, Initializer
+from nndl_jax.networks.layers import DenseLayer
+from nndl_jax.training.engine import Engine
+from nndl_jax.training.groups import groups
+from nndl_jax.training.optimizer import hyperparameters_of
+from nndl_jax.training.shuffle import permutation
+from nndl_jax.training.state import RunKeys, init_state
+from nndl_jax.training.step import StepKeys, build_step
 
 KEY = jax.random.key(0)
 # A fourth of the pixels and half of the hidden neurons, on 50 + 50 + 20 images.

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from project import CROWD, KEEPING, MACHINE, TINY, write_params
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Ensemble
-from nndl_jax.specs import dump_spec, parse_spec
-from nndl_jax.variants import Run, list_runs
+from nndl_jax.documents import Ensemble
+from nndl_jax.documents.load import dump_spec, parse_spec
+from nndl_jax.documents.variants import Run, list_runs
+from nndl_jax.reading.faults import SpecError
 from pipeline.ensemble import list_networks
-from pipeline.experiments import Experiment
-from pipeline.resolve import resolve_all
-from pipeline.runs import write_history
+from pipeline.plan.resolving import resolve_all
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import write_history
 
 RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
 

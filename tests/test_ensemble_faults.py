@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from project import CROWD, TINY, tiny_project, write_params
 
-from nndl_jax.faults import SpecError
+from nndl_jax.reading.faults import SpecError
 from pipeline import record
-from pipeline.experiments import load_recorded
-from pipeline.resolve import resolve_all
-from pipeline.runs import read_history
+from pipeline.plan.resolving import resolve_all
+from pipeline.store.experiments import load_recorded
+from pipeline.store.runs import read_history
 
 SHORT = TINY.replace("epochs: 300", "epochs: 2")
 AXES = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n  - training.batch_size: [5, 10]\n"

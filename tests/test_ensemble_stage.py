@@ -13,12 +13,12 @@ import pytest
 from project import KEEPING, run, synthetic, tiny_project, write_params
 
 from nndl_jax import build_model, save
-from nndl_jax.datasets import save_dataset
-from nndl_jax.schema import Network
-from nndl_jax.specs import parse_spec
-from nndl_jax.variants import Run
+from nndl_jax.data.datasets import save_dataset
+from nndl_jax.documents import Network
+from nndl_jax.documents.load import parse_spec
+from nndl_jax.documents.variants import Run
 from pipeline import ensemble, evaluate, resolve
-from pipeline.runs import network_path, read_history, write_history
+from pipeline.store.runs import network_path, read_history, write_history
 
 NUM_RUNS, NUM_IMAGES = 3, 200
 TEN_HIDDEN = KEEPING.replace("units: 8", "units: 10")
@@ -163,7 +163,7 @@ def test_a_vote_is_judged_only_if_all_its_networks_were_trained(
     write_params(folder, **settings)
     monkeypatch.chdir(folder)
     write_history("tiny", [], [], data="mnist", folder=Path("runs/tiny"))
-    monkeypatch.setattr("pipeline.dataset.is_mnist", lambda _: True)
+    monkeypatch.setattr("pipeline.store.dataset.is_mnist", lambda _: True)
     (folder / "report").mkdir()
     resolve.main()
     ensemble.main("last")

@@ -8,10 +8,11 @@ import oracle
 import pytest
 from scipy import stats
 
-from nndl_jax import build_model, optimizer, state, step, train
-from nndl_jax.selection import select
-from nndl_jax.shuffle import permutation
-from nndl_jax.state import RunKeys
+from nndl_jax import build_model, train
+from nndl_jax.data.selection import select
+from nndl_jax.training import optimizer, state, step
+from nndl_jax.training.shuffle import permutation
+from nndl_jax.training.state import RunKeys
 
 SLOWLY = {"optimizer.learning_rate": 0.5}
 SOFTMAX = {"loss": "log-likelihood", "model.layers[1].activation": "softmax"}

@@ -6,9 +6,11 @@ import numpy as np
 import oracle
 import pytest
 
-from nndl_jax import build_model, evaluate, evaluation, train
-from nndl_jax.datasets import Split
-from nndl_jax.evaluation import CHUNK, pixels
+from nndl_jax import build_model, evaluate, train
+from nndl_jax.data.datasets import Split
+from nndl_jax.networks.targets import pixels
+from nndl_jax.training import evaluation
+from nndl_jax.training.evaluation import CHUNK
 
 KEY = jax.random.key(0)
 PENALTIES = {

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from nndl_jax.schema import SVM, Model, Network, NumberClaim
-from nndl_jax.specs import load_spec
+from nndl_jax.documents import SVM, Model, Network, NumberClaim
+from nndl_jax.documents.load import load_spec
 
 # Sizes, learning rate; all of section 1.5 with batches of 10, 30 epochs, quadratic cost, sigmoids.
 NETWORKS = {

@@ -15,11 +15,11 @@ import pytest
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from nndl_jax import memory
-from nndl_jax.faults import SpecError
-from nndl_jax.specs import parse_spec
+from nndl_jax.documents import memory
+from nndl_jax.documents.load import parse_spec
+from nndl_jax.reading.faults import SpecError
 from pipeline import resolve
-from pipeline.paths import STATE
+from pipeline.machine.paths import STATE
 
 ROOT = Path(__file__).parents[1]
 FAULTS = Path(__file__).parent / "faults"

@@ -7,16 +7,16 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from nndl_jax.schema import Calculation, CurveClaim, Document
-from nndl_jax.specs import load_spec
-from nndl_jax.variants import list_runs, variants
-from pipeline.experiments import Experiment
+from nndl_jax.documents import Calculation, CurveClaim, Document
+from nndl_jax.documents.load import load_spec
+from nndl_jax.documents.variants import list_runs, variants
 from pipeline.figures import draw
 from pipeline.figures.curves import Panel, draw_curves
 from pipeline.figures.frame import BEST, COLOURS, PRINTED, new_figure, save
 from pipeline.figures.gradients import draw_bars, speed_panels
 from pipeline.figures.sizes import draw_sizes
-from pipeline.runs import History
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import History
 
 NAN = float("nan")
 PICTURES = {
@@ -44,7 +44,7 @@ def synthetic(document: Document, *, num_epochs: int = 400) -> Experiment:
     epochs = 1 if isinstance(document, Calculation) else num_epochs
     level = np.array([run.seed for run in runs])[:, None] / 100
     values = 0.9 + level - 0.3 * np.exp(-np.arange(epochs) / 20)
-    names = list(document.quantities())
+    names = list(document.metrics())
     if "gradient_norm.1" in names:
         names += [f"gradient.{layer}.{neuron}" for layer in (1, 2) for neuron in range(1, 7)]
     return Experiment(

@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from nndl_jax import Dataset, Split, build_model, files, save
-from nndl_jax.datasets import save_dataset
-from nndl_jax.files import replace_file
-from pipeline.writing import remove_unfinished, write_text
+from nndl_jax import Dataset, Split, build_model, save
+from nndl_jax.data import files
+from nndl_jax.data.datasets import save_dataset
+from nndl_jax.data.files import replace_file
+from pipeline.machine.writing import remove_unfinished, write_text
 
 
 @pytest.fixture(params=["bytes", "network", "data set"])

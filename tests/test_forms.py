@@ -14,15 +14,15 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from benchmarks import count_step, forms, one_kernel
-from nndl_jax import step as steps
-from nndl_jax.engine import Engine
-from nndl_jax.losses import build_loss
-from nndl_jax.model import draw_network
-from nndl_jax.optimizer import hyperparameters
-from nndl_jax.selection import select
-from nndl_jax.state import init_state
-from nndl_jax.step import StepKeys, build_step
-from nndl_jax.variants import groups
+from nndl_jax.data.selection import select
+from nndl_jax.networks.losses import build_loss
+from nndl_jax.networks.network import draw_network
+from nndl_jax.training import step as steps
+from nndl_jax.training.engine import Engine
+from nndl_jax.training.groups import groups
+from nndl_jax.training.optimizer import hyperparameters
+from nndl_jax.training.state import init_state
+from nndl_jax.training.step import StepKeys, build_step
 
 NUM_RUNS = 2
 

@@ -11,13 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nndl_jax.formula import (
-    MAX_DEPTH,
-    FormulaError,
-    inverse_sigmoid,
-    parse_formula,
-    sigmoid,
-)
+from nndl_jax.calculations.activations import inverse_sigmoid, sigmoid
+from nndl_jax.calculations.formula import MAX_DEPTH, FormulaError, parse_formula
 
 ROOT = Path(__file__).parents[1]
 X = (0.1, 0.37, 0.8)
@@ -172,8 +167,8 @@ def test_inverse_sigmoid_undoes_the_sigmoid(z):
 
 def test_formulas_are_read_without_jax():
     script = (
-        "import sys; from nndl_jax.formula import parse_formula; import nndl_jax.bumps;"
-        "import nndl_jax.towers; print({'jax', 'jaxlib', 'flax'} & sys.modules.keys())"
+        "import sys, nndl_jax.calculations.formula, nndl_jax.calculations.bumps;"
+        "import nndl_jax.calculations.towers; print({'jax', 'jaxlib', 'flax'} & sys.modules.keys())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -6,10 +6,11 @@ import numpy as np
 import oracle
 import pytest
 
-from nndl_jax import build_model, gradients, train
-from nndl_jax.gradients import bias_gradients
-from nndl_jax.selection import select
-from nndl_jax.state import RunKeys
+from nndl_jax import build_model, train
+from nndl_jax.data.selection import select
+from nndl_jax.training import gradients
+from nndl_jax.training.gradients import bias_gradients
+from nndl_jax.training.state import RunKeys
 
 KEY = jax.random.key(0)
 DEEP = {"model.layers[0].repeat": 3, "loss": "cross-entropy"}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import nndl_jax
-from nndl_jax.baselines import run_baseline
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.specs import override
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.documents.load import override
+from nndl_jax.training.baselines import run_baseline
 
 NETWORK = nndl_jax.load_spec("ch1-30-hidden")
 CONSTRUCTION = nndl_jax.load_spec("ch1-nand", {"vary": []})
@@ -51,7 +51,7 @@ FUNCTIONS_OF_A_NETWORK = {
 @pytest.fixture
 def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has `vote` hand its networks to `predict` as users have it."""
-    monkeypatch.setattr("nndl_jax.ensemble.predict", plain(nndl_jax.predict))
+    monkeypatch.setattr("nndl_jax.training.vote.predict", plain(nndl_jax.predict))
 
 
 @pytest.mark.usefixtures("_unchecked")
@@ -156,7 +156,7 @@ def test_a_key_of_the_older_form_is_a_key() -> None:
 )
 def test_labels_in_the_place_of_targets_are_answered_with_what_makes_them(labels) -> None:
     assert message(ValueError, nndl_jax.backpropagate, MODEL, SPLIT.images, labels, NETWORK) == (
-        "targets (nndl_jax.losses.encode makes them of labels) have the shape "
+        "targets (nndl_jax.networks.targets.encode makes them of labels) have the shape "
         f"{np.shape(labels)}; give (examples, 10)"
     )
 
@@ -167,8 +167,8 @@ def test_as_many_targets_as_images_are_asked_for(compile_fn: Callable) -> None:
         return plain(nndl_jax.backpropagate)(MODEL, SPLIT.images, targets, NETWORK).errors
 
     assert message(ValueError, compile_fn(run), jax.numpy.asarray(TARGETS[:2])) == (
-        "targets (nndl_jax.losses.encode makes them of labels) have the shape (2, 10); give "
-        "(3, 10), as of the images"
+        "targets (nndl_jax.networks.targets.encode makes them of labels) have the shape (2, 10); "
+        "give (3, 10), as of the images"
     )
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nndl_jax.judge import at_epoch, judge_curve, judge_number
-from nndl_jax.schema import CurveClaim, NumberClaim
+from nndl_jax.documents import CurveClaim, NumberClaim
+from nndl_jax.judging.judge import at_epoch, judge_curve, judge_number
 
 MEAN, SD = 0.95, 0.002
 # Quantiles of the normal law, so that ten runs have its mean and nearly its deviation.

@@ -8,12 +8,12 @@ import pytest
 from project import TINY, write_dataset, write_params
 from test_results import CALCULATION
 
-from nndl_jax.variants import list_runs
+from nndl_jax.documents.variants import list_runs
 from pipeline import evaluate, report, resolve
-from pipeline.judged import read_judgements
-from pipeline.paths import CODE
-from pipeline.resolved import load_resolved
-from pipeline.runs import read_history, write_history
+from pipeline.machine.paths import CODE
+from pipeline.plan.resolved import load_resolved
+from pipeline.store.judged import read_judgements
+from pipeline.store.runs import read_history, write_history
 
 CLAIMED = (
     TINY

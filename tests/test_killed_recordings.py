@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from killing import kills
 
-from nndl_jax.variants import Run
-from pipeline.archive import list_sources, pack
-from pipeline.paths import RECORDED, RUNS
-from pipeline.recordings import (
+from nndl_jax.documents.variants import Run
+from pipeline.machine.paths import RECORDED, RUNS
+from pipeline.store.archive import list_sources, pack
+from pipeline.store.recordings import (
     add,
     held,
     keep,
@@ -21,7 +21,7 @@ from pipeline.recordings import (
     recover,
     set_aside,
 )
-from pipeline.runs import network_path, read_about, write_history
+from pipeline.store.runs import network_path, read_about, write_history
 
 TARGET = RECORDED / "tiny"
 NAMES = ["base"]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import nndl_jax
-from nndl_jax.baselines import run_baseline
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.specs import load_spec, of_kind
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.documents.load import load_spec, of_kind
+from nndl_jax.training.baselines import run_baseline
 
 MODEL = nndl_jax.build_model(load_spec("ch1-no-hidden-layer"), key=jax.random.key(0))
 SPLIT = Split(np.zeros((10, 784), np.uint8), np.arange(10, dtype=np.int32))
@@ -59,7 +59,7 @@ def test_a_document_of_another_kind_is_refused_with_its_own_function(name):
         ("ch1-30-hidden", "build_model and train take it"),
         ("ch1-nand", "build_construction and measure_construction take it"),
         ("ch3-softmax", "run_calculation takes it"),
-        ("ch1-svm", "nndl_jax.baselines.run_baseline takes it"),
+        ("ch1-svm", "nndl_jax.training.baselines.run_baseline takes it"),
     ],
 )
 def test_each_kind_is_sent_where_it_belongs(name, remedy):

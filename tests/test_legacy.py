@@ -10,9 +10,10 @@ import oracle
 import pytest
 from his_scripts import SEED
 
-from nndl_jax import legacy, train
-from nndl_jax.legacy import epoch_orders, initial_layers
-from nndl_jax.schema import Replay
+from nndl_jax import train
+from nndl_jax.documents import Replay
+from nndl_jax.training import replay
+from nndl_jax.training.replay import epoch_orders, initial_layers
 
 SIZES = [784, 8, 10]
 
@@ -108,7 +109,7 @@ def test_second_training_goes_on_with_the_list_as_the_first_left_it():
 
 def test_uniforms_before_are_drawn_in_parts(monkeypatch):
     whole = orders(20, 1, uniforms_before=100)
-    monkeypatch.setattr(legacy, "_NUM_AT_ONCE", 7)
+    monkeypatch.setattr(replay, "_NUM_AT_ONCE", 7)
     assert orders(20, 1, uniforms_before=100) == whole
 
 

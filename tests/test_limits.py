@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from project import TINY
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Network
-from pipeline.resolve import resolve_all
-from pipeline.resolved import Resolved
+from nndl_jax.documents import Network
+from nndl_jax.reading.faults import SpecError
+from pipeline.plan.resolved import Resolved
+from pipeline.plan.resolving import resolve_all
 
 SETTINGS = """\
 profile: {profile}

@@ -6,9 +6,9 @@ import pytest
 from project import MACHINE, TINY, write_params
 from test_results import CALCULATION
 
-from nndl_jax.faults import SpecError
+from nndl_jax.reading.faults import SpecError
 from pipeline import evaluate
-from pipeline.resolve import resolve_all
+from pipeline.plan.resolving import resolve_all
 
 CROWD = """\
 kind: ensemble

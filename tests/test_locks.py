@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.locks import is_lockfile, is_rwlock, mend
+from pipeline.machine.locks import is_lockfile, is_rwlock, mend
 
 LOCKFILE = """\
 schema: '2.0'

@@ -9,16 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.losses import (
+from nndl_jax.documents import Data
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.losses import (
     build_loss,
     cross_entropy,
     cross_entropy_by_activation,
-    decode,
-    encode,
     quadratic,
 )
-from nndl_jax.schema import Data
+from nndl_jax.networks.targets import decode, encode
 
 ONE_HOT, BINARY = Data(), Data(targets="binary")
 # Each cost with the output layers that it may stand behind.

@@ -8,13 +8,13 @@ import jax
 import numpy as np
 import pytest
 
-from nndl_jax.engine import Engine
-from nndl_jax.program import like_mnist, trace_training
-from nndl_jax.schema import Network
-from nndl_jax.selection import select
-from nndl_jax.specs import list_specs, load_spec
-from nndl_jax.state import abstract_state
-from nndl_jax.variants import groups
+from nndl_jax.data.selection import select
+from nndl_jax.documents import Network
+from nndl_jax.documents.load import list_specs, load_spec
+from nndl_jax.training.engine import Engine
+from nndl_jax.training.groups import groups
+from nndl_jax.training.program import like_mnist, trace_training
+from nndl_jax.training.state import abstract_state
 
 PLATFORMS = ("cuda", "tpu")
 SEEDS = (0, 1)

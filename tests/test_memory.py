@@ -2,10 +2,10 @@
 
 import pytest
 
-from nndl_jax import memory
-from nndl_jax.faults import SpecError
-from nndl_jax.memory import check_memory, num_bytes
-from nndl_jax.specs import load_spec
+from nndl_jax.documents import memory
+from nndl_jax.documents.load import load_spec
+from nndl_jax.documents.memory import check_memory, num_bytes
+from nndl_jax.reading.faults import SpecError
 
 # [784, 30, 10]: weights, gradient and update of 23,860 parameters, and three times the 40
 # activations of each of 10 images, in 4 bytes each.

@@ -13,8 +13,8 @@ import pytest
 from flax import nnx
 
 from nndl_jax import SpecError, build_model, dump_spec, load_dataset, train, variants
-from nndl_jax.datasets import Dataset, save_dataset
-from nndl_jax.model import FeedforwardNetwork
+from nndl_jax.data.datasets import Dataset, save_dataset
+from nndl_jax.networks.network import FeedforwardNetwork
 
 KEY = jax.random.key(0)
 DENSE = {"kind": "dense", "units": 10, "activation": "sigmoid"}

@@ -8,9 +8,9 @@ import pytest
 from flax import nnx
 
 from nndl_jax import bias_gradients, build_model, evaluate, load, predict, save
-from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
-from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.schema import Conv, Dense, Initializer
+from nndl_jax.documents import Conv, Dense, Initializer
+from nndl_jax.networks.layers import ConvLayer, DenseLayer, MaxPoolLayer
+from nndl_jax.networks.network import FeedforwardNetwork
 
 KEY = jax.random.key(0)
 NORMAL = Initializer(weights="normal", biases="normal")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nndl_jax import build_model, load_spec, train, variants
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.schema import Initializer
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.documents import Initializer
 
 KEY = jax.random.key(0)
 NOTHING = Split(np.zeros((1, 784), np.uint8), np.zeros(1, np.int32))

@@ -19,8 +19,8 @@ from nndl_jax import (
     variants,
     vote,
 )
-from nndl_jax.baselines import run_baseline
-from nndl_jax.specs import override
+from nndl_jax.documents.load import override
+from nndl_jax.training.baselines import run_baseline
 
 REFUSAL = (
     "vary: one experiment is meant here, and this document describes several; give that of one, "

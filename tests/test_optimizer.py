@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from nndl_jax import build_model
-from nndl_jax.optimizer import (
+from nndl_jax.training.optimizer import (
     build_optimizer,
     hyperparameters,
     hyperparameters_of,

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import DISCRIMINATORS, Conv, GeneralizationLoss, Plateau, json_schema
-from nndl_jax.specs import load_spec, override
-from nndl_jax.variants import variants
+from nndl_jax.documents import DISCRIMINATORS, Conv, GeneralizationLoss, Plateau, json_schema
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.documents.variants import variants
+from nndl_jax.reading.faults import SpecError
 
 
 def _refusal(name: str, values: dict) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from project import ROOT, environment, run, synthetic
 
-from nndl_jax.datasets import save_dataset
-from nndl_jax.specs import list_specs
+from nndl_jax.data.datasets import save_dataset
+from nndl_jax.documents.load import list_specs
 from pipeline.report import update_readme
 
 

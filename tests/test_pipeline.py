@@ -61,7 +61,7 @@ def test_an_edited_comment_trains_nothing(project: Path, mnist_folder: Path) -> 
 def test_an_edit_of_our_source_that_computes_the_same_trains_nothing(
     project: Path, mnist_folder: Path
 ) -> None:
-    step, epoch = project / "nndl_jax/step.py", project / "nndl_jax/epoch.py"
+    step, epoch = project / "nndl_jax/training/step.py", project / "nndl_jax/training/epoch.py"
     step.write_text(f"{step.read_text()}\n# A remark.\n")
     assert repro(project, mnist_folder) == {"code"}
     epoch.write_text(epoch.read_text().replace("train_once", "train_one_epoch"))

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from project import ROOT, environment, run, tiny_project
 
-from nndl_jax.datasets import Dataset, Split
+from nndl_jax.data.datasets import Dataset, Split
 from pipeline import baseline, report, resolve, train
-from pipeline.paths import RESOLVED
-from pipeline.process import exclusive, run_stage
-from pipeline.resolved import load_resolved
+from pipeline.machine.paths import RESOLVED
+from pipeline.machine.process import exclusive, run_stage
+from pipeline.plan.resolved import load_resolved
 
 STAGES = ("baseline", "calculate", "code", "download", "ensemble", "evaluate", "prepare", "report")
 STAGES += ("resolve", "train")
@@ -49,7 +49,7 @@ def test_a_stage_settles_its_end_before_it_imports_anything_heavy(stage: str) ->
     body = ast.parse((ROOT / f"pipeline/{stage}.py").read_text()).body
     lines = [ast.unparse(node) for node in body if not isinstance(node, ast.Expr)]
     lines = [line for line in lines if "__future__" not in line]
-    assert re.match(r"from pipeline.process import .*\bbegin\b", lines[0])
+    assert re.match(r"from pipeline.machine.process import .*\bbegin\b", lines[0])
     assert lines[1] == "if __name__ == '__main__':\n    begin()"
     assert lines[-1].startswith("if __name__ == '__main__':\n    run_stage(main, __doc__")
 
@@ -148,7 +148,7 @@ def test_a_file_in_place_of_a_folder_is_one_sentence(tmp_path, monkeypatch) -> N
 
 
 def test_a_device_that_is_not_there_is_one_sentence(tmp_path) -> None:
-    code = "from pipeline.jax_setup import check_jax; check_jax()"
+    code = "from pipeline.machine.jax_setup import check_jax; check_jax()"
     done = run(sys.executable, "-c", code, cwd=tmp_path, check=False, JAX_PLATFORMS="cuda")
     assert done.returncode == 1
     assert done.stderr.startswith("JAX has nothing to compute on, with JAX_PLATFORMS=cuda: ")
@@ -160,7 +160,7 @@ def test_a_worker_that_is_killed_ends_its_stage_with_one_sentence(tmp_path: Path
     # In a process of its own, where JAX is not loaded.
     code = (
         "import os, signal\n"
-        "from pipeline.cores import map_on_cores\n"
+        "from pipeline.machine.cores import map_on_cores\n"
         "def end(_):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "map_on_cores(end, [1, 2], desc='machine', unit='run')\n"

@@ -15,10 +15,10 @@ import pytest
 from project import CROWD, MACHINE, TINY, environment, run, tiny_project, write_params
 
 from pipeline import ensemble, record, train
-from pipeline.experiments import load_recorded
-from pipeline.resolve import BOOK, resolve_all
-from pipeline.resolved import save_resolved
-from pipeline.runs import read_about, read_history
+from pipeline.plan.resolved import save_resolved
+from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.store.experiments import load_recorded
+from pipeline.store.runs import read_about, read_history
 
 COMMAND = (sys.executable, "-m", "pipeline.record", "--runs", "3")
 DOUBLE = TINY.replace("id: tiny", "id: double").replace("epochs: 300", "dtype: float64, epochs: 2")

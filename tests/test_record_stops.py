@@ -12,7 +12,7 @@ import pytest
 from project import TINY, tiny_project
 
 from pipeline import record, train
-from pipeline.stop import Stop
+from pipeline.machine.stop import Stop
 
 LONG = TINY.replace("epochs: 300", "epochs: 12")
 OTHER = LONG.replace("id: tiny", "id: zebra")
@@ -138,7 +138,7 @@ def test_an_epoch_without_end_is_waited_for_a_few_seconds_only(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    monkeypatch.setattr("pipeline.stop._PATIENCE", 0.1)
+    monkeypatch.setattr("pipeline.machine.stop._PATIENCE", 0.1)
     after_epochs(2, hang)
     begin = time.monotonic()
     with pytest.raises(SystemExit) as ending:

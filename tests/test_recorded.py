@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from project import ROOT, TINY, write_dataset, write_params
 
-from nndl_jax.variants import list_runs
+from nndl_jax.documents.variants import list_runs
 from pipeline import evaluate, programs, report, resolve
-from pipeline.experiments import load_recorded
-from pipeline.paths import BOOKS_PROGRAMS
-from pipeline.resolve import BOOK, resolve_all
-from pipeline.resolved import load_resolved
-from pipeline.runs import write_history
-from pipeline.training_key import training_key
+from pipeline.machine.paths import BOOKS_PROGRAMS
+from pipeline.plan.resolved import load_resolved
+from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.plan.training_key import training_key
+from pipeline.store.experiments import load_recorded
+from pipeline.store.runs import write_history
 
 NETWORK = (
     (

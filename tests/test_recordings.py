@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from project import CROWD, TINY, tiny_project, write_params
 
-from nndl_jax.variants import Run
+from nndl_jax.documents.variants import Run
 from pipeline import record, train
-from pipeline.experiments import load_recorded
-from pipeline.resolved import Resolved
-from pipeline.runs import read_about, read_history
+from pipeline.plan.resolved import Resolved
+from pipeline.store.experiments import load_recorded
+from pipeline.store.runs import read_about, read_history
 
 RATES = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
 SHORT = TINY.replace("epochs: 300", "epochs: 2") + RATES

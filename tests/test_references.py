@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from project import CROWD, KEEPING, TINY, write_params
 
-from nndl_jax.faults import SpecError
-from pipeline.resolve import resolve_all
+from nndl_jax.reading.faults import SpecError
+from pipeline.plan.resolving import resolve_all
 
 OTHER = TINY.replace("id: tiny", "id: other")
 AXIS = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"

@@ -10,13 +10,14 @@ import jax
 import numpy as np
 import pytest
 
-from nndl_jax import engine, legacy, optimizer, step
-from nndl_jax.datasets import Dataset, load_mnist
-from nndl_jax.judge import at_epoch, judge_curve, judge_number
-from nndl_jax.schema import CurveClaim, Network, NumberClaim, Replay
-from nndl_jax.specs import load_spec, override
-from nndl_jax.training import train
-from nndl_jax.variants import variants
+from nndl_jax.data.datasets import Dataset, load_mnist
+from nndl_jax.documents import CurveClaim, Network, NumberClaim, Replay
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.documents.variants import variants
+from nndl_jax.judging.judge import at_epoch, judge_curve, judge_number
+from nndl_jax.training import engine, optimizer, step
+from nndl_jax.training import replay as legacy
+from nndl_jax.training.train import train
 
 Curves = Mapping[str, np.ndarray]
 WHOLE = {

@@ -4,11 +4,11 @@ import doctest
 
 import pytest
 
-from nndl_jax.specs import load_spec
-from pipeline import wording
+from nndl_jax.documents.load import load_spec
 from pipeline.report import update_readme
-from pipeline.tables import claims_table, overview_table
-from pipeline.wording import axis_label
+from pipeline.tables import format as wording
+from pipeline.tables.claims import claims_table, overview_table
+from pipeline.tables.format import axis_label
 
 ENTRY = {
     "document": "ch3-net",

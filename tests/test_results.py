@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from project import MACHINE, write_dataset, write_params
 
-from nndl_jax.variants import list_runs
+from nndl_jax.documents.variants import list_runs
 from pipeline import evaluate, report, resolve
-from pipeline.resolved import load_resolved
-from pipeline.runs import write_history
+from pipeline.plan.resolved import load_resolved
+from pipeline.store.runs import write_history
 
 NAN = float("nan")
 NETWORK = """\

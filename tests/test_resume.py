@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from nndl_jax import abstract_states, list_runs, load_spec, train, variants
-from nndl_jax.specs import override
+from nndl_jax.documents.load import override
 
 DENSE = {"kind": "dense", "units": 8, "activation": "sigmoid"}
 LAST = {"kind": "dense", "units": 10, "activation": "sigmoid"}

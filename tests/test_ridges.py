@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndl_jax import build_construction, measure_construction
-from nndl_jax.faults import SpecError
-from nndl_jax.ridges import bands, build, evaluate, ideal, neurons
-from nndl_jax.specs import load_spec, override, parse_spec
+from nndl_jax.calculations.ridges import bands, evaluate, ideal, neurons
+from nndl_jax.documents.load import load_spec, override, parse_spec
+from nndl_jax.reading.faults import SpecError
 
 GIVEN = """
 kind: construction
@@ -66,7 +66,7 @@ def by_hand(spec, point) -> float:
 
 
 def test_a_bump_along_x_is_the_books_two_neurons():
-    hidden, output = build(network())
+    hidden, output = network().layers()
     assert hidden.weight.tolist() == [[1000, 0], [1000, 0]]
     np.testing.assert_allclose(hidden.bias, [-300, -700])
     assert output.weight.tolist() == [[0.6, -0.6]]
@@ -75,7 +75,7 @@ def test_a_bump_along_x_is_the_books_two_neurons():
 
 def test_given_neurons_are_taken_as_they_are():
     step = {"weights": [8.0, 3.0], "bias": -5.0, "height": 2.0}
-    hidden, output = build(network(bumps=[], steps=[step]))
+    hidden, output = network(bumps=[], steps=[step]).layers()
     assert (hidden.weight.tolist(), hidden.bias.tolist()) == ([[8, 3]], [-5])
     assert output.weight.tolist() == [[2]]
     measured = measure_construction(document(bumps=[], steps=[step]))
@@ -112,7 +112,7 @@ def test_network_agrees_with_the_formulas_of_its_pictures(spec):
 @pytest.mark.parametrize("spec", CASES)
 def test_what_is_measured_is_what_claims_may_speak_of(spec):
     measured = measure_construction(document().model_copy(update={"network": spec}))
-    assert tuple(measured) == spec.quantities()
+    assert tuple(measured) == spec.metrics()
     assert all(math.isfinite(value) for value in measured.values())
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nndl_jax.variants import Run
-from pipeline.runs import read_errors, read_filters, read_history, write_history
+from nndl_jax.documents.variants import Run
+from pipeline.store.runs import read_errors, read_filters, read_history, write_history
 
 NAN = float("nan")
 

@@ -9,7 +9,7 @@ import oracle
 import pytest
 
 from nndl_jax import build_model, train
-from nndl_jax.state import RunKeys
+from nndl_jax.training.state import RunKeys
 
 RATE = 2.0
 # Full batches in the order of the file: an epoch is a step, which the oracle follows quickly.

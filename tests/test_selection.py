@@ -7,9 +7,9 @@ import oracle
 import pytest
 
 from nndl_jax import build_model, load_mnist, train
-from nndl_jax.datasets import SPLITS
-from nndl_jax.selection import select
-from nndl_jax.state import RunKeys
+from nndl_jax.data.datasets import SPLITS
+from nndl_jax.data.selection import select
+from nndl_jax.training.state import RunKeys
 
 # Exclusive or, with a second target that is no digit.
 INPUTS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nndl_jax import memory
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Document
-from nndl_jax.specs import list_specs, load_spec, override
-from nndl_jax.variants import variants
+from nndl_jax.documents import Document, memory
+from nndl_jax.documents.load import list_specs, load_spec, override
+from nndl_jax.documents.variants import variants
+from nndl_jax.reading.faults import SpecError
 from pipeline import resolve
-from pipeline.resolve import resolve_all
-from pipeline.resolved import Resolved, load_resolved
-from pipeline.settings import load_settings
+from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.resolving import resolve_all
+from pipeline.plan.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("ch1-30-hidden", "ch1-learning-rates", "ch1-random-guess", "ch1-svm")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nndl_jax.shuffle import permutation
-from nndl_jax.state import RunKeys
+from nndl_jax.training.shuffle import permutation
+from nndl_jax.training.state import RunKeys
 
 KEY = jax.random.key(0)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from project import CROWD, KEEPING
 
-from nndl_jax.specs import parse_spec
-from nndl_jax.variants import list_runs, variants
-from pipeline.experiments import Experiment
-from pipeline.runs import History
-from pipeline.side_by_side import best_and_last_table, errors_line, pairs_table
+from nndl_jax.documents.load import parse_spec
+from nndl_jax.documents.variants import list_runs, variants
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import History
+from pipeline.tables.side_by_side import best_and_last_table, errors_line, pairs_table
 
 FORMS = """\
 vary:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from nndl_jax import abstract_states, checkpoint, list_runs, load_snapshot, save_snapshot, train
-from nndl_jax.array_files import open_arrays, write_arrays
-from nndl_jax.environment import describe_environment
-from nndl_jax.specs import override
+from nndl_jax import abstract_states, list_runs, load_snapshot, save_snapshot, train
+from nndl_jax.data.array_files import open_arrays, write_arrays
+from nndl_jax.documents.load import override
+from nndl_jax.training import checkpoint
+from nndl_jax.training.environment import describe_environment
 
 OURS = {"document": "ours", "data set": "small"}
 

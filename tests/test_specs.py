@@ -7,10 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nndl_jax import memory
-from nndl_jax.faults import SpecError, field_path
-from nndl_jax.located_yaml import parse_yaml
-from nndl_jax.schema import (
+from nndl_jax.documents import (
     DOCUMENTS,
     ComparisonClaim,
     CurveClaim,
@@ -18,10 +15,20 @@ from nndl_jax.schema import (
     Network,
     Plateau,
     json_schema,
+    memory,
 )
-from nndl_jax.specs import dump_spec, list_specs, load_spec, override, parse_spec, spec_folder
-from nndl_jax.validation import parse_field_path
-from nndl_jax.variants import find_variant, variants
+from nndl_jax.documents.load import (
+    dump_spec,
+    list_specs,
+    load_spec,
+    override,
+    parse_spec,
+    spec_folder,
+)
+from nndl_jax.documents.variants import find_variant, variants
+from nndl_jax.reading.faults import SpecError, field_path
+from nndl_jax.reading.located_yaml import parse_yaml
+from nndl_jax.reading.validation import parse_field_path
 
 SPEC = Path(__file__).parents[1] / "spec"
 IDS = list_specs(SPEC)
@@ -266,4 +273,4 @@ def test_a_document_that_was_changed_in_place_is_read_anew():
 @pytest.mark.parametrize("name", IDS)
 def test_nothing_measured_is_named_as_dvc_or_a_file_of_metrics_names_its_own(name):
     # DVC takes a key `error` for a file that it could not read.
-    assert not {"error", "data", "runs"} & set(load_spec(name).quantities())
+    assert not {"error", "data", "runs"} & set(load_spec(name).metrics())

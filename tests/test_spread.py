@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nndl_jax.spread import (
+from nndl_jax.judging.statistics import (
     from_scale,
     moderate,
     one_sample,

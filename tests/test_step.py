@@ -9,14 +9,16 @@ import oracle
 import pytest
 from flax import nnx
 
-from nndl_jax import build_model, engine, train
-from nndl_jax.augmentation import SHIFTS, distort
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.losses import build_loss, encode
-from nndl_jax.optimizer import hyperparameters_of
-from nndl_jax.shuffle import permutation
-from nndl_jax.state import RunInputs, RunKeys, init_state
-from nndl_jax.step import StepKeys, build_step, train_epoch
+from nndl_jax import build_model, train
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.networks.losses import build_loss
+from nndl_jax.networks.targets import encode
+from nndl_jax.training import engine
+from nndl_jax.training.augmentation import SHIFTS, distort
+from nndl_jax.training.optimizer import hyperparameters_of
+from nndl_jax.training.shuffle import permutation
+from nndl_jax.training.state import RunInputs, RunKeys, init_state
+from nndl_jax.training.step import StepKeys, build_step, train_epoch
 
 NUM_IMAGES = 12
 SHIFTED = {"data.augmentation": {"kind": "shifts"}}

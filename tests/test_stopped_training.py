@@ -10,13 +10,14 @@ import pytest
 from project import synthetic, tiny_project, write_params
 
 import nndl_jax
-from nndl_jax import checkpoint
-from nndl_jax.array_files import open_arrays, write_arrays
-from nndl_jax.datasets import save_dataset
-from nndl_jax.environment import describe_environment
-from pipeline import process, resolve, train
-from pipeline.paths import DATASET
-from pipeline.resolved import load_resolved
+from nndl_jax.data.array_files import open_arrays, write_arrays
+from nndl_jax.data.datasets import save_dataset
+from nndl_jax.training import checkpoint
+from nndl_jax.training.environment import describe_environment
+from pipeline import resolve, train
+from pipeline.machine import process
+from pipeline.machine.paths import DATASET
+from pipeline.plan.resolved import load_resolved
 
 SNAPSHOT = Path(".nndl/tiny/snapshot.safetensors")
 

@@ -9,7 +9,8 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from nndl_jax import engine, train, variants
+from nndl_jax import train, variants
+from nndl_jax.training import engine
 
 NUM_EPOCHS, NUM_RUNS, SEEDS = 24, 6, (0, 1)
 STOPPING = {

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from nndl_jax import build_construction, measure_construction
-from nndl_jax.faults import SpecError
-from nndl_jax.specs import load_spec, override, parse_spec
-from nndl_jax.towers import boxes, build, cells, evaluate, ideal, places
+from nndl_jax.calculations.towers import boxes, cells, evaluate, ideal, places
+from nndl_jax.documents.load import load_spec, override, parse_spec
+from nndl_jax.reading.faults import SpecError
 
 GIVEN = """
 kind: construction
@@ -70,7 +70,7 @@ def by_hand(spec, point) -> float:
 
 
 def test_two_towers_are_the_books_eight_steps_and_two_neurons():
-    steps, towers, output = build(network())
+    steps, towers, output = network().layers()
     assert steps.weight.shape == (8, 2)
     assert towers.weight.shape == (2, 8)
     assert output.weight.tolist() == [[0.7, 0.5]]
@@ -86,7 +86,7 @@ def test_two_towers_are_the_books_eight_steps_and_two_neurons():
 def test_bias_of_a_tower_is_half_a_wall_below_all_of_them(inputs, bias):
     # (-m + 1/2) h: -3h/2 of two inputs, -5h/2 of three.
     spec = network(inputs=inputs, boxes=[tower(*[(0.2, 0.4)] * inputs)])
-    steps, towers, _ = build(spec)
+    steps, towers, _ = spec.layers()
     assert towers.bias.tolist() == [bias]
     assert steps.weight.shape == (2 * inputs, inputs)
 
@@ -147,7 +147,7 @@ def test_network_agrees_with_the_formulas_of_its_pictures(spec):
 @pytest.mark.parametrize("spec", CASES)
 def test_what_is_measured_is_what_claims_may_speak_of(spec):
     measured = measure_construction(document().model_copy(update={"network": spec}))
-    assert tuple(measured) == spec.quantities()
+    assert tuple(measured) == spec.metrics()
     assert all(math.isfinite(value) for value in measured.values())
 
 

@@ -10,10 +10,11 @@ import pytest
 from flax import nnx
 from jax.sharding import Mesh
 
-from nndl_jax import DivergenceError, engine, train, variants
-from nndl_jax.shuffle import permutation
-from nndl_jax.state import RunKeys
-from nndl_jax.variants import list_runs
+from nndl_jax import DivergenceError, train, variants
+from nndl_jax.documents.variants import list_runs
+from nndl_jax.training import engine
+from nndl_jax.training.shuffle import permutation
+from nndl_jax.training.state import RunKeys
 
 # 120 images in mini-batches of 50 leave a short one; so few images are evaluated without a loop.
 NINE_RUNS = {

@@ -2,10 +2,11 @@
 
 import pytest
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Document
-from nndl_jax.specs import load_spec, override
-from nndl_jax.variants import Run, groups, list_runs, variants
+from nndl_jax.documents import Document
+from nndl_jax.documents.load import load_spec, override
+from nndl_jax.documents.variants import Run, list_runs, variants
+from nndl_jax.reading.faults import SpecError
+from nndl_jax.training.groups import groups
 
 RATES = {"optimizer.learning_rate": [0.1, 0.2]}
 UNITS = {"model.layers[0].units": [10, 20, 30]}

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from nndl_jax.specs import list_specs, load_spec
-from nndl_jax.variants import Run, variants
-from pipeline import tables, writing
-from pipeline.runs import network_path
-from pipeline.writing import file_name, replacing, write_text
+from nndl_jax.documents.load import list_specs, load_spec
+from nndl_jax.documents.variants import Run, variants
+from pipeline.machine import writing
+from pipeline.machine.writing import file_name, replacing, write_text
+from pipeline.store.runs import network_path
+from pipeline.tables import claims as tables
 
 LONG = "function=" + "+".join(["0.01*sin(x)"] * 20)
 

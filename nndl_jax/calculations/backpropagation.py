@@ -1,12 +1,13 @@
 """Backpropagation against other ways to the same gradient (ch. 2), a kind of calculation."""
 
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import Record, fault
-from nndl_jax.schema.layers import Activation, Extent
+from nndl_jax.calculations.activations import Activation
+from nndl_jax.calculations.quantity import Quantity
+from nndl_jax.reading.record import Extent, Record, fault
 
 Loss = Literal["quadratic", "cross-entropy", "log-likelihood"]
 MAX_PARAMS = 2000
@@ -36,9 +37,10 @@ class Neuron(Record):
     """The exercise's f."""
 
 
-class Backpropagation(Record):
+class Backpropagation(Quantity):
     """Backpropagation through a network with random weights, inputs and targets."""
 
+    is_random: ClassVar[bool] = True
     kind: Literal["backpropagation"]
     sizes: Annotated[tuple[Extent, ...], Field(min_length=2, max_length=8)]
     """Numbers of neurons, layer by layer, the inputs first."""
@@ -57,7 +59,7 @@ class Backpropagation(Record):
     rounds: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Timings of a mini-batch at once and image by image; 0 for none."""
 
-    def quantities(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """Largest differences of any derivative, costs in forward passes, and speeds."""
         differences = tuple(f"difference.{form.replace('-', '_')}" for form in self.against)
         passes = ("passes_finite_differences", "passes_backpropagation")
@@ -69,7 +71,7 @@ class Backpropagation(Record):
         return speeds if self.rounds else ()
 
     @model_validator(mode="after")
-    def _activations_fit(self) -> Self:
+    def _activations_fit(self) -> "Backpropagation":
         wanted, last = len(self.sizes) - 1, len(self.activations) - 1
         if len(self.activations) != wanted:
             said = f"must be {wanted}, one for each of sizes but the first, got {last + 1}"
@@ -93,7 +95,7 @@ class Backpropagation(Record):
         return self
 
     @model_validator(mode="after")
-    def _neuron_exists(self) -> Self:
+    def _neuron_exists(self) -> "Backpropagation":
         if self.neuron is None:
             return self
         hidden, layer, number = self.sizes[1:-1], self.neuron.layer, self.neuron.number
@@ -109,7 +111,7 @@ class Backpropagation(Record):
         return self
 
     @model_validator(mode="after")
-    def _forms_are_feasible(self) -> Self:
+    def _forms_are_feasible(self) -> "Backpropagation":
         pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
         num_params = sum((inputs + 1) * outputs for inputs, outputs in pairs)
         num_paths = sum(prod(self.sizes[start:]) for start in range(1, len(self.sizes)))

@@ -1,26 +1,46 @@
-"""Neurons that are wired by hand (ch. 1)."""
+"""Neurons that are wired by hand (ch. 1).
 
-from collections.abc import Iterator, Sequence
-from itertools import product
-from typing import Annotated, Literal, Self
+A neuron may listen to inputs and to neurons of several layers below, a feedforward network to the
+layer below only. So an input that is needed further up is handed on by relays, and a neuron that is
+needed further up is computed again there, from what its own sources are in the layer below. That
+changes no output, whatever the activation function. The document's neurons and connections are
+counted without them.
 
+>>> from nndl_jax import build_construction, load_spec
+>>> half_adder = build_construction(load_spec("ch1-half-adder"))
+>>> import numpy as np
+>>> half_adder(np.array([[0, 1], [1, 1]], np.float32)).tolist()  # sum and carry
+[[1.0, 0.0], [0.0, 1.0]]
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise, product
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import Identifier, Record, fault
+from nndl_jax.calculations.dense import DenseValues, Run
+from nndl_jax.calculations.quantity import Form
+from nndl_jax.reading.record import Identifier, Number, Record, fault
 
 Bit = Annotated[int, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=-1e6, le=1e6)]
-Weights = Annotated[tuple[Weight, ...], Field(min_length=1, max_length=16)]
+Weights = Annotated[tuple[Number, ...], Field(min_length=1, max_length=16)]
 Bits = tuple[int, ...]
+
+RELAY = 2000.0
+"""Weight of a relay, whose bias is half of it below 0. It hands on a 0 and a 1 unchanged, through a
+sigmoid too: of ±1000 that is 0 and 1 to the last bit."""
 
 
 class Neuron(Record):
     """A neuron and what it listens to."""
 
     name: Identifier
-    weights: Annotated[dict[str, Weight | Weights], Field(min_length=1)]
+    weights: Annotated[dict[str, Number | Weights], Field(min_length=1)]
     """By the name of an input or of a neuron above this one; a list for several connections."""
-    bias: Weight
+    bias: Number
 
     def weights_from(self, source: str) -> tuple[float, ...]:
         """The weights of all connections from one source."""
@@ -35,7 +55,7 @@ class TruthRow(Record):
     outputs: tuple[Bit, ...]
 
 
-class Circuit(Record):
+class Circuit(Form):
     """Neurons that are wired by hand, and what they ought to compute (ch. 1)."""
 
     form: Literal["circuit"]
@@ -57,7 +77,7 @@ class Circuit(Record):
     truth_table: Annotated[tuple[TruthRow, ...], Field(min_length=1, max_length=1024)]
     """A row for each setting of the inputs."""
 
-    def quantities(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """Size, errors, and the weighted inputs of output neurons by their names and the inputs."""
         size = ("num_neurons", "num_connections")
         errors = ("num_wrong", "largest_error", "least_one", "greatest_zero")
@@ -65,8 +85,44 @@ class Circuit(Record):
         names = [name.replace("-", "_") for name in self.outputs]
         return (*size, *errors, *(f"weighted_input.{k}.{row}" for row in rows for k in names))
 
+    def layers(self) -> Sequence[DenseValues]:
+        """The layers of the network, with its relays.
+
+        References:
+            Nielsen, 2015, ch. 1, sections "Perceptrons" and "Sigmoid neurons".
+        """
+        units = _list_units(self)
+        return [
+            _build_layer([units[name] for name in names], sources, self)
+            for sources, names in pairwise(_list_layers(self, units))
+        ]
+
+    def measure(self, run: Run) -> Float[np.ndarray, " metrics"]:
+        """Values of the metrics.
+
+        An output is wrong if it is half or more away from what it ought to be: of sigmoid neurons,
+        1/2 says neither 0 nor 1.
+        """
+        inputs = np.array([row.inputs for row in self.truth_table], np.float64)
+        expected = np.array([row.outputs for row in self.truth_table])[:, None]
+        corners = _near(inputs, self.slack)
+        activations = run(corners.reshape(-1, len(self.inputs))).activations
+        outputs = activations.reshape(*corners.shape[:2], -1)
+        errors = np.abs(outputs - expected).max(axis=1)
+        is_one = np.broadcast_to(expected == 1, outputs.shape)
+        values = [
+            len(self.neurons),
+            sum(len(each.weights_from(source)) for each in self.neurons for source in each.weights),
+            (errors >= 0.5).any(axis=1).sum(),
+            errors.max(),
+            outputs.min(where=is_one, initial=1.0),
+            outputs.max(where=~is_one, initial=0.0),
+            *np.ravel(run(inputs).weighted),
+        ]
+        return np.array(values, np.float64)
+
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
+    def _names_are_unique(self) -> "Circuit":
         seen = set()
         for at, name in self._names():
             if name in seen:
@@ -81,7 +137,7 @@ class Circuit(Record):
             yield ("neurons", index, "name"), neuron.name
 
     @model_validator(mode="after")
-    def _neurons_listen_to_what_is_above(self) -> Self:
+    def _neurons_listen_to_what_is_above(self) -> "Circuit":
         known, names = list(self.inputs), [name for _, name in self._names()]
         for index, neuron in enumerate(self.neurons):
             for source in neuron.weights:
@@ -98,7 +154,7 @@ class Circuit(Record):
         return self
 
     @model_validator(mode="after")
-    def _outputs_are_neurons(self) -> Self:
+    def _outputs_are_neurons(self) -> "Circuit":
         names = [neuron.name for neuron in self.neurons]
         for index, name in enumerate(self.outputs):
             if name not in names:
@@ -108,7 +164,7 @@ class Circuit(Record):
         return self
 
     @model_validator(mode="after")
-    def _neurons_are_of_use(self) -> Self:
+    def _neurons_are_of_use(self) -> "Circuit":
         used = {source for neuron in self.neurons for source in neuron.weights} | {*self.outputs}
         for index, neuron in enumerate(self.neurons):
             if neuron.name not in used:
@@ -119,7 +175,7 @@ class Circuit(Record):
         return self
 
     @model_validator(mode="after")
-    def _truth_table_is_whole(self) -> Self:
+    def _truth_table_is_whole(self) -> "Circuit":
         seen: dict[Bits, int] = {}
         for index, row in enumerate(self.truth_table):
             at = ("truth_table", index)
@@ -139,7 +195,7 @@ class Circuit(Record):
         return self
 
     @model_validator(mode="after")
-    def _slack_is_for_one_layer(self) -> Self:
+    def _slack_is_for_one_layer(self) -> "Circuit":
         for neuron in self.neurons if self.slack else ():
             for source in neuron.weights:
                 if source not in self.inputs:
@@ -158,3 +214,48 @@ def _check_length(at: Sequence[str | int], bits: Bits, names: Sequence[str]) -> 
 
 def _list(values: Sequence[object]) -> str:
     return ", ".join(map(str, values))
+
+
+class _Unit(NamedTuple):
+    weights: Mapping[str, float]
+    bias: float
+
+
+def _list_units(spec: Circuit) -> Mapping[str, _Unit]:
+    """Neurons by their names, and a relay by the name of each input."""
+    relays = {name: _Unit({name: RELAY}, -RELAY / 2) for name in spec.inputs}
+    neurons = {
+        each.name: _Unit(
+            {source: spec.scale * sum(each.weights_from(source)) for source in each.weights},
+            spec.scale * each.bias,
+        )
+        for each in spec.neurons
+    }
+    return relays | neurons
+
+
+def _list_layers(spec: Circuit, units: Mapping[str, _Unit]) -> list[tuple[str, ...]]:
+    """Names of what each layer computes, from the inputs to the outputs."""
+    layers = [spec.outputs]
+    while not set(layers[0]) <= set(spec.inputs):
+        sources = dict.fromkeys(each for name in layers[0] for each in units[name].weights)
+        layers.insert(0, tuple(sources))
+    return [spec.inputs, *layers[1:]]
+
+
+def _build_layer(units: Sequence[_Unit], sources: Sequence[str], spec: Circuit) -> DenseValues:
+    weight = [[unit.weights.get(source, 0.0) for source in sources] for unit in units]
+    bias = [unit.bias for unit in units]
+    return DenseValues(np.array(weight), np.array(bias), spec.activation)
+
+
+def _near(
+    inputs: Float[np.ndarray, "rows inputs"], slack: float
+) -> Float[np.ndarray, "rows corners inputs"]:
+    """Inputs that are off by the slack, in all combinations.
+
+    The output of a neuron that listens to them rises or falls with each, so it is extreme at one of
+    these.
+    """
+    off = product((0.0, slack) if slack else (0.0,), repeat=inputs.shape[1])
+    return np.abs(inputs[:, None] - np.array(list(off)))

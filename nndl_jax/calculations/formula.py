@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.validation import closest
+from nndl_jax.calculations.activations import sigmoid
+from nndl_jax.reading.validation import closest
 
 MAX_LENGTH = 500
 MAX_DEPTH = 100
@@ -68,16 +69,6 @@ def parse_formula(text: str, variables: Sequence[str]) -> Formula:
     if not text:
         raise FormulaError("is empty; write a formula such as 2*x")
     return Formula(text, tuple(variables), _Reader(text, variables).compile(_parse(text)))
-
-
-def sigmoid(z: Numbers) -> Numbers:
-    """1 / (1 + exp(-z)), without overflow and with all digits at either end."""
-    return np.exp(-np.logaddexp(0.0, -z))
-
-
-def inverse_sigmoid(a: Numbers) -> Numbers:
-    """The z at which the sigmoid is a, ln(a / (1 - a)); a is between 0 and 1."""
-    return np.log(a) - np.log1p(-a)
 
 
 _CONSTANTS = {"pi": np.pi, "e": np.e}

@@ -16,10 +16,10 @@ import safetensors.numpy
 from jaxtyping import Float, Int32, UInt8
 from safetensors import SafetensorError, safe_open
 
-from nndl_jax.array_files import checksum
-from nndl_jax.arrays import as_images, as_labels
-from nndl_jax.faults import printable
-from nndl_jax.files import replace_file
+from nndl_jax.data.array_files import checksum
+from nndl_jax.data.arrays import as_images, as_labels
+from nndl_jax.data.files import replace_file
+from nndl_jax.reading.faults import printable
 
 SPLITS = ("train", "validation", "test")
 _ARRAYS = {
@@ -77,7 +77,7 @@ class Split(NamedTuple):
     """Images with their labels: pixels row by row, 0 is white and 255 is black.
 
     This is the form that programs take. `train`, `evaluate`, `predict`, `vote` and `save_dataset`
-    convert what means the same for certain, and refuse the rest: `nndl_jax.arrays` says what.
+    convert what means the same for certain, and refuse the rest: `nndl_jax.data.arrays` says what.
     Floats are pixels from 0 (white) to 1 (black). A document's own examples stand here as float
     inputs and targets.
     """

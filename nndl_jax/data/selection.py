@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy.typing import ArrayLike
 
-from nndl_jax.arrays import as_images, as_labels, as_numbers
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.schema import Data, Network
+from nndl_jax.data.arrays import as_images, as_labels, as_numbers
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.documents import Data, Network
 
 
 def read_images(
@@ -17,8 +17,8 @@ def read_images(
     """Images from outside as a document's programs take them; of a split, labels are not looked at.
 
     Args:
-        images: what `nndl_jax.arrays.as_images` takes, or for a document with examples of its own
-            inputs of others: numbers, which are no bytes even where they are whole.
+        images: what `nndl_jax.data.arrays.as_images` takes, or for a document with examples of its
+            own inputs of others: numbers, which are no bytes even where they are whole.
         data: what the document says of them.
 
     Raises:

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from nndl_jax.schema.backpropagation import Backpropagation
-from nndl_jax.schema.base import ID_PATTERN, FieldValue, Record
-from nndl_jax.schema.baseline import SVM, AverageDarkness, Baseline, RandomGuess
-from nndl_jax.schema.bumps import Bumps
-from nndl_jax.schema.calculation import Calculation, Polynomial, Softmax, WeightedInput
-from nndl_jax.schema.chain import Chain
-from nndl_jax.schema.circuit import Circuit
-from nndl_jax.schema.claims import (
+from nndl_jax.calculations.backpropagation import Backpropagation
+from nndl_jax.calculations.bumps import Bumps
+from nndl_jax.calculations.chain import Chain
+from nndl_jax.calculations.circuit import Circuit
+from nndl_jax.calculations.ridges import Ridges
+from nndl_jax.calculations.towers import Towers
+from nndl_jax.documents.baseline import SVM, AverageDarkness, Baseline, RandomGuess
+from nndl_jax.documents.calculation import Calculation, Polynomial, Softmax, WeightedInput
+from nndl_jax.documents.claims import (
     Claim,
     ComparisonClaim,
     CurveClaim,
@@ -24,11 +25,11 @@ from nndl_jax.schema.claims import (
     NumberClaim,
     Side,
 )
-from nndl_jax.schema.construction import Construction
-from nndl_jax.schema.data import Augmentation, Data, Distortions, Example, Shifts
-from nndl_jax.schema.ensemble import Ensemble, KnownError
-from nndl_jax.schema.experiment import Source
-from nndl_jax.schema.layers import (
+from nndl_jax.documents.construction import Construction
+from nndl_jax.documents.data import Augmentation, Data, Distortions, Example, Shifts
+from nndl_jax.documents.ensemble import Ensemble, KnownError
+from nndl_jax.documents.experiment import Source
+from nndl_jax.documents.layers import (
     Activation,
     Conv,
     Dense,
@@ -37,7 +38,7 @@ from nndl_jax.schema.layers import (
     MaxPool,
     Model,
 )
-from nndl_jax.schema.learning import (
+from nndl_jax.documents.learning import (
     Decay,
     GeneralizationLoss,
     NoImprovement,
@@ -47,9 +48,8 @@ from nndl_jax.schema.learning import (
     Replay,
     Training,
 )
-from nndl_jax.schema.network import Network
-from nndl_jax.schema.ridges import Ridges
-from nndl_jax.schema.towers import Towers
+from nndl_jax.documents.network import Network
+from nndl_jax.reading.record import ID_PATTERN, FieldValue, Record
 
 Document = Network | Ensemble | Construction | Baseline | Calculation
 DISCRIMINATORS = frozenset({"form", "kind", "rule"})

@@ -1,8 +1,8 @@
-"""`python -m nndl_jax.schema` prints the JSON Schema of documents."""
+"""`python -m nndl_jax.documents` prints the JSON Schema of documents."""
 
 import json
 import sys
 
-from nndl_jax.schema import json_schema
+from nndl_jax.documents import json_schema
 
 sys.stdout.write(json.dumps(json_schema(), indent=1) + "\n")

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nndl_jax.schema.base import NumImages, Record
-from nndl_jax.schema.experiment import Experiment
+from nndl_jax.documents.experiment import Experiment
+from nndl_jax.reading.record import NumImages, Record
 
 
 class RandomGuess(Record):
@@ -51,7 +51,7 @@ class Baseline(Experiment):
     monitors: Annotated[tuple[Accuracy, ...], Field(min_length=1, max_length=3)]
     """What is measured."""
 
-    def quantities(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """The monitors."""
         return self.monitors
 

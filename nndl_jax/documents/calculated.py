@@ -7,10 +7,10 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema.base import fault
-from nndl_jax.schema.claims import CurveClaim
-from nndl_jax.schema.experiment import Experiment
+from nndl_jax.documents.claims import CurveClaim
+from nndl_jax.documents.experiment import Experiment
+from nndl_jax.reading.faults import SpecError
+from nndl_jax.reading.record import fault
 
 
 class Calculated(Experiment):

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import FieldValue, Identifier, Record, Text, fault
-from nndl_jax.validation import METRIC_PATTERN
+from nndl_jax.reading.record import FieldValue, Identifier, Record, Text, fault
+from nndl_jax.reading.validation import METRIC_PATTERN
 
 Metric = Annotated[str, Field(pattern=METRIC_PATTERN)]
 """A quantity that a document measures, by its name in the results."""

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nndl_jax.schema.bumps import Bumps
-from nndl_jax.schema.calculated import Calculated
-from nndl_jax.schema.chain import Chain
-from nndl_jax.schema.circuit import Circuit
-from nndl_jax.schema.ridges import Ridges
-from nndl_jax.schema.towers import Towers
+from nndl_jax.calculations.bumps import Bumps
+from nndl_jax.calculations.chain import Chain
+from nndl_jax.calculations.circuit import Circuit
+from nndl_jax.calculations.ridges import Ridges
+from nndl_jax.calculations.towers import Towers
+from nndl_jax.documents.calculated import Calculated
 
 Built = Annotated[Circuit | Bumps | Ridges | Towers | Chain, Field(discriminator="form")]
 
@@ -22,9 +22,9 @@ class Construction(Calculated):
     network: Built
     """What is built."""
 
-    def quantities(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """What is measured of the network."""
-        return self.network.quantities()
+        return self.network.metrics()
 
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""

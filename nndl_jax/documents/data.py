@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import NumImages, Record, fault
+from nndl_jax.reading.record import NumImages, Record, fault
 
 _NUM_TRAIN_IMAGES = 50_000
 """Of MNIST."""

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nndl_jax.schema.base import Identifier, Record, fault
-from nndl_jax.schema.claims import Choice
-from nndl_jax.schema.experiment import Experiment, Vary
+from nndl_jax.documents.claims import Choice
+from nndl_jax.documents.experiment import Experiment, Vary
+from nndl_jax.reading.record import Identifier, Record, fault
 
 
 class KnownError(Record):
@@ -37,7 +37,7 @@ class Ensemble(Experiment):
     known_errors: Annotated[tuple[KnownError, ...], Field(max_length=1000)] = ()
     """What the book's ensemble got wrong, for comparison."""
 
-    def quantities(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """Of the vote on the test images; `mean_accuracy` is that of the networks one by one."""
         return ("test_accuracy", "num_errors", "num_common_errors", "mean_accuracy")
 

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import FieldValue, Identifier, Record, Text, fault
-from nndl_jax.schema.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
-from nndl_jax.validation import MAX_LISTED, closest
+from nndl_jax.documents.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
+from nndl_jax.reading.record import FieldValue, Identifier, Record, Text, fault
+from nndl_jax.reading.validation import MAX_LISTED, closest
 
 MAX_VARIANTS = 1024
 VARIED = (
@@ -54,7 +54,7 @@ class Experiment(Record):
     deviations: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
     """Where the book's own program differs from its text, or this document from the book."""
 
-    def quantities(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """Names of what is measured, for claims to speak of."""
         raise NotImplementedError
 
@@ -110,7 +110,7 @@ class Experiment(Record):
 
     @model_validator(mode="after")
     def _claims_are_measured(self) -> Self:
-        measured = dict.fromkeys(self.quantities() if self.claims else ())
+        measured = dict.fromkeys(self.metrics() if self.claims else ())
         for index, claim in enumerate(self.claims):
             for at, metric in _metrics(claim):
                 if metric not in measured:

@@ -5,7 +5,7 @@ from struct import pack, unpack
 from annotated_types import Gt, Lt
 from pydantic.fields import FieldInfo
 
-from nndl_jax.schema.base import Record, fault
+from nndl_jax.reading.record import Record, fault
 
 SMALLEST = 2.0**-126
 """The least positive number that all devices compute with."""

@@ -6,15 +6,12 @@ from typing import Annotated, Literal, NamedTuple, Self, assert_never
 
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import Record, fault
+from nndl_jax.calculations.activations import Activation
+from nndl_jax.reading.record import Extent, Record, fault
 
-Activation = Literal["sigmoid", "tanh", "relu", "linear", "softmax", "step", "wavy"]
-"""`step` is a perceptron's: 1 above 0, else 0 (ch. 1). `wavy` is the book's example of another
-activation with two limits (ch. 4), sigma(z) + 0.2 sin(10 z) exp(-|z|)."""
 MonotoneActivation = Literal["sigmoid", "tanh", "relu", "linear"]
 """Functions that never fall, so that max-pooling may come before them."""
 Weights = Literal["normal", "normal-fan-in", "normal-fan-out", "zeros"]
-Extent = Annotated[int, Field(ge=1, le=1024)]
 Pair = tuple[Extent, Extent]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nndl_jax.schema.base import Record
+from nndl_jax.reading.record import Record
 
 Lambda = Annotated[float, Field(ge=0, le=1e9)]
 Patience = Annotated[int, Field(ge=1, le=100_000)]

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
-from nndl_jax.faults import Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import MAX_DEPTH, LocatedYaml, parse_yaml, read_text
-from nndl_jax.memory import check_memory
-from nndl_jax.schema import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Network, Record
-from nndl_jax.schema.experiment import Experiment
-from nndl_jax.validation import closest, parse_field_path, validate
+from nndl_jax.documents import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Network, Record
+from nndl_jax.documents.experiment import Experiment
+from nndl_jax.documents.memory import check_memory
+from nndl_jax.reading.faults import Fault, Location, SpecError, field_path
+from nndl_jax.reading.located_yaml import MAX_DEPTH, LocatedYaml, parse_yaml, read_text
+from nndl_jax.reading.validation import closest, parse_field_path, validate
 
 Axis = Mapping[str, Sequence[FieldValue]]
 Kind = TypeVar("Kind", bound=Experiment)
@@ -37,7 +37,7 @@ _short.maxother = 60
 
 def spec_folder() -> Path:
     """The folder of the book's documents: the package's own, else the checkout's."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     packaged = package / "spec"
     return packaged if packaged.is_dir() else package.parent / "spec"
 
@@ -147,7 +147,7 @@ _REMEDIES = {
     "construction": "build_construction and measure_construction take it",
     "calculation": "run_calculation takes it",
     "ensemble": "load the document of its members, and let their networks vote",
-    "baseline": "nndl_jax.baselines.run_baseline takes it",
+    "baseline": "nndl_jax.training.baselines.run_baseline takes it",
 }
 
 

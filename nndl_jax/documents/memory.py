@@ -6,9 +6,9 @@ An absurd shape does not raise in JAX: it ends the process. So it is refused her
 import os
 from math import prod
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Conv, LayerShape, Network
-from nndl_jax.schema.layers import Layer
+from nndl_jax.documents import Conv, LayerShape, Network
+from nndl_jax.documents.layers import Layer
+from nndl_jax.reading.faults import SpecError
 
 
 def num_bytes(spec: Network, num_runs: int) -> int:

@@ -5,12 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nndl_jax.schema.base import fault
-from nndl_jax.schema.data import Data
-from nndl_jax.schema.experiment import Experiment
-from nndl_jax.schema.float32 import check_float32
-from nndl_jax.schema.layers import Dense, MaxPool, Model
-from nndl_jax.schema.learning import (
+from nndl_jax.documents.data import Data
+from nndl_jax.documents.experiment import Experiment
+from nndl_jax.documents.float32 import check_float32
+from nndl_jax.documents.layers import Dense, MaxPool, Model
+from nndl_jax.documents.learning import (
     Decay,
     GeneralizationLoss,
     Optimizer,
@@ -18,6 +17,7 @@ from nndl_jax.schema.learning import (
     Regularizer,
     Training,
 )
+from nndl_jax.reading.record import fault
 
 Monitor = Literal[
     "train_accuracy",
@@ -51,7 +51,7 @@ class Network(Experiment):
     monitors: Annotated[tuple[Monitor, ...], Field(min_length=1, max_length=8)]
     """What is measured: after each epoch, or as often as training says."""
 
-    def quantities(self) -> tuple[str, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """The monitors, the gradient norms layer by layer (max-pooling has none)."""
         layers = [layer for _, layer in self.model.stack() if not isinstance(layer, MaxPool)]
         numbers = range(1, len(layers) + 1)

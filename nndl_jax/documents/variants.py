@@ -1,27 +1,14 @@
-"""From one document to its runs: variants times seeds, in groups that share a program."""
+"""From one document to its runs: variants times seeds."""
 
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
 from operator import index
 from typing import NamedTuple, SupportsIndex, TypeVar
 
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import (
-    Decay,
-    Document,
-    FieldValue,
-    GeneralizationLoss,
-    Initializer,
-    MaxPool,
-    Model,
-    Network,
-    NoImprovement,
-    Plateau,
-    Replay,
-)
-from nndl_jax.schema.experiment import Experiment, naming_fields
-from nndl_jax.specs import crossings, of_kind, variant
+from nndl_jax.documents import Document, FieldValue
+from nndl_jax.documents.experiment import Experiment, naming_fields
+from nndl_jax.documents.load import crossings, of_kind, variant
+from nndl_jax.reading.faults import SpecError
 
 Kind = TypeVar("Kind", bound=Experiment)
 
@@ -47,19 +34,6 @@ class Run(NamedTuple):
     def name(self) -> str:
         """The variant and the seed in one text."""
         return f"{self.variant},seed={self.seed}"
-
-
-class Group(NamedTuple):
-    """Runs whose documents differ in what is an argument of one compiled program."""
-
-    template: Network
-    """The document of all, with arguments of the program put to one."""
-    runs: tuple[int, ...]
-    """Positions in the batch of runs."""
-    specs: tuple[Network, ...]
-    """The document of each run."""
-    seeds: tuple[int, ...]
-    """The seed of each run."""
 
 
 def variants(spec: Document) -> list[Variant]:
@@ -121,77 +95,6 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
         said = "seeds must be whole numbers from 0 to 4,294,967,295, at least one, such as range(3)"
         raise ValueError(f"{said}; got {reprlib.repr(seeds)}")
     return whole
-
-
-def groups(spec: Document, seeds: Iterable[SupportsIndex]) -> list[Group]:
-    """The batch of runs of a network, grouped by the program that trains them.
-
-    Raises:
-        ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
-    """
-    points = variants(of_kind(spec, Network))
-    networks = [of_kind(point.spec, Network) for point in points]
-    found: dict[Network, list[tuple[int, Network, int]]] = {}
-    for position, (point, seed) in enumerate(product(networks, check_seeds(seeds))):
-        found.setdefault(_template(point, networks), []).append((position, point, seed))
-    return [Group(key, *zip(*members, strict=True)) for key, members in found.items()]
-
-
-def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
-    """The document with all that a compiled program takes as an argument put to one.
-
-    A penalty that only some variants have is compiled for all of them: where its number is zero it
-    changes no bit. Momentum would: it rounds once more.
-    """
-    penalties = {
-        name: float(any(getattr(each.regularizer, name) > 0 for each in all_variants))
-        for name in ("l1", "l2")
-    }
-    schedule, stopping = spec.optimizer.schedule, spec.training.early_stopping
-    match schedule:
-        case Plateau():
-            schedule = Plateau(rule="no-improvement", patience=1)
-        case Decay():
-            schedule = Decay(rule="exponential", half_life=1)
-        case None:
-            pass
-    match stopping:
-        case NoImprovement():
-            stopping = NoImprovement(rule="no-improvement", patience=1)
-        case GeneralizationLoss():
-            stopping = GeneralizationLoss(rule="generalization-loss", threshold=1.0)
-        case None:
-            pass
-    optimizer = {
-        "learning_rate": 1.0,
-        "momentum": float(spec.optimizer.momentum != 0),
-        "schedule": schedule,
-    }
-    replay = spec.training.replay and Replay()
-    training = {
-        "early_stopping": stopping,
-        "replay": replay,
-        "shuffle": True,
-        "dropout_streams": "separate",
-    }
-    return spec.model_copy(
-        update={
-            "model": _without_initializers(spec.model),
-            "optimizer": spec.optimizer.model_copy(update=optimizer),
-            "regularizer": spec.regularizer.model_copy(update={**penalties, "per": "image"}),
-            "training": spec.training.model_copy(update=training),
-        }
-    )
-
-
-def _without_initializers(model: Model) -> Model:
-    """The model with all weights zero: how they are drawn is no part of training."""
-    layers = [
-        layer if isinstance(layer, MaxPool) else layer.model_copy(update={"initializer": None})
-        for layer in model.layers
-    ]
-    zeros = Initializer(weights="zeros", biases="zeros")
-    return model.model_copy(update={"layers": tuple(layers), "initializer": zeros})
 
 
 def _name(point: Mapping[str, FieldValue], leads: Sequence[str]) -> str:

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.schema import ComparisonClaim, CurveClaim, NumberClaim
-from nndl_jax.schema.claims import Epoch
-from nndl_jax.spread import (
+from nndl_jax.documents import ComparisonClaim, CurveClaim, NumberClaim
+from nndl_jax.documents.claims import Epoch
+from nndl_jax.judging.statistics import (
     ROUNDING,
     Values,
     from_scale,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nndl_jax.schema import Activation
+from nndl_jax.documents import Activation
 
 ActivationFn = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 

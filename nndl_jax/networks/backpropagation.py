@@ -23,16 +23,16 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from nndl_jax.activations import ACTIVATIONS, ActivationFn
-from nndl_jax.arrays import as_numbers
-from nndl_jax.evaluation import pixels
-from nndl_jax.faults import SpecError
-from nndl_jax.layers import DenseLayer
-from nndl_jax.model import FeedforwardNetwork, fitting_network
-from nndl_jax.schema import Document, Network
-from nndl_jax.schema.backpropagation import Loss
-from nndl_jax.selection import read_images
-from nndl_jax.variants import single
+from nndl_jax.calculations.backpropagation import Loss
+from nndl_jax.data.arrays import as_numbers
+from nndl_jax.data.selection import read_images
+from nndl_jax.documents import Document, Network
+from nndl_jax.documents.variants import single
+from nndl_jax.networks.activations import ACTIVATIONS, ActivationFn
+from nndl_jax.networks.layers import DenseLayer
+from nndl_jax.networks.network import FeedforwardNetwork, fitting_network
+from nndl_jax.networks.targets import pixels
+from nndl_jax.reading.faults import SpecError
 
 _CANCELS = {
     "cross-entropy": ACTIVATIONS["sigmoid"],
@@ -85,7 +85,7 @@ def backpropagate(
         images: as `evaluate` takes them: whole bytes of any type, or pixels in 0 .. 1. Inside a
             compiled program they cannot be looked at: only uint8 are bytes there.
         targets: the book's y, an image to a row, a number for each output;
-            `nndl_jax.losses.encode` makes them of labels.
+            `nndl_jax.networks.targets.encode` makes them of labels.
         spec: the document that the network was built from.
 
     Raises:
@@ -106,7 +106,7 @@ def backpropagate(
 
 
 def _read_targets(targets: object, shape: tuple[int, int]) -> Float[Array, "batch out"]:
-    name = "targets (nndl_jax.losses.encode makes them of labels)"
+    name = "targets (nndl_jax.networks.targets.encode makes them of labels)"
     is_traced = isinstance(targets, Tracer)
     rows = targets if is_traced else as_numbers(targets, width=shape[1], name=name)
     if rows.shape != shape:

@@ -6,18 +6,20 @@
 [[-2.0, -2.0]]
 """
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Mapping, Sequence
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+from flax import nnx
 from jaxtyping import DTypeLike
 
-from nndl_jax import bumps, chain, circuit, ridges, towers
-from nndl_jax.layer_values import network_of
-from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.schema import Bumps, Chain, Circuit, Construction, Document, Ridges, Towers
-from nndl_jax.schema.construction import Built
-from nndl_jax.variants import single
+from nndl_jax.calculations.dense import BATCH, DenseValues, LayerOutputs, Points, Run
+from nndl_jax.documents import Construction, Dense, Document, Initializer
+from nndl_jax.documents.variants import single
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.layers import DenseLayer
+from nndl_jax.networks.network import FeedforwardNetwork
 
 
 def build_construction(spec: Document, dtype: DTypeLike | None = None) -> FeedforwardNetwork:
@@ -31,21 +33,58 @@ def build_construction(spec: Document, dtype: DTypeLike | None = None) -> Feedfo
         SpecError: the document has axes.
         TypeError: the type is not one of floats.
     """
-    network = single(spec, Construction).network
-    dtype = jnp.zeros(()).dtype if dtype is None else _float_type(dtype)
-    match network:
-        case Circuit():
-            return network_of(circuit.build(network), dtype)
-        case Bumps():
-            return network_of(bumps.build(network), dtype)
-        case Ridges():
-            return network_of(ridges.build(network), dtype)
-        case Towers():
-            return network_of(towers.build(network), dtype)
-        case Chain():
-            return network_of(chain.build(network), dtype)
-        case _:
-            assert_never(network)
+    layers = single(spec, Construction).network.layers()
+    return network_of(layers, jnp.zeros(()).dtype if dtype is None else _float_type(dtype))
+
+
+def measure_construction(spec: Document) -> Mapping[str, float]:
+    """The document's metrics by name; exact to float64 in JAX's 64-bit mode.
+
+    Raises:
+        SpecError: one of them is not a finite number.
+    """
+    spec = single(spec, Construction)
+    values = spec.network.measure(runner(build_construction(spec)))
+    return spec.check_finite(dict(zip(spec.metrics(), values.tolist(), strict=True)))
+
+
+def network_of(layers: Sequence[DenseValues], dtype: DTypeLike) -> FeedforwardNetwork:
+    """A network of layers whose weights and biases are given.
+
+    >>> import numpy as np
+    >>> nand = DenseValues(np.array([[-2.0, -2.0]]), np.array([3.0]), "step")
+    >>> network_of([nand], np.float32)(np.array([[0.0, 1.0], [1.0, 1.0]], np.float32)).tolist()
+    [[1.0], [0.0]]
+
+    Args:
+        layers: in order of evaluation.
+        dtype: of weights and activations; float64 needs JAX's 64-bit mode.
+    """
+    return FeedforwardNetwork([_layer(each, dtype) for each in layers], layers[0].weight.shape[1:])
+
+
+def runner(model: FeedforwardNetwork) -> Run:
+    """A function that evaluates a network of fully-connected layers at points."""
+    layers = [layer for layer in model.layers if isinstance(layer, DenseLayer)]
+
+    def run(points: Points, layer: int = -1) -> LayerOutputs:
+        chosen = layers[layer]
+        below = layers[: range(len(layers))[layer]]
+        # Batches of one size, the last filled up, are compiled but once.
+        shape = (-(-len(points) // BATCH), BATCH, points.shape[1])
+        parts = []
+        for part in np.resize(points, shape):
+            inputs = jnp.asarray(part, chosen.weight[...].dtype)
+            for each in below:
+                inputs = each(inputs)
+            weighted = chosen.weighted_input(inputs)
+            parts.append((weighted, ACTIVATIONS[chosen.activation](weighted)))
+        weighted, activations = zip(*parts, strict=True)
+        return LayerOutputs(
+            np.concatenate(weighted)[: len(points)], np.concatenate(activations)[: len(points)]
+        )
+
+    return run
 
 
 def _float_type(dtype: DTypeLike) -> jnp.dtype:
@@ -58,27 +97,12 @@ def _float_type(dtype: DTypeLike) -> jnp.dtype:
     return found
 
 
-def measure_construction(spec: Document) -> Mapping[str, float]:
-    """The document's quantities by name; exact to float64 in JAX's 64-bit mode.
-
-    Raises:
-        SpecError: one of them is not a finite number.
-    """
-    spec = single(spec, Construction)
-    return spec.check_finite(_measure(spec.network, build_construction(spec)))
-
-
-def _measure(network: Built, model: FeedforwardNetwork) -> Mapping[str, float]:
-    match network:
-        case Circuit():
-            return circuit.measure(network, model)
-        case Bumps():
-            return bumps.measure(network, model)
-        case Ridges():
-            return ridges.measure(network, model)
-        case Towers():
-            return towers.measure(network, model)
-        case Chain():
-            return chain.measure(network, model)
-        case _:
-            assert_never(network)
+def _layer(values: DenseValues, dtype: DTypeLike) -> DenseLayer:
+    units, num_inputs = values.weight.shape
+    spec = Dense(kind="dense", units=units, activation=values.activation)
+    nothing = Initializer(weights="zeros", biases="zeros")
+    key = jax.random.key(0)
+    layer = DenseLayer(num_inputs, spec, nothing, key=key, dtype=dtype, dropout_masks="image")
+    layer.weight = nnx.Param(jnp.asarray(values.weight, dtype))
+    layer.bias = nnx.Param(jnp.asarray(values.bias, dtype))
+    return layer

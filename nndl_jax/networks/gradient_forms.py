@@ -14,8 +14,9 @@ from jax.flatten_util import ravel_pytree
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.backpropagation import (
+from nndl_jax.calculations.backpropagation import Backpropagation, Form, Loss
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.backpropagation import (
     Layer,
     activation_slope,
     backpropagate_layers,
@@ -24,8 +25,7 @@ from nndl_jax.backpropagation import (
     gradients_of,
     with_neuron,
 )
-from nndl_jax.losses import LossFn, cross_entropy, quadratic
-from nndl_jax.schema.backpropagation import Backpropagation, Form, Loss
+from nndl_jax.networks.losses import LossFn, cross_entropy, quadratic
 
 Layers = tuple[Layer, ...]
 Inputs = Float[Array, "batch in"]
@@ -173,7 +173,7 @@ def check_backpropagation(quantity: Backpropagation, *, seed: int) -> Mapping[st
     passes = passes_of_differences(layers), passes_of_backpropagation(layers)
     speeds = _speeds(layers, inputs, targets, quantity=quantity) if quantity.rounds else ()
     values = *(largest_difference(ours, other) for other in others), *passes, *speeds
-    return dict(zip(quantity.quantities(), map(float, values), strict=True))
+    return dict(zip(quantity.metrics(), map(float, values), strict=True))
 
 
 def _draw_layers(quantity: Backpropagation, rng: np.random.Generator) -> Layers:

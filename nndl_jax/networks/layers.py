@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.convolution import Maps, convolve, gradient_apart, max_pool
-from nndl_jax.schema import Activation, Conv, Dense, Initializer
+from nndl_jax.documents import Activation, Conv, Dense, Initializer
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.convolution import Maps, convolve, gradient_apart, max_pool
 
 DropoutMasks = Literal["image", "batch"]
 

@@ -10,10 +10,10 @@ from typing import assert_never
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, DTypeLike, Float, Int
+from jaxtyping import Array, Float
 
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.schema import Activation, Data, Network
+from nndl_jax.documents import Activation, Network
+from nndl_jax.networks.activations import ACTIVATIONS
 
 LossFn = Callable[[Float[Array, "batch out"], Float[Array, "batch out"]], Float[Array, " batch"]]
 
@@ -80,48 +80,3 @@ def cross_entropy_by_activation(
     slopes = jax.lax.stop_gradient(above - below)
     line = jnp.sum(slopes * (logits - jax.lax.stop_gradient(logits)), axis=-1)
     return jax.lax.stop_gradient(cost) + line
-
-
-def encode(
-    labels: Int[Array, " batch"] | Float[Array, "batch out"], data: Data, dtype: DTypeLike
-) -> Float[Array, "batch out"]:
-    """Targets of a batch of labels: one-hot, or the digit's four bits, lowest first (ch. 1).
-
-    Targets that a document writes out stay as they are.
-
-    Args:
-        labels: digits, 0 to 9, which are not looked at here: `nndl_jax.arrays.as_labels` does.
-        data: what the document says of targets.
-        dtype: of the targets.
-    """
-    if data.examples is not None:
-        return labels.astype(dtype)
-    match data.targets:
-        case "one-hot":
-            return jax.nn.one_hot(labels, 10, dtype=dtype)
-        case "binary":
-            return ((labels[:, None] >> jnp.arange(4, dtype=labels.dtype)[None]) & 1).astype(dtype)
-        case _:
-            assert_never(data.targets)
-
-
-def decode(outputs: Float[Array, "batch out"], data: Data) -> Int[Array, " batch"]:
-    """Labels that output activations (or logits of one-hot targets) stand for.
-
-    Four bits can spell 10 to 15, which are no digits and so always wrong.
-
-    Raises:
-        ValueError: the document has examples of its own, whose outputs stand for no labels.
-    """
-    if data.examples is not None:
-        raise ValueError(
-            "outputs for examples written out in a document stand for no digits; look at the "
-            "outputs themselves, model(inputs), or at the cost"
-        )
-    match data.targets:
-        case "one-hot":
-            return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
-        case "binary":
-            return (outputs > 0.5).astype(jnp.int32) @ jnp.array([1, 2, 4, 8], jnp.int32)
-        case _:
-            assert_never(data.targets)

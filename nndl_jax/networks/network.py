@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
-from nndl_jax.activations import ACTIVATIONS
-from nndl_jax.faults import SpecError
-from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
-from nndl_jax.memory import check_memory
-from nndl_jax.schema import Conv, Dense, Document, MaxPool, Network
-from nndl_jax.variants import single
+from nndl_jax.documents import Conv, Dense, Document, MaxPool, Network
+from nndl_jax.documents.memory import check_memory
+from nndl_jax.documents.variants import single
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.layers import ConvLayer, DenseLayer, MaxPoolLayer
+from nndl_jax.reading.faults import SpecError
 
 
 class FeedforwardNetwork(nnx.Module):

@@ -20,7 +20,7 @@ from ruamel.yaml.events import CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from nndl_jax.faults import Location, SpecError, field_path
+from nndl_jax.reading.faults import Location, SpecError, field_path
 
 MAX_BYTES = 200_000
 MAX_DEPTH = 32

@@ -7,7 +7,7 @@ from typing import Annotated, LiteralString, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from nndl_jax.validation import ID_PATTERN
+from nndl_jax.reading.validation import ID_PATTERN
 
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
 """A document's name: lower-case letters, digits and hyphens, at most 64 of them."""
@@ -34,6 +34,8 @@ def _check_printable(text: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_check_printable)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+Extent = Annotated[int, Field(ge=1, le=1024)]
 NumImages = Annotated[int, Field(ge=1, le=1_000_000)]
 
 FieldValue = bool | int | float | str

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from nndl_jax.faults import MAX_SHOWN, Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import LocatedYaml, without_comma
+from nndl_jax.reading.faults import MAX_SHOWN, Fault, Location, SpecError, field_path
+from nndl_jax.reading.located_yaml import LocatedYaml, without_comma
 
 ID_PATTERN = r"^[a-z][a-z0-9-]{0,63}$"
 METRIC_PATTERN = r"^[a-z][a-zA-Z0-9_.]{0,63}$"

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt8
 
-from nndl_jax.datasets import Split
-from nndl_jax.schema import Augmentation, Distortions, Shifts
+from nndl_jax.data.datasets import Split
+from nndl_jax.documents import Augmentation, Distortions, Shifts
 
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, -1), (0, 1))
 """Rows down and columns to the right that an image and its copies are shifted by. The book's

@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from sklearn.svm import SVC
 
-from nndl_jax.arrays import NUM_CLASSES
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.schema import SVM, AverageDarkness, Baseline, Document, RandomGuess
-from nndl_jax.selection import cut, read_dataset
-from nndl_jax.variants import check_seeds, single
+from nndl_jax.data.arrays import NUM_CLASSES
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.data.selection import cut, read_dataset
+from nndl_jax.documents import SVM, AverageDarkness, Baseline, Document, RandomGuess
+from nndl_jax.documents.variants import check_seeds, single
 
 Images = UInt8[np.ndarray, "_ pixels"] | Float[np.ndarray, "_ pixels"]
 

@@ -19,17 +19,17 @@ import numpy as np
 from flax import nnx
 from pydantic import ConfigDict, Field, ValidationError
 
-from nndl_jax.array_files import Arrays, describe, misfit, open_arrays, write_arrays
-from nndl_jax.environment import describe_environment
-from nndl_jax.faults import SpecError, printable
-from nndl_jax.layers import ConvLayer, DenseLayer, MaxPoolLayer
-from nndl_jax.located_yaml import LocatedYaml
-from nndl_jax.model import FeedforwardNetwork, build_model, check_network
-from nndl_jax.schema import DOCUMENTS, Document, Model, Network
-from nndl_jax.schema.base import Record
-from nndl_jax.state import TrainState
-from nndl_jax.validation import validate
-from nndl_jax.variants import Run, single
+from nndl_jax.data.array_files import Arrays, describe, misfit, open_arrays, write_arrays
+from nndl_jax.documents import DOCUMENTS, Document, Model, Network
+from nndl_jax.documents.variants import Run, single
+from nndl_jax.networks.layers import ConvLayer, DenseLayer, MaxPoolLayer
+from nndl_jax.networks.network import FeedforwardNetwork, build_model, check_network
+from nndl_jax.reading.faults import SpecError, printable
+from nndl_jax.reading.located_yaml import LocatedYaml
+from nndl_jax.reading.record import Record
+from nndl_jax.reading.validation import validate
+from nndl_jax.training.environment import describe_environment
+from nndl_jax.training.state import TrainState
 
 Tree = TypeVar("Tree")
 History = Sequence[Mapping[str, Sequence[float]]]

@@ -12,16 +12,16 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
-from nndl_jax.datasets import Split
-from nndl_jax.epoch import train_epochs
-from nndl_jax.faults import SpecError
-from nndl_jax.legacy import epoch_orders, initial_layers
-from nndl_jax.model import FeedforwardNetwork, draw_network
-from nndl_jax.optimizer import hyperparameters
-from nndl_jax.schema import Network, Replay
-from nndl_jax.state import Measurements, RunInputs, TrainState, init_state
-from nndl_jax.stopping import rules
-from nndl_jax.variants import Group
+from nndl_jax.data.datasets import Split
+from nndl_jax.documents import Network, Replay
+from nndl_jax.networks.network import FeedforwardNetwork, draw_network
+from nndl_jax.reading.faults import SpecError
+from nndl_jax.training.epoch import train_epochs
+from nndl_jax.training.groups import Group
+from nndl_jax.training.optimizer import hyperparameters
+from nndl_jax.training.replay import epoch_orders, initial_layers
+from nndl_jax.training.rules import rules
+from nndl_jax.training.state import Measurements, RunInputs, TrainState, init_state
 
 Tree = TypeVar("Tree")
 

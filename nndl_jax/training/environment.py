@@ -7,7 +7,7 @@ import flax
 import jax
 import optax
 
-from nndl_jax.devices import describe_device
+from nndl_jax.training.devices import describe_device
 
 _SETTINGS = (
     "jax_default_prng_impl",

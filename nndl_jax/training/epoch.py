@@ -12,15 +12,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt32
 
-from nndl_jax.datasets import Split
-from nndl_jax.evaluation import Evaluation, measure
-from nndl_jax.gradients import mean_bias_gradients
-from nndl_jax.model import FeedforwardNetwork
-from nndl_jax.schema import Network
-from nndl_jax.selection import monitored_splits
-from nndl_jax.state import Measurements, RunInputs, TrainState
-from nndl_jax.step import build_step, train_epoch
-from nndl_jax.stopping import advance, has_rules
+from nndl_jax.data.datasets import Split
+from nndl_jax.data.selection import monitored_splits
+from nndl_jax.documents import Network
+from nndl_jax.networks.network import FeedforwardNetwork
+from nndl_jax.training.evaluation import Evaluation, measure
+from nndl_jax.training.gradients import mean_bias_gradients
+from nndl_jax.training.rules import advance, has_rules
+from nndl_jax.training.state import Measurements, RunInputs, TrainState
+from nndl_jax.training.step import build_step, train_epoch
 
 Orders = Int[Array, "epochs images"] | None
 Out = TypeVar("Out")

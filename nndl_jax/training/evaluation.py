@@ -7,21 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
-from nndl_jax.datasets import Split
-from nndl_jax.losses import build_loss, decode, encode
-from nndl_jax.model import FeedforwardNetwork, fitting_network, split_model
-from nndl_jax.optimizer import Hyperparameters, hyperparameters_of, is_weight
-from nndl_jax.schema import Conv, Document, Network
-from nndl_jax.selection import read_images, read_split
-from nndl_jax.variants import single
-
-Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
-"""Bytes of images, or inputs of examples written out in a document."""
-Labels = Int[Array, "*batch"] | Float[Array, "*batch out"]
-"""Digits, or targets of examples written out."""
+from nndl_jax.data.datasets import Split
+from nndl_jax.data.selection import read_images, read_split
+from nndl_jax.documents import Conv, Document, Network
+from nndl_jax.documents.variants import single
+from nndl_jax.networks.losses import build_loss
+from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
+from nndl_jax.networks.targets import Images, Labels, decode, encode, pixels
+from nndl_jax.training.optimizer import Hyperparameters, hyperparameters_of, is_weight
 
 CHUNK = 1000
 """Images evaluated at once: bounds the memory that activations take."""
@@ -54,16 +50,6 @@ class Evaluation(NamedTuple):
                 "cost or output"
             )
         return np.asarray(self.num_correct) / np.asarray(self.num_images)
-
-
-def pixels(images: Images, spec: Network) -> Float[Array, "*batch pixels"]:
-    """Images as the book's program sees them: byte / 256, from 0 (white) to 255/256 (black).
-
-    Floats stay as they are, and so do all inputs where the document has examples of its own.
-    """
-    inputs = images.astype(spec.training.dtype)
-    are_bytes = images.dtype == jnp.uint8 and spec.data.examples is None
-    return inputs / 256 if are_bytes else inputs
 
 
 def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluation:

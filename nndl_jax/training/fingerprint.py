@@ -15,15 +15,15 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from nndl_jax.legacy import epoch_orders, initial_layers
-from nndl_jax.optimizer import hyperparameters
-from nndl_jax.program import like_mnist, trace_training
-from nndl_jax.schema import Document, Network
-from nndl_jax.selection import select
-from nndl_jax.specs import of_kind
-from nndl_jax.state import init_state
-from nndl_jax.stopping import rules
-from nndl_jax.variants import Group, groups
+from nndl_jax.data.selection import select
+from nndl_jax.documents import Document, Network
+from nndl_jax.documents.load import of_kind
+from nndl_jax.training.groups import Group, groups
+from nndl_jax.training.optimizer import hyperparameters
+from nndl_jax.training.program import like_mnist, trace_training
+from nndl_jax.training.replay import epoch_orders, initial_layers
+from nndl_jax.training.rules import rules
+from nndl_jax.training.state import init_state
 
 Hashes = dict[str, str]
 

@@ -9,14 +9,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from nndl_jax.datasets import Split
-from nndl_jax.evaluation import CHUNK, pixels
-from nndl_jax.layers import MaxPoolLayer
-from nndl_jax.losses import build_loss, encode
-from nndl_jax.model import FeedforwardNetwork, fitting_network, split_model
-from nndl_jax.schema import Document, Network
-from nndl_jax.selection import read_split
-from nndl_jax.variants import single
+from nndl_jax.data.datasets import Split
+from nndl_jax.data.selection import read_split
+from nndl_jax.documents import Document, Network
+from nndl_jax.documents.variants import single
+from nndl_jax.networks.layers import MaxPoolLayer
+from nndl_jax.networks.losses import build_loss
+from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
+from nndl_jax.networks.targets import encode, pixels
+from nndl_jax.training.evaluation import CHUNK
 
 
 def bias_gradients(

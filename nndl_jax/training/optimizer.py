@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from nndl_jax.schema import Network
+from nndl_jax.documents import Network
 
 
 class Hyperparameters(NamedTuple):

@@ -12,14 +12,14 @@ import jax
 import numpy as np
 from flax import nnx
 
-from nndl_jax.datasets import Dataset, Split
-from nndl_jax.engine import over_runs
-from nndl_jax.epoch import train_epochs
-from nndl_jax.model import draw_network
-from nndl_jax.optimizer import hyperparameters
-from nndl_jax.state import RunInputs, abstract_state
-from nndl_jax.stopping import rules
-from nndl_jax.variants import Group
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.networks.network import draw_network
+from nndl_jax.training.engine import over_runs
+from nndl_jax.training.epoch import train_epochs
+from nndl_jax.training.groups import Group
+from nndl_jax.training.optimizer import hyperparameters
+from nndl_jax.training.rules import rules
+from nndl_jax.training.state import RunInputs, abstract_state
 
 Tree = TypeVar("Tree")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from nndl_jax.schema import Network, Replay
+from nndl_jax.documents import Network, Replay
 
 _NUM_AT_ONCE = 1_000_000
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
-from nndl_jax.evaluation import Evaluation
-from nndl_jax.schema import Decay, GeneralizationLoss, Network, NoImprovement, Plateau
+from nndl_jax.documents import Decay, GeneralizationLoss, Network, NoImprovement, Plateau
+from nndl_jax.training.evaluation import Evaluation
 
 
 class Rules(NamedTuple):

@@ -11,11 +11,11 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Key, UInt32
 
-from nndl_jax.evaluation import Evaluation
-from nndl_jax.model import draw_network
-from nndl_jax.optimizer import Hyperparameters, build_optimizer
-from nndl_jax.schema import Network
-from nndl_jax.stopping import Progress, Rules, init_progress
+from nndl_jax.documents import Network
+from nndl_jax.networks.network import draw_network
+from nndl_jax.training.evaluation import Evaluation
+from nndl_jax.training.optimizer import Hyperparameters, build_optimizer
+from nndl_jax.training.rules import Progress, Rules, init_progress
 
 
 class TrainState(NamedTuple):

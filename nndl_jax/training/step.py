@@ -10,15 +10,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from nndl_jax.augmentation import distort, num_examples, read
-from nndl_jax.datasets import Split
-from nndl_jax.evaluation import Images, Labels, pixels
-from nndl_jax.losses import build_loss, encode
-from nndl_jax.model import FeedforwardNetwork, drops
-from nndl_jax.optimizer import Hyperparameters, build_optimizer
-from nndl_jax.schema import Distortions, Network, Shifts
-from nndl_jax.shuffle import permutation
-from nndl_jax.state import RunInputs, RunKeys, TrainState
+from nndl_jax.data.datasets import Split
+from nndl_jax.documents import Distortions, Network, Shifts
+from nndl_jax.networks.losses import build_loss
+from nndl_jax.networks.network import FeedforwardNetwork, drops
+from nndl_jax.networks.targets import Images, Labels, encode, pixels
+from nndl_jax.training.augmentation import distort, num_examples, read
+from nndl_jax.training.optimizer import Hyperparameters, build_optimizer
+from nndl_jax.training.shuffle import permutation
+from nndl_jax.training.state import RunInputs, RunKeys, TrainState
 
 _BATCHES_AHEAD = 20
 """Mini-batches read at once: enough to hide the latency of memory, few enough for a core's cache.

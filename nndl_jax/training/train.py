@@ -15,19 +15,26 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
-from nndl_jax.array_files import misfit
-from nndl_jax.checkpoint import Snapshot, check_snapshot, describe_leaves, fill, name_leaves
-from nndl_jax.datasets import Dataset
-from nndl_jax.devices import check_devices
-from nndl_jax.engine import Engine, spread
-from nndl_jax.faults import Location, field_path
-from nndl_jax.memory import check_memory
-from nndl_jax.model import FeedforwardNetwork, check_supported
-from nndl_jax.schema import Document, Model, Network
-from nndl_jax.selection import read_dataset, select, splits_read
-from nndl_jax.specs import of_kind
-from nndl_jax.state import Measurements, TrainState, abstract_state
-from nndl_jax.variants import Group, Run, check_seeds, groups, list_runs
+from nndl_jax.data.array_files import misfit
+from nndl_jax.data.datasets import Dataset
+from nndl_jax.data.selection import read_dataset, select, splits_read
+from nndl_jax.documents import Document, Model, Network
+from nndl_jax.documents.load import of_kind
+from nndl_jax.documents.memory import check_memory
+from nndl_jax.documents.variants import Run, check_seeds, list_runs
+from nndl_jax.networks.network import FeedforwardNetwork, check_supported
+from nndl_jax.reading.faults import Location, field_path
+from nndl_jax.training.checkpoint import (
+    Snapshot,
+    check_snapshot,
+    describe_leaves,
+    fill,
+    name_leaves,
+)
+from nndl_jax.training.devices import check_devices
+from nndl_jax.training.engine import Engine, spread
+from nndl_jax.training.groups import Group, groups
+from nndl_jax.training.state import Measurements, TrainState, abstract_state
 
 _NUM_NEURONS = 6
 """Neurons of a layer whose gradients are kept, those that the book shows (ch. 5)."""

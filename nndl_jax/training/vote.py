@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from nndl_jax.datasets import Split
-from nndl_jax.evaluation import predict
-from nndl_jax.model import FeedforwardNetwork, check_network
-from nndl_jax.schema import Document, Network
-from nndl_jax.selection import read_images
-from nndl_jax.variants import single
+from nndl_jax.data.datasets import Split
+from nndl_jax.data.selection import read_images
+from nndl_jax.documents import Document, Network
+from nndl_jax.documents.variants import single
+from nndl_jax.networks.network import FeedforwardNetwork, check_network
+from nndl_jax.training.evaluation import predict
 
 
 class Vote(NamedTuple):

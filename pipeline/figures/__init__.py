@@ -6,8 +6,7 @@ from typing import assert_never
 
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import Baseline, Calculation, Construction, Ensemble, Network
-from pipeline.experiments import Experiment
+from nndl_jax.documents import Baseline, Calculation, Construction, Ensemble, Network
 from pipeline.figures.calculations import draw_calculation
 from pipeline.figures.constructions import draw_construction
 from pipeline.figures.curves import draw_curves
@@ -16,6 +15,7 @@ from pipeline.figures.frame import save
 from pipeline.figures.gradients import draw_bars
 from pipeline.figures.pictures import choose_pictures
 from pipeline.figures.sizes import draw_baseline_sizes, draw_sizes, varies_size
+from pipeline.store.experiments import Experiment
 
 
 def draw(

@@ -9,37 +9,46 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 from scipy import special
 
-from nndl_jax.analysis import (
-    ACTIVATIONS,
+from nndl_jax.calculations.activations import sigmoid_slope
+from nndl_jax.calculations.analysis import (
+    PLOTTED,
     STEEP,
+    Activations,
+    IdentityNeuron,
+    ReluScaling,
+    SteepInterval,
     best_identity_neuron,
     identity_neuron,
     steep_width,
 )
-from nndl_jax.descent import descend, sigmoid_slope
-from nndl_jax.schema import Calculation, NumberClaim
-from nndl_jax.schema.analysis import (
-    Activations,
-    Analysis,
-    IdentityNeuron,
-    ReluScaling,
-    SteepInterval,
-)
-from nndl_jax.schema.descent import (
+from nndl_jax.calculations.descent import (
     GradientCost,
     GradientDescent,
     LearningSpeed,
     SmallChange,
     SteepestDescent,
+    descend,
 )
-from pipeline.experiments import Experiment
+from nndl_jax.documents import Calculation, NumberClaim
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, GREY, mark, new_figure
-from pipeline.wording import variant_labels
+from pipeline.store.experiments import Experiment
+from pipeline.tables.format import variant_labels
 
 _WIDEST = 40.0
 """Largest weight whose interval is drawn, unless the document has a larger one."""
 
+Analysis = (
+    GradientDescent
+    | SteepestDescent
+    | SmallChange
+    | LearningSpeed
+    | GradientCost
+    | Activations
+    | SteepInterval
+    | IdentityNeuron
+    | ReluScaling
+)
 Kind = TypeVar("Kind", GradientDescent, SmallChange, SteepInterval, IdentityNeuron)
 
 
@@ -117,9 +126,9 @@ def _draw_tangent(experiment: Experiment) -> Figure:
 def _draw_activations(experiment: Experiment, activations: Activations) -> Figure:
     """Each function in a panel; on the slope of the sigmoid, its largest as claimed."""
     title = experiment.document.title
-    figure, panels = new_figure(len(ACTIVATIONS), columns=3, title=title)
+    figure, panels = new_figure(len(PLOTTED), columns=3, title=title)
     z = np.linspace(-activations.limit, activations.limit, 1001)
-    for axes, (name, activation) in zip(panels, ACTIVATIONS.items(), strict=True):
+    for axes, (name, activation) in zip(panels, PLOTTED.items(), strict=True):
         axes.plot(z, activation(z), color=COLOURS[0], label="function of z")
         axes.set_xlabel("weighted input z")
         axes.set_title(name, fontsize="medium")

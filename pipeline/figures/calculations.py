@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import (
+from nndl_jax.documents import (
     Backpropagation,
     Calculation,
     FieldValue,
@@ -13,12 +13,12 @@ from nndl_jax.schema import (
     Softmax,
     WeightedInput,
 )
-from nndl_jax.variants import Variant
-from pipeline.experiments import Experiment
+from nndl_jax.documents.variants import Variant
 from pipeline.figures.analyses import draw_analysis
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, PRINTED, mark, new_figure
-from pipeline.wording import variant_labels
+from pipeline.store.experiments import Experiment
+from pipeline.tables.format import variant_labels
 
 
 def draw_calculation(experiment: Experiment, calculation: Calculation) -> Figure | None:

@@ -7,14 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax import bumps
-from nndl_jax.schema import Bumps, Construction, NumberClaim, Ridges, Towers
-from nndl_jax.variants import Variant
-from pipeline.experiments import Experiment
+from nndl_jax.calculations import bumps
+from nndl_jax.calculations.activations import ACTIVATIONS
+from nndl_jax.documents import Bumps, Construction, NumberClaim, Ridges, Towers
+from nndl_jax.documents.variants import Variant
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, GREY, mark, new_figure
 from pipeline.figures.surfaces import draw_surfaces
-from pipeline.wording import quantity_name, variant_labels
+from pipeline.store.experiments import Experiment
+from pipeline.tables.format import quantity_name, variant_labels
 
 _MAX_PANELS = 6
 _MAX_OUTLINED = 50
@@ -85,13 +86,14 @@ def _draw_outputs(experiment: Experiment) -> Figure:
 
 def _draw_neurons(experiment: Experiment) -> Figure | None:
     """The hidden neurons that a document compares, near 0; None if it has but one kind."""
-    kinds = {point.values.get("network.activation") for point in experiment.points}
+    kinds = {str(point.values.get("network.activation")) for point in experiment.points}
     if len(kinds) < 2:
         return None
     figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
     z = np.linspace(-3, 3, 1001)
-    for colour, kind in zip(COLOURS, sorted(map(str, kinds)), strict=False):
-        axes.plot(z, bumps.ACTIVATIONS[kind](z), color=colour, label=kind)
+    drawn = [(name, fn) for name, fn in sorted(ACTIVATIONS.items()) if name in kinds]
+    for colour, (name, activation) in zip(COLOURS, drawn, strict=False):
+        axes.plot(z, activation(z), color=colour, label=name)
     axes.set(xlabel="weighted input z", ylabel="output of a hidden neuron")
     return figure
 

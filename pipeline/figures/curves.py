@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nndl_jax.schema import CurveClaim, FieldValue, Network, NumberClaim
-from nndl_jax.validation import parse_field_path
-from nndl_jax.variants import Variant, variants
-from pipeline.experiments import Experiment
+from nndl_jax.documents import CurveClaim, FieldValue, Network, NumberClaim
+from nndl_jax.documents.variants import Variant, variants
+from nndl_jax.reading.validation import parse_field_path
 from pipeline.figures.frame import COLOURS, mark, mark_best, new_figure, percent
-from pipeline.wording import axis_label, quantity_name, variant_labels
+from pipeline.store.experiments import Experiment
+from pipeline.tables.format import axis_label, quantity_name, variant_labels
 
 _STYLES = ("-", "--", "-.", ":")
 _SPLITS = ("test", "validation", "train")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import ndimage
 
-from nndl_jax.datasets import Dataset
+from nndl_jax.data.datasets import Dataset
 from pipeline.figures.frame import bare, new_figure
 
 HARD = (

@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import Ensemble
-from pipeline.dataset import load_data
-from pipeline.experiments import Experiment
+from nndl_jax.documents import Ensemble
 from pipeline.figures.frame import COLOURS, bare, new_figure
-from pipeline.runs import read_errors, read_filters
+from pipeline.store.dataset import load_data
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import read_errors, read_filters
 
 _COLUMNS = 8
 _MOST = 40

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from nndl_jax.schema import Network
-from nndl_jax.variants import Variant
-from pipeline.experiments import Experiment
+from nndl_jax.documents import Network
+from nndl_jax.documents.variants import Variant
 from pipeline.figures.curves import Panel
 from pipeline.figures.frame import COLOURS, GREY, PRINTED, new_figure
-from pipeline.wording import variant_labels
+from pipeline.store.experiments import Experiment
+from pipeline.tables.format import variant_labels
 
 _BARS = {
     1: (-0.00397, -0.00317, 0.00810, 0.01260, -0.02647, 0.00176),

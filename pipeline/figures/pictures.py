@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.experiments import Experiment
 from pipeline.figures.curves import Panel
 from pipeline.figures.gradients import speed_panels
+from pipeline.store.experiments import Experiment
 
 _MAX_LINES = 7
 

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from nndl_jax.judge import last_epoch
-from nndl_jax.schema import NumberClaim
-from pipeline.experiments import Experiment
+from nndl_jax.documents import NumberClaim
+from nndl_jax.judging.judge import last_epoch
 from pipeline.figures.frame import COLOURS, mark, new_figure, percent
-from pipeline.paths import RECORDED
-from pipeline.wording import axis_label, quantity_name
+from pipeline.machine.paths import RECORDED
+from pipeline.store.experiments import Experiment
+from pipeline.tables.format import axis_label, quantity_name
 
 SIZE = "data.train_images"
 

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nndl_jax import ridges, towers
-from nndl_jax.batches import Points
-from nndl_jax.schema import Construction, Ridges, Towers
-from pipeline.experiments import Experiment
+from nndl_jax.calculations import ridges, towers
+from nndl_jax.calculations.dense import Points
+from nndl_jax.documents import Construction, Ridges, Towers
 from pipeline.figures.frame import COLOURS, GREY, new_figure
-from pipeline.wording import variant_labels
+from pipeline.store.experiments import Experiment
+from pipeline.tables.format import variant_labels
 
 _MAX_PANELS = 4
 _MAX_SECTIONS = 4

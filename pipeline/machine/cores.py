@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from pipeline.process import die_with_parent
+from pipeline.machine.process import die_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from pipeline.paths import cache_folder
+from pipeline.machine.paths import cache_folder
 
 
 def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
@@ -32,7 +32,7 @@ def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
 
 def check_jax() -> None:
     """End with a sentence if JAX has nothing to compute on; imports it."""
-    from nndl_jax.devices import check_devices
+    from nndl_jax.training.devices import check_devices
 
     try:
         check_devices()

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.paths import STATE
-from pipeline.writing import remove
+from pipeline.machine.paths import STATE
+from pipeline.machine.writing import remove
 
 _LOCKFILE, _RWLOCK = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from pipeline.paths import RUNS, STATE
+from pipeline.machine.paths import RUNS, STATE
 
 SNAPSHOT = "snapshot.safetensors"
 """Name of the state of a training, in the folder that `exclusive` gives."""
@@ -149,7 +149,7 @@ def in_a_sentence() -> Iterator[None]:
     except OSError as error:
         sys.exit(in_words(error))
     except ValueError as error:
-        from nndl_jax.faults import SpecError  # It takes a second.
+        from nndl_jax.reading.faults import SpecError  # It takes a second.
 
         if not isinstance(error, SpecError):
             raise

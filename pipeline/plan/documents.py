@@ -12,10 +12,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import nndl_jax
-from nndl_jax.schema import DOCUMENTS, Document
-from nndl_jax.specs import load_spec
-from pipeline.paths import STATE
-from pipeline.writing import write_text
+from nndl_jax.documents import DOCUMENTS, Document
+from nndl_jax.documents.load import load_spec
+from pipeline.machine.paths import STATE
+from pipeline.machine.writing import write_text
 
 _KEPT = STATE / "documents"
 

@@ -2,9 +2,9 @@
 
 from typing import TypeVar, assert_never
 
-from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
-from nndl_jax.specs import override
-from pipeline.settings import Profile, Settings
+from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.documents.load import override
+from pipeline.plan.settings import Profile, Settings
 
 Limited = TypeVar("Limited", Network, Baseline)
 

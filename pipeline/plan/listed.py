@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nndl_jax.faults import Fault, Location, SpecError, field_path
-from nndl_jax.located_yaml import LocatedYaml, read_yaml
-from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
-from pipeline.paths import DVC, SPEC
+from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.reading.faults import Fault, Location, SpecError, field_path
+from nndl_jax.reading.located_yaml import LocatedYaml, read_yaml
+from pipeline.machine.paths import DVC, SPEC
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "train": (Network,),

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nndl_jax.faults import Fault, field_path
-from nndl_jax.located_yaml import read_yaml
-from nndl_jax.schema import ComparisonClaim, Document, Ensemble, FieldValue, Network, Side
-from nndl_jax.validation import closest
-from nndl_jax.variants import variants
+from nndl_jax.documents import ComparisonClaim, Document, Ensemble, FieldValue, Network, Side
+from nndl_jax.documents.variants import variants
+from nndl_jax.reading.faults import Fault, field_path
+from nndl_jax.reading.located_yaml import read_yaml
+from nndl_jax.reading.validation import closest
 
 VALIDATION = "validation_accuracy"
 """The metric that epochs and runs are chosen by."""
@@ -72,7 +72,7 @@ def _unfit_sides(
 
 
 def _unfit_side(claim: ComparisonClaim, side: Side, other: Document) -> Iterator[tuple[str, str]]:
-    metric, measured = side.metric or claim.metric, other.quantities()
+    metric, measured = side.metric or claim.metric, other.metrics()
     if metric not in measured:
         field = "document" if side.metric is None else "metric"
         yield field, f"{metric!r} is not measured by {other.id}; what is: {', '.join(measured)}"

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from nndl_jax.schema import Document
-from nndl_jax.schema.base import Record
-from nndl_jax.validation import closest
-from pipeline.paths import RESOLVED
-from pipeline.writing import write_text
+from nndl_jax.documents import Document
+from nndl_jax.reading.record import Record
+from nndl_jax.reading.validation import closest
+from pipeline.machine.paths import RESOLVED
+from pipeline.machine.writing import write_text
 
 
 class Resolved(Record):

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from nndl_jax.faults import Fault, SpecError
-from nndl_jax.located_yaml import LocatedYaml, read_yaml
-from nndl_jax.schema.base import Identifier, Record
-from nndl_jax.validation import closest, validate
-from pipeline.paths import PARAMS
+from nndl_jax.reading.faults import Fault, SpecError
+from nndl_jax.reading.located_yaml import LocatedYaml, read_yaml
+from nndl_jax.reading.record import Identifier, Record
+from nndl_jax.reading.validation import closest, validate
+from pipeline.machine.paths import PARAMS
 
 MAX_RUNS = 1000
 NumRuns = Annotated[int, Field(ge=1, le=MAX_RUNS)]

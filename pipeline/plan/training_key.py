@@ -15,41 +15,44 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nndl_jax.faults import Location, field_path
-from nndl_jax.schema.base import Record
-from nndl_jax.variants import variants
-from pipeline.code import PACKAGES, list_code
-from pipeline.paths import STATE
-from pipeline.resolved import Resolved
-from pipeline.syntax import hash_syntax
-from pipeline.writing import write_text
+from nndl_jax.documents.variants import variants
+from nndl_jax.reading.faults import Location, field_path
+from nndl_jax.reading.record import Record
+from pipeline.machine.paths import STATE
+from pipeline.machine.writing import write_text
+from pipeline.plan.imports import PACKAGES, list_code
+from pipeline.plan.resolved import Resolved
+from pipeline.plan.syntax import hash_syntax
 
 _PROGRAMMERS = ("jax", "jaxlib", "flax", "optax", "numpy")
 """Packages that write programs."""
 _SHORT = 16
 _KNOWN = STATE / "keys"
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 
 SHOWN = frozenset(
-    Path(f"nndl_jax/{name}.py")
+    Path(f"nndl_jax/{name}")
     for name in (
+        # What documents say stands in the key, and programs show the networks.
+        *("reading", "documents", "networks"),
         # Run while a program is written, which shows what they do.
-        *("activations", "augmentation", "convolution", "epoch", "evaluation", "gradients"),
-        *("layers", "losses", "model", "program", "shuffle", "state", "step"),
+        *(f"training/{name}.py" for name in ("augmentation", "epoch", "evaluation", "gradients")),
+        *(f"training/{name}.py" for name in ("program", "shuffle", "state", "step")),
         # Give what programs are called with.
-        *("legacy", "optimizer", "specs", "stopping", "variants"),
+        *(f"training/{name}.py" for name in ("groups", "optimizer", "replay", "rules")),
         # Write the key.
-        "fingerprint",
+        "training/fingerprint.py",
         # Compute nothing.
-        *("devices", "environment", "files"),
+        *("data/files.py", "training/devices.py", "training/environment.py"),
     )
 ) | frozenset(
     Path(f"pipeline/{name}.py")
-    for name in (*("code", "kept", "resolved", "syntax", "training_key", "writing"),)
+    for name in (
+        *("store/kept", "machine/writing"),
+        *("plan/imports", "plan/resolved", "plan/syntax", "plan/training_key"),
+    )
 )
-"""Files that `train` imports whose part in its results other parts of the key show, beside the
-records of documents."""
-_SCHEMA = Path("nndl_jax/schema")
+"""Rooms and files that `train` imports whose part in its results other parts of the key show."""
 
 
 class TrainingKey(Record):
@@ -113,7 +116,7 @@ def training_key(name: str, experiment: Resolved) -> TrainingKey:
     """
     key = known_key(name, experiment)
     if key is None:
-        from nndl_jax.fingerprint import fingerprint
+        from nndl_jax.training.fingerprint import fingerprint
 
         spec = experiment.spec
         key = TrainingKey(
@@ -139,7 +142,7 @@ def made_by(name: str, experiment: Resolved) -> dict[str, str]:
 def host_code() -> list[Path]:
     """Files that `train` imports whose part in its results shows nowhere else in the key."""
     listed = list_code("train", _ROOT)
-    return [path for path in listed if path not in SHOWN and _SCHEMA not in path.parents]
+    return [path for path in listed if SHOWN.isdisjoint((path, *path.parents))]
 
 
 def differences(before: TrainingKey, after: TrainingKey) -> list[str]:

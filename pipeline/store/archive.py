@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from nndl_jax.files import replace_file
-from nndl_jax.schema.base import ID_PATTERN
-from pipeline.paths import RECORDED
-from pipeline.recordings import FILES, held
+from nndl_jax.data.files import replace_file
+from nndl_jax.reading.record import ID_PATTERN
+from pipeline.machine.paths import RECORDED
+from pipeline.store.recordings import FILES, held
 
 Files = Mapping[str, bytes]
 """Contents of the files of a recording by name."""

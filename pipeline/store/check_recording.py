@@ -6,15 +6,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from nndl_jax.schema import Document, Ensemble, Network
-from nndl_jax.schema.learning import Plateau
-from nndl_jax.validation import closest
-from nndl_jax.variants import Run, variants
-from pipeline.archive import Files
-from pipeline.dataset import data_of
-from pipeline.experiments import identity
-from pipeline.recordings import ABOUT, ERRORS, FILTERS, HISTORY, MADE_BY, Rows
-from pipeline.resolved import Resolved
+from nndl_jax.documents import Document, Ensemble, Network
+from nndl_jax.documents.learning import Plateau
+from nndl_jax.documents.variants import Run, variants
+from nndl_jax.reading.validation import closest
+from pipeline.plan.resolved import Resolved
+from pipeline.store.archive import Files
+from pipeline.store.dataset import data_of
+from pipeline.store.experiments import identity
+from pipeline.store.recordings import ABOUT, ERRORS, FILTERS, HISTORY, MADE_BY, Rows
 
 _MAX_SEED = 2**32 - 1
 _WHOLE = re.compile(r"0|[1-9]\d{0,9}", re.ASCII)
@@ -152,7 +152,7 @@ def _check_columns(where: str, head: Sequence[str], points: Sequence[Document]) 
 
 def _measured(point: Document) -> Sequence[str]:
     """What has a value in each row of a variant."""
-    return (*(["batch_cost"] if isinstance(point, Network) else []), *point.quantities())
+    return (*(["batch_cost"] if isinstance(point, Network) else []), *point.metrics())
 
 
 def _check_row(at: str, row: Mapping[str, str], point: Document) -> None:

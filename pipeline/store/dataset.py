@@ -2,9 +2,9 @@
 
 import sys
 
-from nndl_jax.datasets import Dataset, is_mnist, load_dataset
-from nndl_jax.schema import Document, Network
-from pipeline.paths import DATASET
+from nndl_jax.data.datasets import Dataset, is_mnist, load_dataset
+from nndl_jax.documents import Document, Network
+from pipeline.machine.paths import DATASET
 
 _BOOKS_DATA = frozenset({"mnist", "examples", "none"})
 """Names of data on which results can be held against the book's: MNIST, a document's own examples,

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import matplotlib
 import PIL
 
-from pipeline.code import list_code
-from pipeline.experiments import Experiment
-from pipeline.paths import DATASET, DRAWN, FIGURES
-from pipeline.runs import ERRORS, FILTERS
-from pipeline.writing import write_text
+from pipeline.machine.paths import DATASET, DRAWN, FIGURES
+from pipeline.machine.writing import write_text
+from pipeline.plan.imports import list_code
+from pipeline.store.experiments import Experiment
+from pipeline.store.runs import ERRORS, FILTERS
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _MEASURED = ("history.csv", ERRORS, FILTERS)
 
 

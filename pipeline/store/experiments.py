@@ -8,20 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.judge import at_epoch
-from nndl_jax.schema import Document, Ensemble, FieldValue
-from nndl_jax.schema.claims import Epoch
-from nndl_jax.variants import Variant, find_variant, variants
-from pipeline.dataset import why_foreign
-from pipeline.documents import load_document
-from pipeline.kept import in_words, kept
-from pipeline.paths import RECORDED, RUNS, SPEC
-from pipeline.recordings import held
-from pipeline.references import VALIDATION
-from pipeline.resolve import BOOK, resolve_all, without_words
-from pipeline.resolved import Resolved
-from pipeline.runs import History, read_about, read_history
-from pipeline.settings import Settings
+from nndl_jax.documents import Document, Ensemble, FieldValue
+from nndl_jax.documents.claims import Epoch
+from nndl_jax.documents.variants import Variant, find_variant, variants
+from nndl_jax.judging.judge import at_epoch
+from pipeline.machine.paths import RECORDED, RUNS, SPEC
+from pipeline.plan.documents import load_document
+from pipeline.plan.references import VALIDATION
+from pipeline.plan.resolved import Resolved
+from pipeline.plan.resolving import BOOK, resolve_all, without_words
+from pipeline.plan.settings import Settings
+from pipeline.store.dataset import why_foreign
+from pipeline.store.kept import in_words, kept
+from pipeline.store.recordings import held
+from pipeline.store.runs import History, read_about, read_history
 
 
 class Experiment(NamedTuple):

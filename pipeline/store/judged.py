@@ -5,13 +5,37 @@ It reads what it wrote last of documents that are left out and of which nothing 
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
-from pipeline.paths import JUDGEMENTS
-from pipeline.tables import Entry
-from pipeline.writing import write_text
+from pipeline.machine.paths import JUDGEMENTS
+from pipeline.machine.writing import write_text
 
 _CLAIM = ("document", "kind", "statement", "metric", "epoch", "book", "num_epochs")
+
+
+class Entry(TypedDict):
+    """A claim with its judgement, as the stage `evaluate` writes it."""
+
+    document: str
+    title: str
+    chapter: int
+    kind: str
+    statement: str
+    metric: str
+    epoch: str | int | None
+    book: float | None
+    num_epochs: int | None
+    verdict: str
+    mean: float | None
+    spread: float | None
+    num_runs: int
+    expected: tuple[float, float] | None
+    probability: float | None
+    num_equal: int | None
+    deviation: float | None
+    foreign: str | None
+    is_recorded: NotRequired[bool]
+    """Whether it is judged by recorded runs; only in tables over all experiments."""
 
 
 class Summary(TypedDict):

@@ -11,10 +11,10 @@ from typing import assert_never
 
 from pydantic import ValidationError
 
-from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
-from nndl_jax.schema.base import Record
-from pipeline.paths import CODE, RESOLVED, RUNS
-from pipeline.resolved import Resolved, load_resolved
+from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.reading.record import Record
+from pipeline.machine.paths import CODE, RESOLVED, RUNS
+from pipeline.plan.resolved import Resolved, load_resolved
 
 _MADE = "made.json"
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import TypeVar
 
-from nndl_jax.schema import Baseline, Calculation, Construction
-from nndl_jax.variants import variants
-from pipeline.resolved import Resolved
-from pipeline.runs import Row
+from nndl_jax.documents import Baseline, Calculation, Construction
+from nndl_jax.documents.variants import variants
+from pipeline.plan.resolved import Resolved
+from pipeline.store.runs import Row
 
 Kind = TypeVar("Kind", Baseline, Calculation, Construction)
 

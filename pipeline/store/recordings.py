@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from nndl_jax.files import replace_file
-from nndl_jax.schema.base import ID_PATTERN
-from nndl_jax.variants import Run
-from pipeline.paths import RECORDED, RUNS
-from pipeline.runs import (
+from nndl_jax.data.files import replace_file
+from nndl_jax.documents.variants import Run
+from nndl_jax.reading.record import ID_PATTERN
+from pipeline.machine.paths import RECORDED, RUNS
+from pipeline.machine.writing import remove
+from pipeline.store.runs import (
     ABOUT,
     ERRORS,
     FILTERS,
@@ -32,7 +33,6 @@ from pipeline.runs import (
     read_table,
     spoilt,
 )
-from pipeline.writing import remove
 
 FILES = (ABOUT, HISTORY, ERRORS, FILTERS)
 """Names of all files of a recording."""

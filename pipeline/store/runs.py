@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.variants import Run
-from pipeline.kept import note
-from pipeline.paths import RUNS
-from pipeline.writing import file_name, replacing
+from nndl_jax.documents.variants import Run
+from pipeline.machine.paths import RUNS
+from pipeline.machine.writing import file_name, replacing
+from pipeline.store.kept import note
 
 Row = Mapping[str, Sequence[float]]
 """Measurements: a value for each run by the name of the metric, NaN where nothing was measured.

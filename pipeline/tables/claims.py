@@ -4,41 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
-from typing import NotRequired, TypedDict
 
 from tabulate import tabulate
 
-from pipeline.wording import show, show_gain, show_mean, show_range
+from pipeline.store.judged import Entry
+from pipeline.tables.format import show, show_gain, show_mean, show_range
 
 # Differences that come from writing fractions as floats are not shown.
 _ROUNDING = 1e-12
 _TOLD = {"not run": 0, "not judged": 0, "undecided": 1}
 """How much a verdict says; all others say more."""
-
-
-class Entry(TypedDict):
-    """A claim with its judgement, as the stage `evaluate` writes it."""
-
-    document: str
-    title: str
-    chapter: int
-    kind: str
-    statement: str
-    metric: str
-    epoch: str | int | None
-    book: float | None
-    num_epochs: int | None
-    verdict: str
-    mean: float | None
-    spread: float | None
-    num_runs: int
-    expected: tuple[float, float] | None
-    probability: float | None
-    num_equal: int | None
-    deviation: float | None
-    foreign: str | None
-    is_recorded: NotRequired[bool]
-    """Whether it is judged by recorded runs; only in tables over all experiments."""
 
 
 def settle(judgements: Sequence[Entry], recorded: Sequence[Entry]) -> Sequence[Entry]:

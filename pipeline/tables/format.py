@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nndl_jax.schema import Document, Network
+from nndl_jax.documents import Document, Network
 
 _MAX_VALUE = 60
 _SPLITS = {"train": "training"}

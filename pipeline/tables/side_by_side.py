@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.schema import Ensemble, FieldValue, Network, NumberClaim
-from pipeline.experiments import Experiment
-from pipeline.tables import markdown
-from pipeline.wording import show, show_gain, show_mean, variant_labels
+from nndl_jax.documents import Ensemble, FieldValue, Network, NumberClaim
+from pipeline.store.experiments import Experiment
+from pipeline.tables.claims import markdown
+from pipeline.tables.format import show, show_gain, show_mean, variant_labels
 
 _PRINTED, _CORRECTED = "normal-fan-out", "normal-fan-in"
 _METRIC = "test_accuracy"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from nndl_jax.specs import list_specs
+from nndl_jax.documents.load import list_specs
 
 SPEC = Path(__file__).parents[2] / "spec"
 IDS = list_specs(SPEC)

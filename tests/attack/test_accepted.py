@@ -23,15 +23,15 @@ from nndl_jax import (
     save,
     train,
 )
-from nndl_jax.baselines import run_baseline
-from nndl_jax.datasets import Dataset
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Baseline, Calculation, Construction, Document, Ensemble, Network
-from nndl_jax.specs import parse_spec
-from nndl_jax.training import DivergenceError
-from nndl_jax.variants import variants
-from pipeline.limits import apply_settings
-from pipeline.settings import Profile, Profiles, Settings
+from nndl_jax.data.datasets import Dataset
+from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.documents.load import parse_spec
+from nndl_jax.documents.variants import variants
+from nndl_jax.reading.faults import SpecError
+from nndl_jax.training.baselines import run_baseline
+from nndl_jax.training.train import DivergenceError
+from pipeline.plan.limits import apply_settings
+from pipeline.plan.settings import Profile, Profiles, Settings
 
 MUTANT = Path("mutant.yaml")
 LIMITS = Profile.model_validate({**PROFILE, "max_epochs": 1, "max_train_images": 100})

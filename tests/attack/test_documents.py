@@ -4,10 +4,10 @@ from pathlib import Path
 
 from attack.mutants import IDS, content_of, damage, mutate_text, mutate_values, text_of
 from attack.verdict import REFUSED, RIGHT, FindingError, attempt
-from nndl_jax.faults import SpecError
-from nndl_jax.schema import Document
-from nndl_jax.specs import dump_spec, load_spec, parse_spec
-from nndl_jax.variants import variants
+from nndl_jax.documents import Document
+from nndl_jax.documents.load import dump_spec, load_spec, parse_spec
+from nndl_jax.documents.variants import variants
+from nndl_jax.reading.faults import SpecError
 
 MUTANT = Path("spec/mutant.yaml")
 

@@ -8,7 +8,7 @@ import pytest
 from project import ROOT, run
 
 from attack.verdict import REFUSED, RIGHT, FindingError, Outcome
-from pipeline.locks import mend
+from pipeline.machine.locks import mend
 
 STEP = 512
 LOCK, ASIDE = Path("dvc.lock"), Path(".nndl/dvc.lock.damaged")

@@ -19,11 +19,11 @@ from attack.mutants import (
     scaled,
 )
 from attack.verdict import REFUSED, RIGHT, FindingError, attempt
-from nndl_jax.faults import SpecError
-from nndl_jax.validation import parse_field_path
-from pipeline.paths import PARAMS
-from pipeline.resolve import resolve_all
-from pipeline.resolved import Resolved, load_resolved, save_resolved
+from nndl_jax.reading.faults import SpecError
+from nndl_jax.reading.validation import parse_field_path
+from pipeline.machine.paths import PARAMS
+from pipeline.plan.resolved import Resolved, load_resolved, save_resolved
+from pipeline.plan.resolving import resolve_all
 
 NAMES = ["ch1-30-hidden", "ch1-learning-rates", "ch1-svm", "ch3-early-stopping", "ch3-momentum"]
 NAMES += ["ch4-bump", "ch2-linear", "ch6-shallow", "ch6-relu-l2"]
@@ -55,7 +55,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NAMES:
         shutil.copy(SPEC / f"{name}.yaml", tmp_path / DOCUMENTS)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nndl_jax.memory._physical_memory", lambda: 16 * 2**30)
+    monkeypatch.setattr("nndl_jax.documents.memory._physical_memory", lambda: 16 * 2**30)
 
 
 def test_changed_settings_are_followed_or_refused(attack):

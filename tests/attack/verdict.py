@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from nndl_jax.faults import MAX_SHOWN
+from nndl_jax.reading.faults import MAX_SHOWN
 
 Result = TypeVar("Result")
 REFUSED, RIGHT = "refused", "right"

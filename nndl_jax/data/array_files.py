@@ -14,8 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize
 
-from nndl_jax.faults import printable
-from nndl_jax.files import replace_file
+from nndl_jax.data.files import replace_file
+from nndl_jax.reading.faults import printable
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -1,0 +1,41 @@
+"""Activation functions by the names that documents give them, in NumPy (ch. 1, 3, 4, 6)."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy import special
+
+Activation = Literal["sigmoid", "tanh", "relu", "linear", "softmax", "step", "wavy"]
+"""`step` is a perceptron's: 1 above 0, else 0 (ch. 1). `wavy` is the book's example of another
+activation with two limits (ch. 4), sigma(z) + 0.2 sin(10 z) exp(-|z|)."""
+
+Values = Float[np.ndarray, "*shape"]
+
+
+def sigmoid(z: Values) -> Values:
+    """1 / (1 + exp(-z)), without overflow and with all digits at either end."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -z)))
+
+
+def inverse_sigmoid(a: Values) -> Values:
+    """The z at which the sigmoid is a, ln(a / (1 - a)); a is between 0 and 1."""
+    return np.log(a) - np.log1p(-a)
+
+
+def sigmoid_slope(z: Values) -> Values:
+    """s'(z) = s(z) (1 - s(z)), 1/4 at most."""
+    return np.asarray(special.expit(z) * special.expit(-z))
+
+
+ACTIVATIONS: Mapping[Activation, Callable[[Values], Values]] = {
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "linear": lambda z: z,
+    "softmax": lambda z: special.softmax(z, axis=-1),
+    "step": lambda z: (z > 0).astype(np.float64),
+    "wavy": lambda z: sigmoid(z) + 0.2 * np.sin(10 * z) * np.exp(-np.abs(z)),
+}
+"""Of layers; a softmax along the last axis."""

@@ -1,0 +1,1 @@
+"""What trains a batch of runs, measures and saves it."""

@@ -1,0 +1,1 @@
+"""Processes, cores, signals, locks, and how JAX works in a stage."""

@@ -1,0 +1,1 @@
+"""Where inputs and results lie, and how they are read and written."""
