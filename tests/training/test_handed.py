@@ -114,7 +114,7 @@ def test_a_path_that_no_file_can_have_is_refused(path: str) -> None:
 
 
 def test_documents_are_listed_of_a_folder_by_its_name() -> None:
-    folder = Path(__file__).parents[1] / "spec"
+    folder = Path(__file__).parents[2] / "spec"
     assert nndl_jax.list_specs(str(folder)) == nndl_jax.list_specs()
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nndl_jax.calculations.activations import inverse_sigmoid, sigmoid
 from nndl_jax.calculations.formula import MAX_DEPTH, FormulaError, parse_formula
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 X = (0.1, 0.37, 0.8)
 drawn = settings(deadline=None, derandomize=True, database=None)
 

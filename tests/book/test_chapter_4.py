@@ -21,7 +21,7 @@ from pipeline.figures.constructions import draw_construction
 from pipeline.store.experiments import Experiment
 from pipeline.store.runs import History
 
-SPEC = Path(__file__).parents[1] / "spec"
+SPEC = Path(__file__).parents[2] / "spec"
 DOCUMENTS = [name for name in list_specs() if name.startswith("ch4-")]
 # One document of each kind of picture, with the ends of its files' names.
 PICTURES = {

@@ -23,7 +23,7 @@ from pipeline.plan.resolving import BOOK, resolve_all, without_words
 from pipeline.plan.syntax import hash_syntax
 from pipeline.plan.training_key import TrainingKey, differences
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEFAULTS = Path(__file__).parent / "defaults.json"
 SMALL = {"data.train_images": 100, "training.epochs": 2}
 PROGRAMS, ARGUMENTS, VARIANTS = (

@@ -30,7 +30,7 @@ from nndl_jax.reading.faults import SpecError, field_path
 from nndl_jax.reading.located_yaml import parse_yaml
 from nndl_jax.reading.validation import parse_field_path
 
-SPEC = Path(__file__).parents[1] / "spec"
+SPEC = Path(__file__).parents[2] / "spec"
 IDS = list_specs(SPEC)
 NOWHERE = Path("spec/nowhere.yaml")
 

@@ -28,7 +28,7 @@ from nndl_jax.networks.gradient_forms import (
 )
 from nndl_jax.reading.located_yaml import read_yaml
 
-SPEC = Path(__file__).parents[1] / "spec"
+SPEC = Path(__file__).parents[2] / "spec"
 NAMES = ("backpropagation", "linear", "million-weights", "minibatch", "modified-neuron")
 SIGMOID, MIXED, SOFTMAX = ("sigmoid",) * 3, ("tanh", "relu", "sigmoid"), ("wavy", "tanh", "softmax")
 FORMS = [

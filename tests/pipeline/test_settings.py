@@ -16,7 +16,7 @@ from pipeline.plan.resolved import Resolved, load_resolved
 from pipeline.plan.resolving import resolve_all
 from pipeline.plan.settings import load_settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("ch1-30-hidden", "ch1-learning-rates", "ch1-random-guess", "ch1-svm")
 UNLIMITED = {
     "runs": 5,

@@ -16,7 +16,7 @@ NAME = "ch6-relu"
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of a document, with nothing kept yet."""
     monkeypatch.chdir(tmp_path)
-    text = (Path(__file__).parents[1] / f"spec/{NAME}.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / f"spec/{NAME}.yaml").read_text(encoding="utf-8")
     (tmp_path / f"{NAME}.yaml").write_text(text, encoding="utf-8")
     return tmp_path / f"{NAME}.yaml"
 

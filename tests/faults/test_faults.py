@@ -21,8 +21,8 @@ from nndl_jax.reading.faults import SpecError
 from pipeline import resolve
 from pipeline.machine.paths import STATE
 
-ROOT = Path(__file__).parents[1]
-FAULTS = Path(__file__).parent / "faults"
+ROOT = Path(__file__).parents[2]
+FAULTS = Path(__file__).parent
 DOCUMENTS = sorted((FAULTS / "spec").glob("*.yaml"))
 SETTINGS = sorted((FAULTS / "params").glob("*.yaml"))
 GOOD_SETTINGS = """\
