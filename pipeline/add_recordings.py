@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from nndl_jax.documents.variants import variants
 from nndl_jax.reading.faults import SpecError
 from pipeline.machine.paths import RECORDED, RUNS
-from pipeline.plan.resolved import Resolved
+from pipeline.plan.plans import Plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.store.archive import Files, list_sources
 from pipeline.store.check_recording import check_recording
@@ -59,11 +58,11 @@ def main(folder: Path) -> None:
         sys.exit(1)
 
 
-def _add(name: str, files: Files, resolved: Mapping[str, Resolved]) -> Added:
+def _add(name: str, files: Files, resolved: Mapping[str, Plan]) -> Added:
     """Add a recording if it is right, and say how many runs of it are new."""
     about, rows = check_recording(name, files, resolved)
     extras = {file: files[file] for file in (ERRORS, FILTERS) if file in files}
-    order = [point.name for point in variants(resolved[name].spec)]
+    order = [point.name for point in resolved[name].variants]
     added = add(RECORDED / name, order, about=about, rows=rows, extras=extras)
     rest = "" if len(added.new) == len(rows) else "; the others are recorded already"
     print(f"{name}: added {len(added.new)} of {len(rows)} run(s){rest}")

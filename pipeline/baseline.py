@@ -13,7 +13,7 @@ from nndl_jax.documents import Baseline
 from nndl_jax.documents.variants import list_runs
 from nndl_jax.training.baselines import run_baseline
 from pipeline.machine.cores import map_on_cores
-from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.plans import Plan, load_plan
 from pipeline.store.dataset import load_data
 from pipeline.store.measured_once import list_points, rows_of
 from pipeline.store.runs import write_history
@@ -21,19 +21,19 @@ from pipeline.store.runs import write_history
 
 def main(name: str) -> None:
     """Run the document with this id."""
-    experiment = load_resolved(name, Baseline, "run by this stage")
+    plan = load_plan(name, Baseline, "run by this stage")
     with exclusive(name):
-        run(name, experiment)
+        run(name, plan)
 
 
-def run(name: str, experiment: Resolved) -> None:
+def run(name: str, plan: Plan) -> None:
     """Run a method on every core."""
-    points = list_points(experiment, Baseline)
+    points = list_points(plan, Baseline)
     # The last variants have the most images.
     with named(name):
         measured = map_on_cores(_measure, points[::-1], desc=name, unit="run")
     rows = rows_of(reversed(measured))
-    write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data=_dataset().name)
+    write_history(name, list_runs(plan.points(), plan.seeds), rows, data=_dataset().name)
 
 
 def _measure(point: tuple[Baseline, int]) -> Mapping[str, float]:

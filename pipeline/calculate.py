@@ -14,8 +14,7 @@ from nndl_jax.documents.variants import list_runs
 from nndl_jax.networks.calculated import run_calculation
 from pipeline.machine.cores import map_on_cores
 from pipeline.machine.jax_setup import check_jax, set_up_jax
-from pipeline.machine.paths import RESOLVED
-from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.plans import Plan, load_plans
 from pipeline.store.measured_once import list_points, rows_of
 from pipeline.store.runs import write_history
 
@@ -23,27 +22,27 @@ from pipeline.store.runs import write_history
 def main() -> None:
     """Run every document of these kinds."""
     set_up_jax(1, float64=True)
-    experiments = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
+    experiments = load_plans()
     chosen = [(name, each) for name, each in experiments.items() if is_calculated(each)]
     with exclusive("calculate"):
         map_on_cores(_run, chosen, desc="calculate", unit="document")
 
 
-def _run(item: tuple[str, Resolved]) -> None:
-    name, experiment = item
+def _run(item: tuple[str, Plan]) -> None:
+    name, plan = item
     check_jax()
-    calculations = list_points(experiment, Calculation)
-    constructions = list_points(experiment, Construction)
+    calculations = list_points(plan, Calculation)
+    constructions = list_points(plan, Construction)
     rows = rows_of(
         [run_calculation(spec, seed=seed) for spec, seed in calculations]
         + [nndl_jax.measure_construction(spec) for spec, _ in constructions]
     )
-    write_history(name, list_runs(experiment.spec, experiment.seeds), rows, data="none")
+    write_history(name, list_runs(plan.points(), plan.seeds), rows, data="none")
 
 
-def is_calculated(experiment: Resolved) -> bool:
+def is_calculated(plan: Plan) -> bool:
     """Whether this stage runs a document."""
-    return isinstance(experiment.spec, Calculation | Construction)
+    return isinstance(plan.spec, Calculation | Construction)
 
 
 if __name__ == "__main__":

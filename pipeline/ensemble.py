@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float, Int
 import nndl_jax
 from nndl_jax.data.selection import read_split
 from nndl_jax.documents import Conv, Ensemble
-from nndl_jax.documents.variants import Run, find_variant, variants
+from nndl_jax.documents.variants import Run, find_variant
 from pipeline.machine.jax_setup import check_jax, set_up_jax
 from pipeline.machine.paths import RUNS
 from pipeline.machine.writing import replacing
-from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.plans import Plan, load_plan
 from pipeline.store.dataset import load_data
 from pipeline.store.measured_once import rows_of
 from pipeline.store.runs import ERRORS, FILTERS, network_path, write_history
@@ -31,20 +31,20 @@ from pipeline.store.runs import ERRORS, FILTERS, network_path, write_history
 
 def main(name: str) -> None:
     """Run the document with this id."""
-    experiment = load_resolved(name, Ensemble, "put to the vote")
+    plan = load_plan(name, Ensemble, "put to the vote")
     set_up_jax(1)
     check_jax()
     with exclusive(name):
-        run(name, experiment)
+        run(name, plan)
 
 
-def run(name: str, experiment: Resolved) -> None:
+def run(name: str, plan: Plan) -> None:
     """Let the networks of a document's members vote."""
-    spec, dataset = experiment.spec, load_data()
+    spec, dataset = plan.spec, load_data()
     if not isinstance(spec, Ensemble):
         raise TypeError(f"{name} is a {spec.kind}; only ensembles vote")
-    paths = list_networks(spec, load_resolved(spec.members)) if experiment.selected else []
-    runs = [Run("base", experiment.seeds[0])]
+    paths = list_networks(spec, load_plan(spec.members)) if plan.selected else []
+    runs = [Run("base", plan.seeds[0])]
     if not paths:
         write_history(name, runs, [], data=dataset.name)
         return
@@ -70,9 +70,9 @@ def run(name: str, experiment: Resolved) -> None:
             _write_filters(fresh / FILTERS, kernels)
 
 
-def list_networks(spec: Ensemble, members: Resolved) -> Sequence[Path]:
+def list_networks(spec: Ensemble, members: Plan) -> Sequence[Path]:
     """Files of the networks that vote: as many as the document asks for, or all that there are."""
-    point = find_variant(variants(members.spec), spec.variant)
+    point = find_variant(members.points(), spec.variant)
     if point is None or not members.selected:
         return []
     runs = [Run(point.name, seed) for seed in members.seeds[: spec.size]]

@@ -38,12 +38,11 @@ from nndl_jax.judging.judge import (
     judge_number,
     last_epoch,
 )
-from nndl_jax.reading.faults import SpecError
 from pipeline.machine.paths import CURVES, METRICS, SUMMARY
 from pipeline.machine.process import forget_finished
 from pipeline.machine.writing import replacing, write_text
-from pipeline.store.experiments import VALIDATION, Experiment, load_recorded, load_today, mean_curve
 from pipeline.store.judged import Entry, Judged, Summary, read_judgements, write_judgements
+from pipeline.store.results import VALIDATION, Results, load_all, load_recorded, mean_curve
 from pipeline.tables.claims import settle
 from pipeline.tables.side_by_side import list_details
 
@@ -55,31 +54,28 @@ def main() -> None:
 
     What is there of a document that is left out stays, also where its runs are not at hand.
     """
-    try:
-        settings, experiments = load_today()
-    except SpecError as error:
-        sys.exit(str(error))
+    today, experiments = load_all()
     recorded = load_recorded()
     with replacing(METRICS) as metrics, replacing(CURVES) as curves:
         resting = [name for name in experiments if _rests(experiments[name], metrics)]
-        for name, experiment in experiments.items():
-            _write_metrics(experiment, metrics)
+        for name, results in experiments.items():
+            _write_metrics(results, metrics)
             if name in resting:
                 _copy([CURVES / f"{name}.csv"], curves)
-            elif isinstance(experiment.document, Network):
-                shown = experiment if experiment.history else recorded.get(name, experiment)
+            elif isinstance(results.document, Network):
+                shown = results if results.history else recorded.get(name, results)
                 _write_curves(shown, curves)
-    judged = _judge_all(settings.profile, experiments, recorded, resting)
+    judged = _judge_all(today.profile, experiments, recorded, resting)
     write_judgements(judged)
     _write_summary(experiments, judged)
     forget_finished()
 
 
-def _rests(experiment: Experiment, folder: Path) -> bool:
+def _rests(results: Results, folder: Path) -> bool:
     """Whether of a document that is left out only metrics are left, which go to a folder."""
-    if experiment.history is not None:
+    if results.history is not None:
         return False
-    return _copy([METRICS / f"{experiment.document.id}.json"], folder)
+    return _copy([METRICS / f"{results.document.id}.json"], folder)
 
 
 def _copy(paths: Iterable[Path], folder: Path) -> bool:
@@ -92,14 +88,14 @@ def _copy(paths: Iterable[Path], folder: Path) -> bool:
 
 def _judge_all(
     profile: str,
-    experiments: Mapping[str, Experiment],
-    recorded: Mapping[str, Experiment],
+    experiments: Mapping[str, Results],
+    recorded: Mapping[str, Results],
     resting: Collection[str],
 ) -> Judged:
     judgements, documents = _describe_all(experiments), {}
-    for name, experiment in experiments.items():
-        if experiment.history is not None:
-            documents[name] = _sum_up(experiment)
+    for name, results in experiments.items():
+        if results.history is not None:
+            documents[name] = _sum_up(results)
     if resting:
         earlier = _read_earlier(profile)
         judgements = [earlier.same(e) if e["document"] in resting else e for e in judgements]
@@ -116,23 +112,23 @@ def _read_earlier(profile: str) -> Judged:
         return Judged(profile, [], [], {})
 
 
-def _sum_up(experiment: Experiment) -> Summary:
-    details = [part for part in list_details(experiment) if part]
-    return Summary(made=experiment.made, foreign=experiment.foreign, details=details)
+def _sum_up(results: Results) -> Summary:
+    details = [part for part in list_details(results) if part]
+    return Summary(made=results.made, foreign=results.foreign, details=details)
 
 
-def _describe_all(experiments: Mapping[str, Experiment]) -> list[Entry]:
+def _describe_all(experiments: Mapping[str, Results]) -> list[Entry]:
     return [
-        _describe(experiment, claim, experiments)
-        for experiment in experiments.values()
-        for claim in experiment.document.claims
+        _describe(results, claim, experiments)
+        for results in experiments.values()
+        for claim in results.document.claims
     ]
 
 
-def _describe(experiment: Experiment, claim: Claim, experiments: Mapping[str, Experiment]) -> Entry:
+def _describe(results: Results, claim: Claim, experiments: Mapping[str, Results]) -> Entry:
     """A claim and what our runs say of it, for the report."""
-    judgement, foreign = _judge(experiment, claim, experiments)
-    document = experiment.document
+    judgement, foreign = _judge(results, claim, experiments)
+    document = results.document
     entry = {
         "document": document.id,
         "title": document.title,
@@ -150,22 +146,20 @@ def _describe(experiment: Experiment, claim: Claim, experiments: Mapping[str, Ex
 
 
 def _judge(
-    experiment: Experiment, claim: Claim, experiments: Mapping[str, Experiment]
+    results: Results, claim: Claim, experiments: Mapping[str, Results]
 ) -> tuple[Judgement, str | None]:
     """What our runs say of a claim, and why they may say nothing."""
-    involved = [experiment]
+    involved = [results]
     match claim:
         case NumberClaim():
-            judgement = _judge_number(claim, experiment)
+            judgement = _judge_number(claim, results)
         case CurveClaim():
-            curves = experiment.curves(claim.metric, claim.variant)
+            curves = results.curves(claim.metric, claim.variant)
             judgement = Judgement("not run")
-            if curves is not None and _is_trained(claim, experiment):
+            if curves is not None and _is_trained(claim, results):
                 judgement = judge_curve(claim, curves)
         case ComparisonClaim():
-            names = [
-                side.document or experiment.document.id for side in (claim.better, claim.worse)
-            ]
+            names = [side.document or results.document.id for side in (claim.better, claim.worse)]
             if not experiments.keys() >= set(names):
                 return Judgement("not run"), None
             involved = [experiments[name] for name in names]
@@ -176,26 +170,26 @@ def _judge(
     return judgement, foreign
 
 
-def _is_trained(claim: CurveClaim, experiment: Experiment) -> bool:
+def _is_trained(claim: CurveClaim, results: Results) -> bool:
     """Whether training would measure every epoch of a curve, unless a rule ends it."""
-    point = experiment.find(claim.variant)
+    point = results.find(claim.variant)
     if point is None or not isinstance(point.spec, Network):
         return False
     training = point.spec.training
     return training.epochs >= len(claim.values) and training.evaluate_every == 1
 
 
-def _judge_number(claim: NumberClaim, experiment: Experiment) -> Judgement:
-    values = experiment.at_epoch(claim.epoch, claim.metric, claim.variant)
+def _judge_number(claim: NumberClaim, results: Results) -> Judgement:
+    values = results.at_epoch(claim.epoch, claim.metric, claim.variant)
     if values is None:
         return Judgement("not run")
     chosen_by = None
     if claim.epoch == "best-validation":
-        chosen_by = experiment.at_epoch("best", VALIDATION, claim.variant)
+        chosen_by = results.at_epoch("best", VALIDATION, claim.variant)
     return judge_number(claim, values, chosen_by)
 
 
-def _compare(claim: ComparisonClaim, better: Experiment, worse: Experiment) -> Judgement:
+def _compare(claim: ComparisonClaim, better: Results, worse: Results) -> Judgement:
     sides = _measure(claim, claim.better, better), _measure(claim, claim.worse, worse)
     if sides[0] is None or sides[1] is None:
         return Judgement("not run")
@@ -205,33 +199,33 @@ def _compare(claim: ComparisonClaim, better: Experiment, worse: Experiment) -> J
 
 
 def _measure(
-    claim: ComparisonClaim, side: Side, experiment: Experiment
+    claim: ComparisonClaim, side: Side, results: Results
 ) -> Float[np.ndarray, " runs"] | float | None:
     """One side of a comparison: a value of each run, or of all if nothing in them is random."""
     metric = side.metric or claim.metric
-    point = experiment.find(side.variant)
-    values = experiment.at_epoch(claim.epoch, metric, side.variant)
+    point = results.find(side.variant)
+    values = results.at_epoch(claim.epoch, metric, side.variant)
     if values is None or point is None or point.spec.is_random():
         return values
     return float(values[0])
 
 
-def _write_metrics(experiment: Experiment, folder: Path) -> None:
+def _write_metrics(results: Results, folder: Path) -> None:
     """What was measured of a document, by variant; no durations, which are never twice the same."""
-    history, document = experiment.history, experiment.document
+    history, document = results.history, results.document
     if history is None:
         return
     shown = [
         metric
-        for metric in experiment.metrics()
+        for metric in results.metrics()
         if not metric.startswith("gradient.") and metric not in _timings(document)
     ]
     found: dict[str, object] = {"data": history.data, "runs": history.num_runs()}
-    for point in experiment.points:
-        validation = experiment.curves(VALIDATION, point.values)
+    for point in results.points:
+        validation = results.curves(VALIDATION, point.values)
         own: dict[str, float] = {}
         for metric in shown:
-            curves = experiment.curves(metric, point.values)
+            curves = results.curves(metric, point.values)
             if curves is not None:
                 for name, values in _summaries(metric, curves, document, validation).items():
                     own[name] = float(f"{np.nanmean(values):.6g}")
@@ -246,23 +240,23 @@ def _timings(document: Document) -> Collection[str]:
     return quantity.timings() if isinstance(quantity, Backpropagation) else ()
 
 
-def _write_summary(experiments: Mapping[str, Experiment], judged: Judged) -> None:
+def _write_summary(experiments: Mapping[str, Results], judged: Judged) -> None:
     """How many claims have which verdict, and the first number of each document."""
     settled = settle(judged.judgements, judged.recorded)
     counts = Counter(str(entry["verdict"]) for entry in settled)
     documents = {}
-    for name, experiment in experiments.items():
+    for name, results in experiments.items():
         path = METRICS / f"{name}.json"
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
-            documents[name] = _headline(experiment, found)
+            documents[name] = _headline(results, found)
     summary = {"verdicts": dict(sorted(counts.items())), "documents": documents}
     write_text(SUMMARY, json.dumps(summary, indent=1) + "\n")
 
 
-def _headline(experiment: Experiment, found: Mapping[str, Any]) -> dict[str, float]:
+def _headline(results: Results, found: Mapping[str, Any]) -> dict[str, float]:
     """The metric that a document's first claim is about, of its first variant, or the first."""
-    wanted = [claim.metric for claim in experiment.document.claims[:1]]
+    wanted = [claim.metric for claim in results.document.claims[:1]]
     for values in found.values():
         if isinstance(values, dict) and values:
             fitting = [name for name in values if any(name.startswith(each) for each in wanted)]
@@ -290,18 +284,18 @@ def _summaries(
     return summaries
 
 
-def _write_curves(experiment: Experiment, folder: Path) -> None:
+def _write_curves(results: Results, folder: Path) -> None:
     """Means over runs by epoch, a column for each metric and variant: what `dvc plots` draws."""
     columns: dict[str, Float[np.ndarray, " epochs"]] = {}
-    for metric in experiment.metrics():
-        for point in experiment.points:
-            curves = experiment.curves(metric, point.values)
+    for metric in results.metrics():
+        for point in results.points:
+            curves = results.curves(metric, point.values)
             if curves is not None and not metric.startswith("gradient."):
                 name = metric if point.name == "base" else f"{metric} {point.name}"
                 columns[name] = mean_curve(curves)
     if not columns:
         return
-    with (folder / f"{experiment.document.id}.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / f"{results.document.id}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["epoch", *columns])
         for epoch in _shown_epochs(list(columns.values())):

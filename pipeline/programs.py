@@ -16,17 +16,16 @@ from pathlib import Path
 from nndl_jax.documents import Network
 from pipeline.machine.cores import map_on_cores
 from pipeline.machine.jax_setup import set_up_jax
-from pipeline.machine.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED, RESOLVED
+from pipeline.machine.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED
 from pipeline.machine.writing import replacing
-from pipeline.plan.resolved import Resolved, load_resolved
-from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline.plan.plans import Plan, load_books_plans, load_plans
 from pipeline.plan.training_key import TrainingKey, known_key, training_key
 from pipeline.store.runs import ABOUT, read_about
 
 
 def main() -> None:
     """Write `programs/<id>.json` for every network, and one file for those that were recorded."""
-    resolved = {path.stem: load_resolved(path.stem) for path in sorted(RESOLVED.glob("*.json"))}
+    resolved = load_plans()
     networks = [(name, each) for name, each in resolved.items() if isinstance(each.spec, Network)]
     own = {name for name, _ in networks}
     recorded = _recorded()
@@ -45,14 +44,14 @@ def main() -> None:
         _write(fresh / BOOKS_PROGRAMS.name, short)
 
 
-def _recorded() -> Mapping[str, Resolved]:
+def _recorded() -> Mapping[str, Plan]:
     """Networks at the book's settings whose recordings say which programs trained them."""
     abouts = sorted(RECORDED.glob(f"*/{ABOUT}"))
     names = [path.parent.name for path in abouts if "program" in read_about(path.parent)]
     if not names:
         return {}
-    _, resolved = resolve_all(changes=BOOK)
-    return {name: resolved[name] for name in names if name in resolved}
+    plans = load_books_plans()
+    return {name: plans[name] for name in names if name in plans}
 
 
 def _at_the_books(name: str) -> str:
@@ -64,7 +63,7 @@ def _write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _work_out(document: tuple[str, Resolved]) -> TrainingKey:
+def _work_out(document: tuple[str, Plan]) -> TrainingKey:
     set_up_jax(1)
     return training_key(*document)
 

@@ -29,13 +29,13 @@ from pipeline import add_recordings, ensemble, train
 from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import DATASET, RECORDED, RUNS, STATE
 from pipeline.machine.stop import Stop
-from pipeline.plan.resolved import Resolved, save_resolved
+from pipeline.plan.plans import Plan, save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.plan.settings import MAX_RUNS
 from pipeline.plan.training_key import made_by
 from pipeline.store.dataset import data_of, load_data
-from pipeline.store.experiments import identity
 from pipeline.store.recordings import held, keep, recorded_runs, recover, set_aside
+from pipeline.store.results import identity
 from pipeline.store.runs import read_about
 
 _WORK = STATE / "record"
@@ -141,7 +141,7 @@ def record(
         sys.exit(stop.status())
 
 
-def is_able(spec: Document, resolved: Mapping[str, Resolved]) -> bool:
+def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
     """Whether a document can be recorded: what takes long, and not replays.
 
     Those are in float64 on CPUs, and are run by `make`.
@@ -167,13 +167,13 @@ def _prepare_data() -> str:
     return load_data().name
 
 
-def _num_runs(experiment: Resolved) -> int:
+def _num_runs(plan: Plan) -> int:
     """Most runs that are trained at a time for a document."""
-    spec = experiment.spec
-    return spec.size if isinstance(spec, Ensemble) else len(list_runs(spec, experiment.seeds))
+    spec = plan.spec
+    return spec.size if isinstance(spec, Ensemble) else len(list_runs(plan.points(), plan.seeds))
 
 
-def _turn(able: Mapping[str, Resolved]) -> Callable[[str], int]:
+def _turn(able: Mapping[str, Plan]) -> Callable[[str], int]:
     """Baselines first, whose processes part before JAX is there; those that vote last."""
     kinds = (Baseline, Network, Ensemble)
     return lambda name: kinds.index(type(able[name].spec))
@@ -197,7 +197,7 @@ def _work_folder(root: Path) -> Iterator[None]:
 class _Recorder(NamedTuple):
     """Runs documents in the work folder, and keeps what they measure."""
 
-    able: Mapping[str, Resolved]
+    able: Mapping[str, Plan]
     """All documents that can be recorded, by name."""
     data: str
     """Name of the data set."""
@@ -232,24 +232,24 @@ class _Recorder(NamedTuple):
         return Outcome(name, "stopped", f"{name}: stopped; the same command goes on with it")
 
     def _record(self, name: str) -> Outcome:
-        experiment, target = self.able[name], self.root / RECORDED / name
+        plan, target = self.able[name], self.root / RECORDED / name
         document = identity(name, self.able)
         self._recover(name)
         with held(target.parent):
             known = recorded_runs(target, document)
-        wanted = list_runs(experiment.spec, experiment.seeds)
+        wanted = list_runs(plan.points(), plan.seeds)
         seeds = sorted({run.seed for run in wanted if run not in known})
         if not seeds:
             said = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
             return Outcome(name, "known", said)
         members = ""
-        if isinstance(experiment.spec, Ensemble):
-            members = self._record_members(name, experiment.spec)
-        return Outcome(name, "recorded", self._run(name, experiment.spec, seeds) + members)
+        if isinstance(plan.spec, Ensemble):
+            members = self._record_members(name, plan.spec)
+        return Outcome(name, "recorded", self._run(name, plan.spec, seeds) + members)
 
     def _recover(self, name: str) -> None:
         """Finish what a kill has left of an earlier recording."""
-        names = [point.name for point in variants(self.able[name].spec)]
+        names = [point.name for point in self.able[name].variants]
         document = identity(name, self.able)
         recover(name, self.root / RECORDED / name, names, document=document)
 
@@ -265,7 +265,7 @@ class _Recorder(NamedTuple):
             seeds = [seed for seed, path in voters if not (known and path.exists())]
             if seeds:
                 self._run(spec.members, _only(members.spec, spec.variant), seeds)
-            save_resolved(spec.members, members)
+            save_plan(spec.members, members)
         return f"; for it {len(seeds)} runs of {spec.members} were recorded" if seeds else ""
 
     def _check_data(self, name: str) -> None:
@@ -284,30 +284,30 @@ class _Recorder(NamedTuple):
         """Run a document with some seeds, and keep what it measures; gives a sentence of that."""
         document, own = identity(name, self.able), self.able[name]
         self._check_data(name)
-        experiment = own.model_copy(update={"spec": spec, "seeds": tuple(seeds)})
-        save_resolved(name, experiment)
+        plan = Plan.of(spec, seeds)
+        save_plan(name, plan)
         set_aside(name, document)
         goes_on = (STATE / name / SNAPSHOT).exists()
         begin = time.monotonic()
         with self.stop.patience() if isinstance(spec, Network) else nullcontext():
             match spec:
                 case Ensemble():
-                    ensemble.run(name, experiment)
+                    ensemble.run(name, plan)
                 case Baseline():
                     from pipeline import baseline
 
-                    baseline.run(name, experiment)
+                    baseline.run(name, plan)
                 case _:
-                    train.run(name, experiment, should_stop=self.stop.is_due)
+                    train.run(name, plan, should_stop=self.stop.is_due)
             seconds = None if goes_on else round(time.monotonic() - begin, 1)
             added = keep(
                 name,
                 self.root / RECORDED / name,
-                [point.name for point in variants(own.spec)],
+                [point.name for point in own.variants],
                 document=document,
                 device=nndl_jax.describe_devices(),
                 seconds=seconds,
-                made_by=made_by(name, experiment) if isinstance(spec, Network) else None,
+                made_by=made_by(name, plan) if isinstance(spec, Network) else None,
             )
         forget(name)
         said = f"{name}: recorded" + ("" if seconds is None else f" in {seconds:,.0f} s")

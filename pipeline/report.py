@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nndl_jax.documents import Baseline, Network
-from nndl_jax.reading.faults import SpecError
 from pipeline.figures import draw
 from pipeline.figures.data import draw_data
 from pipeline.figures.frame import save
 from pipeline.machine.cores import map_on_cores
 from pipeline.machine.paths import BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
 from pipeline.machine.writing import replacing, write_text
-from pipeline.plan.settings import Settings
+from pipeline.plan.plans import Today
 from pipeline.store.dataset import load_data
 from pipeline.store.drawn import (
     Drawn,
@@ -38,8 +37,8 @@ from pipeline.store.drawn import (
     take,
     write_drawn,
 )
-from pipeline.store.experiments import Experiment, load_recorded, load_today
 from pipeline.store.judged import Entry, Judged, Summary, read_judgements
+from pipeline.store.results import Results, load_all, load_recorded
 from pipeline.store.runs import read_about
 from pipeline.tables.claims import claims_table, count_verdicts, escape, overview_table, settle
 from pipeline.tables.format import data_name
@@ -75,10 +74,10 @@ _VERDICTS = """\
 class _Loaded(NamedTuple):
     """Documents with what is run and what was recorded, by name."""
 
-    settings: Settings
-    today: Mapping[str, Experiment]
-    recorded: Mapping[str, Experiment]
-    fuller: Mapping[str, Experiment]
+    settings: Today
+    today: Mapping[str, Results]
+    recorded: Mapping[str, Results]
+    fuller: Mapping[str, Results]
     """Those of the recorded that say more than what is run today."""
 
 
@@ -105,10 +104,7 @@ def main(*, readme: bool = False) -> None:
         update_readme(README, judged.profile, settled)
         return
     _load.cache_clear()
-    try:
-        settings, experiments, recorded, _ = _load()
-    except SpecError as error:
-        sys.exit(str(error))
+    settings, experiments, recorded, _ = _load()
     with replacing(FIGURES) as folder:
         figures, drawn = _draw_all(judged, folder)
     write_drawn(drawn)
@@ -123,14 +119,14 @@ def main(*, readme: bool = False) -> None:
             "At the book's settings, recorded",
             [recorded[_name(each)] for each in members if _name(each) in recorded],
         )
-        for experiment in members:
-            name = _name(experiment)
+        for results in members:
+            name = _name(results)
             is_recorded_only = name not in judged.documents and name in recorded
             own = [] if is_recorded_only else _of(name, judged.judgements)
-            parts.append(_section(experiment, own, judged.documents.get(name)))
+            parts.append(_section(results, own, judged.documents.get(name)))
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, judged.recorded))
-            parts += [_picture(experiment.document.title, each) for each in figures[name]]
+            parts += [_picture(results.document.title, each) for each in figures[name]]
     if figures[_DATA]:
         parts += ["## The images\n", *(_picture(Path(each).stem, each) for each in figures[_DATA])]
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
@@ -177,13 +173,13 @@ def _pictures(judged: Judged, code: str) -> Iterator[_Picture]:
     settings, today, _, fuller = _load()
     others = {**today, **_baselines(fuller)}
     machines = [digest_of(each) for each in _baselines(others).values()]
-    for name, experiment in today.items():
-        beside = machines if isinstance(experiment.document, Network) else []
-        if experiment.history is not None:
-            made = "earlier run" if experiment.is_left_out else f"profile {settings.profile}"
-            inputs = digest_of(experiment, code, *beside)
-            yield _Picture(name, False, "", _footnote(experiment, made), inputs)
-        if name in fuller and not _needs_no_record(experiment, judged):
+    for name, results in today.items():
+        beside = machines if isinstance(results.document, Network) else []
+        if results.history is not None:
+            made = "earlier run" if results.is_left_out else f"profile {settings.profile}"
+            inputs = digest_of(results, code, *beside)
+            yield _Picture(name, False, "", _footnote(results, made), inputs)
+        if name in fuller and not _needs_no_record(results, judged):
             ending = "-recorded" if name in judged.documents else ""
             footnote = _footnote(fuller[name], "recorded at the book's settings")
             inputs = digest_of(fuller[name], code, ending, *beside)
@@ -191,16 +187,16 @@ def _pictures(judged: Judged, code: str) -> Iterator[_Picture]:
     yield _Picture(_DATA, False, "", "", code)
 
 
-def _needs_no_record(experiment: Experiment, judged: Judged) -> bool:
+def _needs_no_record(results: Results, judged: Judged) -> bool:
     """Whether only pictures are left of a document, to which none of its record belonged."""
-    name = _name(experiment)
-    rests = experiment.history is None and name in judged.documents
+    name = _name(results)
+    rests = results.history is None and name in judged.documents
     return rests and not any(FIGURES.glob(f"{name}*-recorded.png"))
 
 
-def _footnote(experiment: Experiment, made: str) -> str:
-    data = data_name(experiment.history.data) if experiment.history else ""
-    return f"{_name(experiment)}, {made}, {data}"
+def _footnote(results: Results, made: str) -> str:
+    data = data_name(results.history.data) if results.history else ""
+    return f"{_name(results)}, {made}, {data}"
 
 
 def _draw(item: tuple[_Picture, Path]) -> Sequence[Path]:
@@ -208,9 +204,9 @@ def _draw(item: tuple[_Picture, Path]) -> Sequence[Path]:
     if picture.name == _DATA:
         return _draw_data(folder)
     _, today, _, fuller = _load()
-    experiment = fuller[picture.name] if picture.is_recorded else today[picture.name]
+    results = fuller[picture.name] if picture.is_recorded else today[picture.name]
     others = {**today, **_baselines(fuller)}
-    return draw(experiment, others, folder, footnote=picture.footnote, ending=picture.ending)
+    return draw(results, others, folder, footnote=picture.footnote, ending=picture.ending)
 
 
 def _draw_data(folder: Path) -> Sequence[Path]:
@@ -222,7 +218,7 @@ def _draw_data(folder: Path) -> Sequence[Path]:
     return paths
 
 
-def _pairs(said: str, experiments: Sequence[Experiment]) -> Sequence[str]:
+def _pairs(said: str, experiments: Sequence[Results]) -> Sequence[str]:
     """Networks as the book's program trained them beside corrected ones, where there are any."""
     table = pairs_table(experiments)
     if not table:
@@ -235,14 +231,14 @@ def _of(name: str, entries: Sequence[Entry]) -> Sequence[Entry]:
     return [entry for entry in entries if entry["document"] == name]
 
 
-def _recorded(experiment: Experiment, entries: Sequence[Entry]) -> Sequence[str]:
+def _recorded(results: Results, entries: Sequence[Entry]) -> Sequence[str]:
     """What a document gave at the book's settings, where that was recorded."""
-    about = read_about(RECORDED / _name(experiment))
+    about = read_about(RECORDED / _name(results))
     took = f" in {about['seconds']:,.0f} s" if about["seconds"] else ""
-    other = _by_other_programs(_name(experiment), about)
+    other = _by_other_programs(_name(results), about)
     parts = [f"At the book's settings, recorded on {about['device']}{took}{other}:"]
     parts += [claims_table(entries)] if entries else []
-    parts += list_details(experiment)
+    parts += list_details(results)
     return [f"{part}\n" for part in parts if part]
 
 
@@ -265,25 +261,25 @@ def _picture(title: str, name: str) -> str:
 @cache
 def _load() -> _Loaded:
     """All that is drawn; once in each process."""
-    settings, today = load_today()
+    settings, today = load_all()
     recorded = load_recorded()
     fuller = {name: each for name, each in recorded.items() if _says_more(each, than=today[name])}
     return _Loaded(settings, today, recorded, fuller)
 
 
-def _says_more(recorded: Experiment, *, than: Experiment) -> bool:
+def _says_more(recorded: Results, *, than: Results) -> bool:
     """Whether today's runs are none, or of fewer variants, or say nothing about the book's."""
     is_fewer = len(than.points) < len(recorded.points)
     return than.history is None or is_fewer or than.foreign is not None
 
 
-def _baselines(experiments: Mapping[str, Experiment]) -> Mapping[str, Experiment]:
+def _baselines(experiments: Mapping[str, Results]) -> Mapping[str, Results]:
     """Those that networks are drawn beside."""
     return {name: e for name, e in experiments.items() if isinstance(e.document, Baseline)}
 
 
-def _name(experiment: Experiment) -> str:
-    return experiment.document.id
+def _name(results: Results) -> str:
+    return results.document.id
 
 
 def update_readme(path: Path, profile: str, entries: Sequence[Entry]) -> None:
@@ -295,16 +291,16 @@ def update_readme(path: Path, profile: str, entries: Sequence[Entry]) -> None:
     write_text(path, _BLOCK.sub(lambda _: block, text))
 
 
-def _chapter(experiment: Experiment) -> int:
-    return experiment.document.source.chapter
+def _chapter(results: Results) -> int:
+    return results.document.source.chapter
 
 
-def _place(experiment: Experiment) -> tuple[int, str]:
+def _place(results: Results) -> tuple[int, str]:
     """Where an experiment stands in the report."""
-    return _chapter(experiment), experiment.document.id
+    return _chapter(results), results.document.id
 
 
-def _selected(experiments: Mapping[str, Experiment]) -> set[str]:
+def _selected(experiments: Mapping[str, Results]) -> set[str]:
     return {name for name, each in experiments.items() if not each.is_left_out}
 
 
@@ -328,14 +324,14 @@ def _summary(profile: str, entries: Sequence[Entry]) -> str:
     return f"Profile `{profile}`. Of {len(entries)} claims of the book: {counts}{by}."
 
 
-def _section(experiment: Experiment, entries: Sequence[Entry], summary: Summary | None) -> str:
-    document = experiment.document
+def _section(results: Results, entries: Sequence[Entry], summary: Summary | None) -> str:
+    document = results.document
     lines = [f"### {escape(document.title)}\n"]
     where = f"*{escape(document.source.section)}*"
     lines.append(f"{where}; document [`{document.id}`](../spec/{document.id}.yaml).\n")
     if summary is None:
         lines.append("Not run: left out by `params.yaml`.\n")
-    elif experiment.is_left_out:
+    elif results.is_left_out:
         lines.append(f"Left out by `params.yaml`; of an earlier run: {summary['made']}.\n")
     if summary is not None and summary["foreign"]:
         lines.append(f"**Not the book's experiment: {summary['foreign']}.**\n")

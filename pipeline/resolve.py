@@ -12,10 +12,11 @@ if __name__ == "__main__":
 import sys
 
 from nndl_jax.reading.faults import SpecError
-from pipeline.machine.paths import RESOLVED
+from pipeline.machine.paths import RESOLVED, SPEC
 from pipeline.machine.writing import replacing
-from pipeline.plan.resolved import save_resolved
-from pipeline.plan.resolving import resolve_all
+from pipeline.plan.documents import load_document
+from pipeline.plan.plans import Today, save_all, save_plan
+from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.store.kept import steady
 
 
@@ -25,12 +26,18 @@ def main() -> None:
     Documents that are left out stay as they were run last.
     """
     try:
-        _, resolved = resolve_all()
+        settings, plans = resolve_all()
+        _, books = resolve_all(changes=BOOK)
     except SpecError as error:
         sys.exit(str(error))
+    selected = tuple(name for name, plan in plans.items() if plan.selected)
+    overridden = tuple(name for name in settings.overrides if name in selected)
+    today = Today(profile=settings.profile, selected=selected, overridden=overridden)
+    documents = [load_document(SPEC / f"{name}.yaml") for name in plans]
     with replacing(RESOLVED) as fresh:
-        for name, experiment in resolved.items():
-            save_resolved(name, steady(name, experiment), fresh)
+        for name, plan in plans.items():
+            save_plan(name, steady(name, plan), fresh)
+        save_all(today, books, documents, fresh)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,11 +25,11 @@ from tqdm import tqdm
 
 import nndl_jax
 from nndl_jax.documents import Network
-from nndl_jax.documents.variants import list_runs, variants
+from nndl_jax.documents.variants import Variant, list_runs
 from pipeline.machine.jax_setup import check_jax, set_up_jax
 from pipeline.machine.paths import DATASET, RUNS, STATE
 from pipeline.machine.writing import remove_unfinished, replacing, write_text
-from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.plans import Plan, load_plan
 from pipeline.plan.training_key import TrainingKey, differences, training_key
 from pipeline.store.dataset import data_of, load_data
 from pipeline.store.runs import Row, network_path, write_history
@@ -47,27 +47,25 @@ class Stopped(Exception):  # noqa: N818 -- nothing is wrong.
 
 def main(name: str) -> None:
     """Train the document with this id."""
-    experiment = load_resolved(name, Network, "trained")
-    spec = experiment.spec
-    if not experiment.selected:
+    plan = load_plan(name, Network, "trained")
+    spec = plan.spec
+    if not plan.selected:
         with exclusive(name):
             write_history(name, [], [], data="none")
         return
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
-    set_up_jax(len(list_runs(spec, experiment.seeds)), float64=is_float64)
+    set_up_jax(len(list_runs(plan.points(), plan.seeds)), float64=is_float64)
     check_jax()
     with exclusive(name):
-        run(name, experiment)
+        run(name, plan)
 
 
-def run(
-    name: str, experiment: Resolved, *, should_stop: Callable[[], bool] = lambda: False
-) -> None:
+def run(name: str, plan: Plan, *, should_stop: Callable[[], bool] = lambda: False) -> None:
     """Train a document, or go on with it.
 
     Args:
         name: its id.
-        experiment: the document and its seeds.
+        plan: the document and its seeds.
         should_stop: is asked after each measurement whether to end with its state saved.
 
     Raises:
@@ -75,38 +73,39 @@ def run(
     """
     try:
         with named(name):
-            _run(name, experiment, should_stop)
+            _run(name, plan, should_stop)
     except KeyboardInterrupt:
         sys.exit(f"{name}: stopped; the same command goes on from the last saved epoch")
 
 
-def _run(name: str, experiment: Resolved, should_stop: Callable[[], bool]) -> None:
+def _run(name: str, plan: Plan, should_stop: Callable[[], bool]) -> None:
     """Train, then write everything that the stage gives."""
     folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
-    spec, seeds, dataset = experiment.spec, experiment.seeds, load_data()
+    spec, dataset = plan.spec, load_data()
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
     with replacing(RUNS / name) as fresh:
-        rows = _train(experiment, spec, dataset, (folder, fresh), should_stop)
+        rows = _train(plan, dataset, (folder, fresh), should_stop)
         data = data_of(spec, dataset.name)
-        write_history(name, list_runs(spec, seeds), rows, data=data, folder=fresh)
+        runs = list_runs(plan.points(), plan.seeds)
+        write_history(name, runs, rows, data=data, folder=fresh)
 
 
 def _train(
-    experiment: Resolved,
-    spec: Network,
+    plan: Plan,
     dataset: nndl_jax.Dataset,
     folders: tuple[Path, Path],
     should_stop: Callable[[], bool],
 ) -> list[Row]:
     """Measurements of every epoch; snapshots go to a file on the way, networks to a folder."""
     folder, fresh = folders
-    path, seeds, key = folder / SNAPSHOT, experiment.seeds, training_key(spec.id, experiment)
-    _tell_why(spec.id, key)
+    name, points, seeds = plan.spec.id, plan.points(), plan.seeds
+    path, key = folder / SNAPSHOT, training_key(name, plan)
+    _tell_why(name, key)
     identity = {**key.parts(), "data set": hashlib.sha256(DATASET.read_bytes()).hexdigest()}
     remove_unfinished(folder)
-    like = nndl_jax.abstract_states(spec, seeds)
+    like = nndl_jax.abstract_states(points, seeds)
     snapshot, problems = nndl_jax.load_snapshot(path, identity=identity, like=like)
     if snapshot is not None and len(snapshot.history) != snapshot.number + 1:
         problems.append(f"{path}: lacks results of the epochs before; it is not used")
@@ -116,15 +115,15 @@ def _train(
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)
     save_at = 0.0
     progress = tqdm(
-        total=_num_results(spec), initial=len(rows), desc=spec.id, unit="result", disable=None
+        total=_num_results(points), initial=len(rows), desc=name, unit="result", disable=None
     )
     with progress:
-        for result in nndl_jax.train(spec, dataset, seeds=seeds, resume=snapshot):
+        for result in nndl_jax.train(points, dataset, seeds=seeds, resume=snapshot):
             rows.append(_row(result))
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
             if result.is_last:
-                _save_networks(spec.id, result, fresh)
+                _save_networks(name, result, fresh)
             elif (is_over := should_stop()) or time.monotonic() >= save_at:
                 start = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
@@ -135,9 +134,9 @@ def _train(
     return rows
 
 
-def _num_results(spec: Network) -> int:
+def _num_results(points: Sequence[Variant]) -> int:
     """Most results that any variant gives."""
-    trainings = [point.spec.training for point in variants(spec) if isinstance(point.spec, Network)]
+    trainings = [point.spec.training for point in points if isinstance(point.spec, Network)]
     return max(-(-training.epochs // training.evaluate_every) for training in trainings)
 
 

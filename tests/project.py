@@ -11,6 +11,8 @@ import numpy as np
 from jax_settings import CACHE, JAX_SETTINGS
 
 from nndl_jax.data.datasets import Dataset, Split, save_dataset
+from pipeline import resolve
+from pipeline.store.results import Results, load_recorded
 
 ROOT = Path(__file__).parent.parent
 TINY = """\
@@ -142,6 +144,12 @@ def tiny_project(folder: Path, *, num_images: int = 200) -> Path:
     write_params(folder)
     write_dataset(folder, num_images=num_images)
     return folder
+
+
+def read_recorded() -> dict[str, Results]:
+    """What is recorded in the working folder of documents as they are now."""
+    resolve.main()
+    return load_recorded()
 
 
 def write_dataset(folder: Path, *, num_images: int) -> None:

@@ -54,7 +54,9 @@ from nndl_jax.reading.record import ID_PATTERN, FieldValue, Record
 Document = Network | Ensemble | Construction | Baseline | Calculation
 DISCRIMINATORS = frozenset({"form", "kind", "rule"})
 """Fields that say which of several records stands somewhere."""
-DOCUMENTS: TypeAdapter[Document] = TypeAdapter(Annotated[Document, Field(discriminator="kind")])
+AnyDocument = Annotated[Document, Field(discriminator="kind")]
+"""A document as a field of a record."""
+DOCUMENTS: TypeAdapter[Document] = TypeAdapter(AnyDocument)
 
 
 def json_schema() -> dict[str, Any]:
@@ -68,6 +70,7 @@ __all__ = [
     "ID_PATTERN",
     "SVM",
     "Activation",
+    "AnyDocument",
     "Augmentation",
     "AverageDarkness",
     "Backpropagation",

@@ -18,9 +18,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
-from nndl_jax.documents import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Network, Record
+from nndl_jax.documents import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Record
 from nndl_jax.documents.experiment import Experiment
-from nndl_jax.documents.memory import check_memory
 from nndl_jax.reading.faults import Fault, Location, SpecError, field_path
 from nndl_jax.reading.located_yaml import MAX_DEPTH, LocatedYaml, parse_yaml, read_text
 from nndl_jax.reading.validation import closest, parse_field_path, validate
@@ -69,6 +68,17 @@ def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = N
     return spec if overrides is None else override(spec, overrides)
 
 
+def locate(error: SpecError, path: Path) -> SpecError:
+    """The same faults of a document, in the lines of its file."""
+    text = parse_yaml(read_text(path), path)
+
+    def in_its_line(fault: Fault) -> Fault:
+        at = parse_field_path(fault.field)
+        return Fault(text.where, text.follow(at)[1], fault.field, fault.said)
+
+    return SpecError([in_its_line(fault) for fault in error.faults], error.num_more)
+
+
 def parse_spec(text: str, path: Path) -> Document:
     """The document in a YAML text; `path` is named in messages.
 
@@ -112,8 +122,6 @@ def override(spec: Document, values: Mapping[str, object]) -> Document:
         if leaf.at in axes:
             said = f"is varied by vary[{axes[leaf.at]}]; set vary as well, [] for this value alone"
             raise SpecError.at(spec.id, None, leaf.path, said)
-    if isinstance(changed, Network):
-        check_memory(changed)
     _check_variants(changed, LocatedYaml(spec.id, None, None))
     return changed.model_copy(update={"claims": spec.claims})
 
@@ -204,24 +212,8 @@ def _parse_file(text: str, path: Path) -> Document:
 
 def _parse(text: LocatedYaml) -> Document:
     spec = validate(DOCUMENTS, text)
-    try:
-        if isinstance(spec, Network):
-            check_memory(spec)
-    except SpecError as error:
-        raise _locate(error, text) from None
     _check_variants(spec, text)
     return spec
-
-
-def _locate(error: SpecError, text: LocatedYaml) -> SpecError:
-    """The same faults, in the lines of a file."""
-    return SpecError(
-        [
-            Fault(text.where, text.follow(parse_field_path(each.field))[1], each.field, each.said)
-            for each in error.faults
-        ],
-        error.num_more,
-    )
 
 
 class _Leaf(NamedTuple):
@@ -328,9 +320,7 @@ def _check_variant(
     spec: Document, values: Mapping[str, FieldValue], at: Location, text: LocatedYaml
 ) -> None:
     try:
-        point = variant(spec, values)
-        if isinstance(point, Network):
-            check_memory(point)
+        variant(spec, values)
     except SpecError as error:
         first = error.faults[0]
         same = [field for field in values if field == first.field]

@@ -4,10 +4,12 @@ An absurd shape does not raise in JAX: it ends the process. So it is refused her
 """
 
 import os
-from math import prod
+from math import inf, prod
+from typing import cast
 
-from nndl_jax.documents import Conv, LayerShape, Network
+from nndl_jax.documents import Conv, Document, LayerShape, Network
 from nndl_jax.documents.layers import Layer
+from nndl_jax.documents.load import crossings, variant
 from nndl_jax.reading.faults import SpecError
 
 
@@ -66,5 +68,29 @@ def check_memory(spec: Network, num_runs: int = 1) -> None:
     )
 
 
-def _physical_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def check_fits(spec: Document) -> None:
+    """Refuse a document of which one run of some variant would not fit in this machine's memory.
+
+    Raises:
+        SpecError: names the layer, or the axis and its values.
+    """
+    if not isinstance(spec, Network):
+        return
+    check_memory(spec)
+    axes = [(f"vary[{at}]", (axis,)) for at, axis in enumerate(spec.vary)]
+    for field, crossed in (*axes, ("vary", spec.vary)):
+        for values in crossings(crossed):
+            try:
+                check_memory(cast(Network, variant(spec, values)))
+            except SpecError as error:
+                first = error.faults[0]
+                said = f"varied over {list(values.values())}: {first.field}: {first.said}"
+                raise SpecError.at(spec.id, None, field, said) from None
+
+
+def _physical_memory() -> float:
+    """Bytes; infinite where the system does not say, as Windows does not."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return inf

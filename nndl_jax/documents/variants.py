@@ -3,7 +3,7 @@
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from operator import index
-from typing import NamedTuple, SupportsIndex, TypeVar
+from typing import NamedTuple, SupportsIndex, TypeVar, cast
 
 from nndl_jax.documents import Document, FieldValue
 from nndl_jax.documents.experiment import Experiment, naming_fields
@@ -22,6 +22,10 @@ class Variant(NamedTuple):
     """Values by field path."""
     spec: Document
     """The document at this point, without axes and claims."""
+
+
+Variants = Document | Sequence[Variant]
+"""A document, for all its variants, or some of them."""
 
 
 class Run(NamedTuple):
@@ -70,14 +74,25 @@ def single(spec: Document, kind: type[Kind]) -> Kind:
     return found
 
 
-def list_runs(spec: Document, seeds: Iterable[SupportsIndex]) -> list[Run]:
-    """The batch of runs of a document, variant by variant, each with every seed.
+def expand(spec: Variants) -> Sequence[Variant]:
+    """The variants of a document, or those that are given.
+
+    Raises:
+        TypeError: it is neither a document nor a list of variants.
+    """
+    if isinstance(spec, list | tuple) and spec and all(isinstance(v, Variant) for v in spec):
+        return spec
+    return variants(cast(Document, spec))  # It refuses whatever else there is.
+
+
+def list_runs(spec: Variants, seeds: Iterable[SupportsIndex]) -> list[Run]:
+    """The batch of runs of a document or of some of its variants, each with every seed.
 
     Raises:
         ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
     """
     checked = check_seeds(seeds)
-    return [Run(point.name, seed) for point in variants(spec) for seed in checked]
+    return [Run(point.name, seed) for point in expand(spec) for seed in checked]
 
 
 def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:

@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Array
 
 from nndl_jax.data.selection import select
-from nndl_jax.documents import Document, Network
-from nndl_jax.documents.load import of_kind
+from nndl_jax.documents.variants import Variants
 from nndl_jax.training.groups import Group, groups
 from nndl_jax.training.optimizer import hyperparameters
 from nndl_jax.training.program import like_mnist, trace_training
@@ -36,13 +35,13 @@ _NAMES = (
 _SYMBOL = re.compile(r"@[\w.$-]+")
 
 
-def fingerprint(spec: Document, seeds: Iterable[SupportsIndex]) -> dict[str, Hashes]:
+def fingerprint(spec: Variants, seeds: Iterable[SupportsIndex]) -> dict[str, Hashes]:
     """Hashes of the programs that train a document, and of what these are called with.
 
     Programs are written for a CPU, of one run, from shapes alone: whatever devices there are.
 
     Args:
-        spec: the document of a network; with `vary`, all its variants are meant.
+        spec: the document of a network, for all its variants, or some of them.
         seeds: of its runs.
 
     Returns:
@@ -51,9 +50,8 @@ def fingerprint(spec: Document, seeds: Iterable[SupportsIndex]) -> dict[str, Has
         `arguments`: which runs each group has and their seeds, numbers of the optimiser and of the
         rules, and the author's draws in a replay.
     """
-    spec = of_kind(spec, Network)
     members = groups(spec, seeds)
-    with jax.enable_x64(spec.training.dtype == "float64"):
+    with jax.enable_x64(members[0].template.training.dtype == "float64"):
         programs = dict(chain.from_iterable(starmap(_programs, enumerate(members))))
     return {"programs": programs, "arguments": _arguments(members)}
 

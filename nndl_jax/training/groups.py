@@ -6,7 +6,6 @@ from typing import NamedTuple, SupportsIndex
 
 from nndl_jax.documents import (
     Decay,
-    Document,
     GeneralizationLoss,
     Initializer,
     MaxPool,
@@ -17,7 +16,7 @@ from nndl_jax.documents import (
     Replay,
 )
 from nndl_jax.documents.load import of_kind
-from nndl_jax.documents.variants import check_seeds, variants
+from nndl_jax.documents.variants import Variants, check_seeds, expand
 
 
 class Group(NamedTuple):
@@ -33,14 +32,14 @@ class Group(NamedTuple):
     """The seed of each run."""
 
 
-def groups(spec: Document, seeds: Iterable[SupportsIndex]) -> list[Group]:
-    """The batch of runs of a network, grouped by the program that trains them.
+def groups(spec: Variants, seeds: Iterable[SupportsIndex]) -> list[Group]:
+    """The batch of runs of a network or of some of its variants, by the program that trains them.
 
     Raises:
+        TypeError: the document is of another kind.
         ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
     """
-    points = variants(of_kind(spec, Network))
-    networks = [of_kind(point.spec, Network) for point in points]
+    networks = [of_kind(point.spec, Network) for point in expand(spec)]
     found: dict[Network, list[tuple[int, Network, int]]] = {}
     for position, (point, seed) in enumerate(product(networks, check_seeds(seeds))):
         found.setdefault(_template(point, networks), []).append((position, point, seed))

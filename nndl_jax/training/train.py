@@ -18,10 +18,9 @@ from jaxtyping import Array, Float, Int
 from nndl_jax.data.array_files import misfit
 from nndl_jax.data.datasets import Dataset
 from nndl_jax.data.selection import read_dataset, select, splits_read
-from nndl_jax.documents import Document, Model, Network
-from nndl_jax.documents.load import of_kind
+from nndl_jax.documents import Model, Network
 from nndl_jax.documents.memory import check_memory
-from nndl_jax.documents.variants import Run, check_seeds, list_runs
+from nndl_jax.documents.variants import Run, Variants, check_seeds, expand, list_runs
 from nndl_jax.networks.network import FeedforwardNetwork, check_supported
 from nndl_jax.reading.faults import Location, field_path
 from nndl_jax.training.checkpoint import (
@@ -120,7 +119,7 @@ def _check_not_taken(states: object) -> None:
 
 
 def train(
-    spec: Document,
+    spec: Variants,
     dataset: Dataset,
     *,
     seeds: Iterable[SupportsIndex] = (0,),
@@ -133,7 +132,7 @@ def train(
     ...     print(result.epoch, result.metrics["test_accuracy"])  # doctest: +SKIP
 
     Args:
-        spec: the document; with `vary`, all its variants are trained.
+        spec: the document, whose variants are all trained; or some of them, `variants(spec)[:2]`.
         dataset: images and labels, `load_mnist(folder)`, `load_dataset(path)` or a `Dataset` of
             one's own; the splits that the document trains on and measures are looked at once.
         seeds: a run of every variant for each, from 0 to 2^32 - 1. A seed fixes all that is random
@@ -151,19 +150,19 @@ def train(
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
     check_devices()
-    spec, seeds = of_kind(spec, Network), check_seeds(seeds)
-    members = groups(spec, seeds)
+    points, seeds = expand(spec), check_seeds(seeds)
+    members = groups(points, seeds)
     for group in members:
         check_supported(group.specs[0])
         check_memory(group.specs[0], len(group.runs))
     names = [name for group in members for name in splits_read(group.specs[0])]
     dataset = read_dataset(dataset, names)
-    runs = list_runs(spec, seeds)
+    runs = list_runs(points, seeds)
     if resume is not None:
         check_snapshot(resume)
     if not isinstance(mesh, Mesh | None):
         raise TypeError(f"mesh must be a jax.sharding.Mesh of devices to train on, got {mesh!r}")
-    kept = None if resume is None else _kept_states(resume, spec, members, runs)
+    kept = None if resume is None else _kept_states(resume, members, runs)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
     meshes = spread([len(group.runs) for group in members], mesh)
     engines = [
@@ -189,10 +188,10 @@ def train(
             measured = engine.to_host(on_devices)
             going[at] = engine.goes_on(states[at], number + 1)
             if not engine.group.template.training.allow_divergence:
-                _check_finite(spec, runs, engine, number, measured)
+                _check_finite(runs, engine, number, measured)
             own = np.asarray(engine.group.runs)
             epochs[own] = np.where(measured.was_active, engine.epoch(number), -1)
-            for name, values in _metrics(spec, measured, number).items():
+            for name, values in _metrics(engine.group.template, measured, number).items():
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
                 column[own] = np.where(measured.was_active, values, np.nan)
         yield EpochResult(
@@ -201,7 +200,7 @@ def train(
         number += 1
 
 
-def abstract_states(spec: Document, seeds: Iterable[SupportsIndex]) -> list[TrainState]:
+def abstract_states(spec: Variants, seeds: Iterable[SupportsIndex]) -> list[TrainState]:
     """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against."""
     return _abstract_states(groups(spec, seeds))
 
@@ -211,7 +210,7 @@ def _abstract_states(members: Sequence[Group]) -> list[TrainState]:
 
 
 def _kept_states(
-    resume: Snapshot, spec: Network, members: Sequence[Group], runs: Sequence[Run]
+    resume: Snapshot, members: Sequence[Group], runs: Sequence[Run]
 ) -> Sequence[TrainState]:
     """The states of a snapshot, if they are those of a training.
 
@@ -228,7 +227,8 @@ def _kept_states(
     )
     if why:
         said = "resume with the document and the seeds that it was made with, or without a snapshot"
-        raise ValueError(f"{spec.id}: the snapshot is not of this training: {why}; {said}")
+        name = members[0].template.id
+        raise ValueError(f"{name}: the snapshot is not of this training: {why}; {said}")
     return fill(like, name_leaves(kept))
 
 
@@ -269,9 +269,7 @@ def _metrics(
     return metrics
 
 
-def _check_finite(
-    spec: Network, runs: Sequence[Run], engine: Engine, number: int, measured: Measurements
-) -> None:
+def _check_finite(runs: Sequence[Run], engine: Engine, number: int, measured: Measurements) -> None:
     # What the last step of all broke shows only in what is measured after it.
     last = [np.asarray(evaluation.cost) for evaluation in measured.evaluations.values()]
     costs = np.column_stack([np.asarray(measured.batch_costs), *last])
@@ -283,7 +281,8 @@ def _check_finite(
     num_steps = np.asarray(measured.batch_costs).shape[1] // num_epochs
     passed = min(step // num_steps, num_epochs - 1)
     run = runs[engine.group.runs[member]]
-    rate = engine.group.specs[member].optimizer.learning_rate
+    spec = engine.group.specs[member]
+    rate = spec.optimizer.learning_rate
     raise DivergenceError(
         f"{spec.id}: the cost of run {run.name} became {costs[member, step]} at epoch "
         f"{first + passed}, step {step - passed * num_steps}, with optimizer.learning_rate = "

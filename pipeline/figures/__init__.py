@@ -15,12 +15,12 @@ from pipeline.figures.frame import save
 from pipeline.figures.gradients import draw_bars
 from pipeline.figures.pictures import choose_pictures
 from pipeline.figures.sizes import draw_baseline_sizes, draw_sizes, varies_size
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 
 
 def draw(
-    experiment: Experiment,
-    experiments: Mapping[str, Experiment],
+    results: Results,
+    experiments: Mapping[str, Results],
     folder: Path,
     *,
     footnote: str,
@@ -29,41 +29,41 @@ def draw(
     """Draw what was measured of an experiment into `<id>.png` and, if it has more, `<id>-*.png`.
 
     Args:
-        experiment: a document with what was run of it; it has no picture if nothing was.
+        results: a document with what was run of it; it has no picture if nothing was.
         experiments: all of them, for pictures of two.
         folder: where the pictures go.
         footnote: what the numbers come from.
         ending: of the names, to tell pictures of other runs of a document apart.
     """
     paths = []
-    for suffix, figure in _figures(experiment, experiments):
+    for suffix, figure in _figures(results, experiments):
         if figure is not None:
-            paths.append(folder / f"{experiment.document.id}{suffix}{ending}.png")
+            paths.append(folder / f"{results.document.id}{suffix}{ending}.png")
             save(figure, paths[-1], footnote)
     return paths
 
 
 def _figures(
-    experiment: Experiment, experiments: Mapping[str, Experiment]
+    results: Results, experiments: Mapping[str, Results]
 ) -> Iterator[tuple[str, Figure | None]]:
     """Each picture with the end of its file's name."""
-    if experiment.history is None:
+    if results.history is None:
         return
-    match experiment.points[0].spec:
+    match results.points[0].spec:
         case Calculation() as calculation:
-            yield "", draw_calculation(experiment, calculation)
+            yield "", draw_calculation(results, calculation)
         case Construction() as construction:
-            yield from draw_construction(experiment, construction)
+            yield from draw_construction(results, construction)
         case Ensemble() as ensemble:
-            yield "", draw_errors(experiment, ensemble)
-            yield "-filters", draw_filters(experiment)
+            yield "", draw_errors(results, ensemble)
+            yield "-filters", draw_filters(results)
         case Baseline():
-            yield "", draw_baseline_sizes(experiment) if varies_size(experiment) else None
-        case Network() if varies_size(experiment):
-            yield "", draw_sizes(experiment, experiments)
+            yield "", draw_baseline_sizes(results) if varies_size(results) else None
+        case Network() if varies_size(results):
+            yield "", draw_sizes(results, experiments)
         case Network():
-            for panels, suffix, columns in choose_pictures(experiment):
-                yield suffix, draw_curves(experiment, panels, columns=columns)
-            yield "-bars", draw_bars(experiment)
+            for panels, suffix, columns in choose_pictures(results):
+                yield suffix, draw_curves(results, panels, columns=columns)
+            yield "-bars", draw_bars(results)
         case unknown:
             assert_never(unknown)

@@ -32,7 +32,7 @@ from nndl_jax.calculations.descent import (
 from nndl_jax.documents import Calculation, NumberClaim
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, GREY, mark, new_figure
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.format import variant_labels
 
 _WIDEST = 40.0
@@ -52,31 +52,31 @@ Analysis = (
 Kind = TypeVar("Kind", GradientDescent, SmallChange, SteepInterval, IdentityNeuron)
 
 
-def draw_analysis(experiment: Experiment, quantity: Analysis) -> Figure | None:
+def draw_analysis(results: Results, quantity: Analysis) -> Figure | None:
     """The picture that belongs to a quantity; None if it has none."""
     match quantity:
         case GradientDescent():
-            return _draw_valley(experiment)
+            return _draw_valley(results)
         case SmallChange():
-            return _draw_tangent(experiment)
+            return _draw_tangent(results)
         case Activations():
-            return _draw_activations(experiment, quantity)
+            return _draw_activations(results, quantity)
         case SteepInterval():
-            return _draw_widths(experiment)
+            return _draw_widths(results)
         case IdentityNeuron():
-            return _draw_identity(experiment)
+            return _draw_identity(results)
         case ReluScaling():
-            return _draw_ratios(experiment)
+            return _draw_ratios(results)
         case SteepestDescent() | LearningSpeed() | GradientCost():
             return None
         case _:
             assert_never(quantity)
 
 
-def _draw_valley(experiment: Experiment) -> Figure:
+def _draw_valley(results: Results) -> Figure:
     """The surface of `valley`, and for each variant a map of it with the way down."""
-    descents, names = _quantities(experiment, GradientDescent), _names(experiment)
-    figure, panels = new_figure(1 + len(names), columns=3, title=experiment.document.title)
+    descents, names = _quantities(results, GradientDescent), _names(results)
+    figure, panels = new_figure(1 + len(names), columns=3, title=results.document.title)
     panels[0].remove()
     rows, columns = -(-len(panels) // 3), min(3, len(panels))
     _draw_surface(figure.subfigs[0].add_subplot(rows, columns, 1, projection="3d"))
@@ -106,10 +106,10 @@ def _draw_surface(axes: Axes) -> None:
     surface.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(0, 1, 2))
 
 
-def _draw_tangent(experiment: Experiment) -> Figure:
+def _draw_tangent(results: Results) -> Figure:
     """The output against the weighted input, its tangent, and where the changes lead."""
-    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
-    neurons, names = _quantities(experiment, SmallChange), _names(experiment)
+    figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
+    neurons, names = _quantities(results, SmallChange), _names(results)
     z = neurons[0].weighted_input()
     around = z + np.linspace(-2, 2, 401)
     tangent = special.expit(z) + sigmoid_slope(np.array([z])) * (around - z)
@@ -123,41 +123,41 @@ def _draw_tangent(experiment: Experiment) -> Figure:
     return figure
 
 
-def _draw_activations(experiment: Experiment, activations: Activations) -> Figure:
+def _draw_activations(results: Results, activations: Activations) -> Figure:
     """Each function in a panel; on the slope of the sigmoid, its largest as claimed."""
-    title = experiment.document.title
+    title = results.document.title
     figure, panels = new_figure(len(PLOTTED), columns=3, title=title)
     z = np.linspace(-activations.limit, activations.limit, 1001)
     for axes, (name, activation) in zip(panels, PLOTTED.items(), strict=True):
         axes.plot(z, activation(z), color=COLOURS[0], label="function of z")
         axes.set_xlabel("weighted input z")
         axes.set_title(name, fontsize="medium")
-    largest = _printed(experiment, "sigmoid_slope")
+    largest = _printed(results, "sigmoid_slope")
     mark(panels[-1], [] if largest is None else [(0, largest)], "black")
     return figure
 
 
-def _draw_widths(experiment: Experiment) -> Figure:
+def _draw_widths(results: Results) -> Figure:
     """Width against weight, with the variants and with the widest."""
-    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
-    weights = [abs(each.weight) for each in _quantities(experiment, SteepInterval)]
+    figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
+    weights = [abs(each.weight) for each in _quantities(results, SteepInterval)]
     around = np.linspace(0, max(_WIDEST, *weights), 2001)
     widths = [steep_width(weight) for weight in around]
     axes.plot(around, widths, color=COLOURS[0], label="by the formula")
     own = [steep_width(weight) for weight in weights]
     axes.plot(weights, own, "o", color=COLOURS[1], label="variants")
     axes.axvline(STEEP, color=GREY, linestyle="--", lw=1, label=f"|w| = {STEEP:g}")
-    best, width = (_printed(experiment, name) for name in ("best_weight", "largest_width"))
+    best, width = (_printed(results, name) for name in ("best_weight", "largest_width"))
     if best is not None and width is not None:
         mark(axes, [(best, width)], "black")
     axes.set(xlabel="weight |w|", ylabel="width of the interval of inputs", ylim=(0, None))
     return figure
 
 
-def _draw_identity(experiment: Experiment) -> Figure:
+def _draw_identity(results: Results) -> Figure:
     """Outputs less their constants, and how far they are from the input."""
-    figure, (outputs, errors) = new_figure(2, columns=2, title=experiment.document.title)
-    neurons, names = _quantities(experiment, IdentityNeuron), _names(experiment)
+    figure, (outputs, errors) = new_figure(2, columns=2, title=results.document.title)
+    neurons, names = _quantities(results, IdentityNeuron), _names(results)
     x = np.linspace(0, 1, 501)
     curves = {
         f"{name}, less a constant": identity_neuron(x, each.weight) - 2 / each.weight + 0.5
@@ -174,40 +174,40 @@ def _draw_identity(experiment: Experiment) -> Figure:
     return figure
 
 
-def _draw_ratios(experiment: Experiment) -> Figure:
+def _draw_ratios(results: Results) -> Figure:
     """For each variant how outputs grow, without biases and with them."""
-    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
-    places = np.arange(len(experiment.points))
+    figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
+    places = np.arange(len(results.points))
     bars = {"ratio": "without biases", "biases_ratio": "with biases"}
     for index, (metric, label) in enumerate(bars.items()):
-        curves = [experiment.curves(metric, point.values) for point in experiment.points]
+        curves = [results.curves(metric, point.values) for point in results.points]
         means = [np.nan if each is None else each.mean() for each in curves]
         at = places + (index - 0.5) * 0.4
         axes.bar(at, means, 0.36, color=COLOURS[index], label=label)
     known = [
         (place - 0.2, claim.value)
-        for place, point in enumerate(experiment.points)
-        for claim in experiment.document.claims
+        for place, point in enumerate(results.points)
+        for claim in results.document.claims
         if isinstance(claim, NumberClaim)
         if claim.metric == "ratio" and matches(point, claim.variant or {})
     ]
     mark(axes, known, "black")
     axes.set_yscale("log")
-    labels = [name.replace(", ", "\n") for name in _names(experiment)]
+    labels = [name.replace(", ", "\n") for name in _names(results)]
     axes.set_xticks(places, labels, parse_math=False)
     axes.set_ylabel("outputs by those before")
     return figure
 
 
-def _quantities(experiment: Experiment, kind: type[Kind]) -> list[Kind]:
+def _quantities(results: Results, kind: type[Kind]) -> list[Kind]:
     """What each variant calculates."""
-    specs = [point.spec for point in experiment.points]
+    specs = [point.spec for point in results.points]
     found = [spec.quantity for spec in specs if isinstance(spec, Calculation)]
     return [quantity for quantity in found if isinstance(quantity, kind)]
 
 
-def _names(experiment: Experiment) -> list[str]:
-    names = variant_labels([point.name for point in experiment.points])
+def _names(results: Results) -> list[str]:
+    names = variant_labels([point.name for point in results.points])
     return [name if len(names) > 1 else "ours" for name in names]
 
 
@@ -215,9 +215,9 @@ def _colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def _printed(experiment: Experiment, metric: str) -> float | None:
+def _printed(results: Results, metric: str) -> float | None:
     """The number claimed of a metric, of whichever variant."""
-    for claim in experiment.document.claims:
+    for claim in results.document.claims:
         if isinstance(claim, NumberClaim) and claim.metric == metric:
             return claim.value
     return None

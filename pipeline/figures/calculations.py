@@ -17,38 +17,38 @@ from nndl_jax.documents.variants import Variant
 from pipeline.figures.analyses import draw_analysis
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, PRINTED, mark, new_figure
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.format import variant_labels
 
 
-def draw_calculation(experiment: Experiment, calculation: Calculation) -> Figure | None:
+def draw_calculation(results: Results, calculation: Calculation) -> Figure | None:
     """The picture that belongs to a calculation, as it was run; None if it has none."""
     match calculation.quantity:
         case Softmax() as quantity:
-            return _draw_softmax(experiment, quantity)
+            return _draw_softmax(results, quantity)
         case Polynomial() as quantity:
-            return _draw_polynomial(experiment, quantity)
+            return _draw_polynomial(results, quantity)
         case WeightedInput():
-            return _draw_gaussians(experiment)
+            return _draw_gaussians(results)
         case Backpropagation():
             return None
         case quantity:
-            return draw_analysis(experiment, quantity)
+            return draw_analysis(results, quantity)
 
 
-def _draw_softmax(experiment: Experiment, softmax: Softmax) -> Figure:
+def _draw_softmax(results: Results, softmax: Softmax) -> Figure:
     """A bar for each activation, side by side for each variant."""
-    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
-    names = variant_labels([point.name for point in experiment.points])
-    count, places = len(experiment.points), np.arange(len(softmax.weighted_inputs))
+    figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
+    names = variant_labels([point.name for point in results.points])
+    count, places = len(results.points), np.arange(len(softmax.weighted_inputs))
     width = 0.8 / count
-    for index, (point, name) in enumerate(zip(experiment.points, names, strict=True)):
+    for index, (point, name) in enumerate(zip(results.points, names, strict=True)):
         metrics = [f"activation.{1 + place}" for place in places]
-        values = [_mean(experiment, point, metric) for metric in metrics]
+        values = [_mean(results, point, metric) for metric in metrics]
         at = places + (index - (count - 1) / 2) * width
         label = name if count > 1 else "ours"
         axes.bar(at, values, 0.9 * width, color=COLOURS[index % len(COLOURS)], label=label)
-        printed = [_printed(experiment, point, metric) for metric in metrics]
+        printed = [_printed(results, point, metric) for metric in metrics]
         known = [(x, y) for x, y in zip(at, printed, strict=True) if y is not None]
         mark(axes, known, "black")
     inputs = enumerate(softmax.weighted_inputs, start=1)
@@ -58,13 +58,13 @@ def _draw_softmax(experiment: Experiment, softmax: Softmax) -> Figure:
     return figure
 
 
-def _draw_polynomial(experiment: Experiment, polynomial: Polynomial) -> Figure:
+def _draw_polynomial(results: Results, polynomial: Polynomial) -> Figure:
     """The points, a polynomial through them, and a line nearly through them."""
-    figure, panels = new_figure(3, columns=3, title=experiment.document.title)
-    point = experiment.points[0]
+    figure, panels = new_figure(3, columns=3, title=results.document.title)
+    point = results.points[0]
     powers = [f"coefficient.{power}" for power in range(polynomial.degree + 1)]
-    ours = [_mean(experiment, point, power) for power in powers]
-    book = [_printed(experiment, point, power) for power in powers]
+    ours = [_mean(results, point, power) for power in powers]
+    book = [_printed(results, point, power) for power in powers]
     x = np.linspace(0, 5, 501)
     degree = f"polynomial of degree {polynomial.degree}"
     panels[1].plot(x, np.polynomial.Polynomial(ours)(x), color=COLOURS[0], label=degree)
@@ -86,18 +86,18 @@ def _draw_points(axes: Axes, polynomial: Polynomial) -> None:
     axes.set(xlim=(0, 5), ylim=(0, 10), xlabel="x", ylabel="y")
 
 
-def _draw_gaussians(experiment: Experiment) -> Figure:
+def _draw_gaussians(results: Results) -> Figure:
     """Densities of z by the formula, by each sample, and by the standard deviation printed."""
-    count, z = len(experiment.points), np.linspace(-30, 30, 1201)
-    figure, panels = new_figure(count, columns=2, title=experiment.document.title)
-    names = variant_labels([point.name for point in experiment.points])
-    for axes, point, name in zip(panels, experiment.points, names, strict=True):
-        for sampled in _values(experiment, point, "sampled_standard_deviation"):
+    count, z = len(results.points), np.linspace(-30, 30, 1201)
+    figure, panels = new_figure(count, columns=2, title=results.document.title)
+    names = variant_labels([point.name for point in results.points])
+    for axes, point, name in zip(panels, results.points, names, strict=True):
+        for sampled in _values(results, point, "sampled_standard_deviation"):
             y, label = _density(z, sampled), "by weights drawn, each run"
             axes.plot(z, y, color=COLOURS[1], linewidth=0.8, alpha=0.6, label=label)
-        ours = _mean(experiment, point, "standard_deviation")
+        ours = _mean(results, point, "standard_deviation")
         axes.plot(z, _density(z, ours), color=COLOURS[0], linewidth=1.8, label="by the formula")
-        printed = _printed(experiment, point, "standard_deviation")
+        printed = _printed(results, point, "standard_deviation")
         if printed is not None:
             at = np.linspace(-1, 1, 15) * min(30, 3.5 * printed)
             mark(axes, list(zip(at, _density(at, printed), strict=True)), "black")
@@ -112,19 +112,19 @@ def _density(z: np.ndarray, deviation: float) -> np.ndarray:
     return np.exp(-0.5 * (z / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
 
 
-def _values(experiment: Experiment, point: Variant, metric: str) -> np.ndarray:
+def _values(results: Results, point: Variant, metric: str) -> np.ndarray:
     """The values of all runs."""
-    curves = experiment.curves(metric, point.values)
+    curves = results.curves(metric, point.values)
     return np.array([]) if curves is None else curves[:, 0]
 
 
-def _mean(experiment: Experiment, point: Variant, metric: str) -> float:
-    return float(_values(experiment, point, metric).mean())
+def _mean(results: Results, point: Variant, metric: str) -> float:
+    return float(_values(results, point, metric).mean())
 
 
-def _printed(experiment: Experiment, point: Variant, metric: str) -> float | None:
+def _printed(results: Results, point: Variant, metric: str) -> float | None:
     """The book's number, if it gives one."""
-    for claim in experiment.document.claims:
+    for claim in results.document.claims:
         if isinstance(claim, NumberClaim) and claim.metric == metric:
             chosen: dict[str, FieldValue] = claim.variant or {}
             if matches(point, chosen):

@@ -14,7 +14,7 @@ from nndl_jax.documents.variants import Variant
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, GREY, mark, new_figure
 from pipeline.figures.surfaces import draw_surfaces
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.format import quantity_name, variant_labels
 
 _MAX_PANELS = 6
@@ -26,7 +26,7 @@ _ERRORS = ("mean_error", "largest_error")
 
 
 def draw_construction(
-    experiment: Experiment, construction: Construction
+    results: Results, construction: Construction
 ) -> Iterator[tuple[str, Figure | None]]:
     """Each picture of a construction with the end of its file's name; only chapter 4 has any.
 
@@ -34,22 +34,22 @@ def draw_construction(
     """
     match construction.network:
         case Bumps() as network:
-            yield "", _draw_weighted(experiment)
+            yield "", _draw_weighted(results)
             if network.function is not None and network.output == "sigmoid":
-                yield "-output", _draw_outputs(experiment)
-            yield "-error", _draw_errors(experiment)
-            yield "-neurons", _draw_neurons(experiment)
+                yield "-output", _draw_outputs(results)
+            yield "-error", _draw_errors(results)
+            yield "-neurons", _draw_neurons(results)
         case Towers() | Ridges():
-            yield "", draw_surfaces(experiment)
+            yield "", draw_surfaces(results)
         case _:
             return
 
 
-def _draw_weighted(experiment: Experiment) -> Figure:
+def _draw_weighted(results: Results) -> Figure:
     """What hidden neurons add up to, the bumps that it is made of, and what it shall be."""
     x = np.linspace(-0.05, 1.05, 1101)
     inside = np.linspace(0, 1, 1001)
-    figure, panels, shown = _panels_of_bumps(experiment)
+    figure, panels, shown = _panels_of_bumps(results)
     for axes, (point, network) in zip(panels, shown, strict=True):
         if 0 < len(bumps.intervals(network).heights) <= _MAX_OUTLINED:
             _outline_bumps(axes, network)
@@ -61,18 +61,18 @@ def _draw_weighted(experiment: Experiment) -> Figure:
         marked = [
             (place, value)
             for number, place in enumerate(network.at, start=1)
-            if (value := _printed(experiment, point, f"value.{number}")) is not None
+            if (value := _printed(results, point, f"value.{number}")) is not None
         ]
         mark(axes, marked, "black")
         axes.set(xlabel="x", ylabel="weighted output")
     return figure
 
 
-def _draw_outputs(experiment: Experiment) -> Figure:
+def _draw_outputs(results: Results) -> Figure:
     """The function, the network's output, and where it fails to be near."""
     x = np.linspace(0, 1, 1001)
     limits = (-0.05, 1.05)
-    figure, panels, shown = _panels_of_bumps(experiment)
+    figure, panels, shown = _panels_of_bumps(results)
     for axes, (_, network) in zip(panels, shown, strict=True):
         wanted, output = bumps.function(network, x), bumps.evaluate(network, x)
         fails = np.abs(output - wanted) >= network.epsilon
@@ -84,12 +84,12 @@ def _draw_outputs(experiment: Experiment) -> Figure:
     return figure
 
 
-def _draw_neurons(experiment: Experiment) -> Figure | None:
+def _draw_neurons(results: Results) -> Figure | None:
     """The hidden neurons that a document compares, near 0; None if it has but one kind."""
-    kinds = {str(point.values.get("network.activation")) for point in experiment.points}
+    kinds = {str(point.values.get("network.activation")) for point in results.points}
     if len(kinds) < 2:
         return None
-    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
+    figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
     z = np.linspace(-3, 3, 1001)
     drawn = [(name, fn) for name, fn in sorted(ACTIVATIONS.items()) if name in kinds]
     for colour, (name, activation) in zip(COLOURS, drawn, strict=False):
@@ -99,16 +99,16 @@ def _draw_neurons(experiment: Experiment) -> Figure | None:
 
 
 def _panels_of_bumps(
-    experiment: Experiment,
+    results: Results,
 ) -> tuple[Figure, Sequence[Axes], Sequence[tuple[Variant, Bumps]]]:
     """A figure with a panel for each of the first variants."""
     shown = [
         (point, point.spec.network)
-        for point in experiment.points
+        for point in results.points
         if isinstance(point.spec, Construction) and isinstance(point.spec.network, Bumps)
     ][:_MAX_PANELS]
     columns = 2 if len(shown) in (2, 4) else 3
-    figure, panels = new_figure(len(shown), columns=columns, title=experiment.document.title)
+    figure, panels = new_figure(len(shown), columns=columns, title=results.document.title)
     for axes, label in zip(panels, variant_labels([point.name for point, _ in shown]), strict=True):
         axes.set_title(label.removeprefix("base"), fontsize="medium")
     return figure, panels, shown
@@ -138,46 +138,46 @@ def _approximations(network: Bumps) -> Sequence[bumps.Intervals]:
     return [bumps.Intervals(*(values[row] for values in all_bumps)) for row in rows]
 
 
-def _draw_errors(experiment: Experiment) -> Figure | None:
+def _draw_errors(results: Results) -> Figure | None:
     """Errors against a count that is varied, with crosses at the document's numbers; or None."""
-    field = next((f for f in _COUNTS if _num_values(experiment, f) > 2), None)
-    measured = [metric for metric in _ERRORS if metric in experiment.metrics()]
+    field = next((f for f in _COUNTS if _num_values(results, f) > 2), None)
+    measured = [metric for metric in _ERRORS if metric in results.metrics()]
     if field is None or not measured:
         return None
-    figure, panels = new_figure(len(measured), columns=2, title=experiment.document.title)
+    figure, panels = new_figure(len(measured), columns=2, title=results.document.title)
     for axes, metric in zip(panels, measured, strict=True):
-        for colour, (label, points) in zip(COLOURS, _lines(experiment, field), strict=False):
+        for colour, (label, points) in zip(COLOURS, _lines(results, field), strict=False):
             counts = [float(point.values[field]) for point in points]
-            ours = [_value(experiment, point, metric) for point in points]
+            ours = [_value(results, point, metric) for point in points]
             axes.plot(counts, ours, "o-", color=colour, markersize=4, label=label)
-            printed = [_printed(experiment, point, metric) for point in points]
+            printed = [_printed(results, point, metric) for point in points]
             known = [(n, value) for n, value in zip(counts, printed, strict=True) if value]
             mark(axes, known, colour)
         axes.set(xscale="log", yscale="log", xlabel=_COUNTS[field], ylabel=quantity_name(metric))
     return figure
 
 
-def _num_values(experiment: Experiment, field: str) -> int:
-    return len({point.values[field] for point in experiment.points if field in point.values})
+def _num_values(results: Results, field: str) -> int:
+    return len({point.values[field] for point in results.points if field in point.values})
 
 
-def _lines(experiment: Experiment, field: str) -> Sequence[tuple[str, Sequence[Variant]]]:
+def _lines(results: Results, field: str) -> Sequence[tuple[str, Sequence[Variant]]]:
     """The variants that differ in a field only, with what they have in common."""
     found: dict[str, list[Variant]] = {}
-    for point in experiment.points:
+    for point in results.points:
         others = [str(value) for name, value in point.values.items() if name != field]
         found.setdefault(", ".join(others) or "ours", []).append(point)
     return list(found.items())
 
 
-def _value(experiment: Experiment, point: Variant, metric: str) -> float:
-    curves = experiment.curves(metric, point.values)
+def _value(results: Results, point: Variant, metric: str) -> float:
+    curves = results.curves(metric, point.values)
     return float("nan") if curves is None else float(curves[:, 0].mean())
 
 
-def _printed(experiment: Experiment, point: Variant, metric: str) -> float | None:
+def _printed(results: Results, point: Variant, metric: str) -> float | None:
     """The number that the document has, if any."""
-    for claim in experiment.document.claims:
+    for claim in results.document.claims:
         if isinstance(claim, NumberClaim) and claim.metric == metric:
             chosen: Mapping = claim.variant or {}
             if matches(point, chosen):

@@ -14,7 +14,7 @@ from nndl_jax.documents import CurveClaim, FieldValue, Network, NumberClaim
 from nndl_jax.documents.variants import Variant, variants
 from nndl_jax.reading.validation import parse_field_path
 from pipeline.figures.frame import COLOURS, mark, mark_best, new_figure, percent
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.format import axis_label, quantity_name, variant_labels
 
 _STYLES = ("-", "--", "-.", ":")
@@ -49,16 +49,16 @@ class Line(NamedTuple):
     label: str
 
 
-def draw_curves(experiment: Experiment, panels: Sequence[Panel], *, columns: int) -> Figure | None:
+def draw_curves(results: Results, panels: Sequence[Panel], *, columns: int) -> Figure | None:
     """A picture of all panels for which anything was measured; None if there is none."""
-    measured = [(panel, lines) for panel in panels if (lines := _lines(experiment, panel))]
+    measured = [(panel, lines) for panel in panels if (lines := _lines(results, panel))]
     if not measured:
         return None
-    figure, parts = new_figure(len(measured), columns=columns, title=experiment.document.title)
+    figure, parts = new_figure(len(measured), columns=columns, title=results.document.title)
     for axes, (panel, lines) in zip(parts, measured, strict=True):
         for line in lines:
             _draw_line(axes, line, panel)
-            _draw_claims(axes, line, panel, experiment, is_alone=len(lines) == 1)
+            _draw_claims(axes, line, panel, results, is_alone=len(lines) == 1)
         _set_axes(axes, panel, lines)
     return figure
 
@@ -84,14 +84,14 @@ def _value(point: Variant, field: str) -> object:
     return part
 
 
-def _lines(experiment: Experiment, panel: Panel) -> list[Line]:
+def _lines(results: Results, panel: Panel) -> list[Line]:
     """The curves of a panel: variants differ in colour and metrics in style, or else in colour."""
     found = [
         (metric, point, curves)
-        for point in experiment.points
+        for point in results.points
         if matches(point, panel.variant)
         for metric in sorted(panel.metrics, key=_rank)
-        if (curves := experiment.curves(metric, point.values)) is not None
+        if (curves := results.curves(metric, point.values)) is not None
     ]
     points = list(dict.fromkeys(point.name for _, point, _ in found))
     metrics = list(dict.fromkeys(metric for metric, _, _ in found))
@@ -134,13 +134,11 @@ def _measured(curve: Float[np.ndarray, " epochs"], panel: Panel) -> np.ndarray:
     return np.flatnonzero(_within(np.arange(len(curve)), panel) & ~np.isnan(curve))
 
 
-def _draw_claims(
-    axes: Axes, line: Line, panel: Panel, experiment: Experiment, *, is_alone: bool
-) -> None:
+def _draw_claims(axes: Axes, line: Line, panel: Panel, results: Results, *, is_alone: bool) -> None:
     """A cross for each number of an epoch, a dotted line for the best of all."""
     factor, marks = percent(line.metric), []
     colour = "black" if is_alone else line.colour
-    for claim in experiment.document.claims:
+    for claim in results.document.claims:
         if not isinstance(claim, NumberClaim | CurveClaim) or claim.metric != line.metric:
             continue
         if not matches(line.point, claim.variant or {}):
@@ -151,7 +149,7 @@ def _draw_claims(
             mark_best(axes, factor * claim.value, colour)
         else:
             epoch = claim.epoch
-            marks.append((_last_epoch(experiment, line) if epoch == "last" else epoch, claim.value))
+            marks.append((_last_epoch(results, line) if epoch == "last" else epoch, claim.value))
     inside = [(epoch, factor * value) for epoch, value in marks if _within(np.array(epoch), panel)]
     mark(axes, inside, colour)
 
@@ -171,9 +169,9 @@ def _within(epochs: np.ndarray, panel: Panel) -> np.ndarray:
     return (epochs >= first) & (epochs <= last)
 
 
-def _last_epoch(experiment: Experiment, line: Line) -> int:
+def _last_epoch(results: Results, line: Line) -> int:
     """The last epoch of a variant in the book, which a profile may not reach."""
-    points = (each for each in variants(experiment.document) if each.values == line.point.values)
+    points = (each for each in variants(results.document) if each.values == line.point.values)
     specs = [each.spec for each in points if isinstance(each.spec, Network)]
     return specs[0].training.epochs - 1 if specs else line.curves.shape[1] - 1
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from nndl_jax.documents import Ensemble
 from pipeline.figures.frame import COLOURS, bare, new_figure
 from pipeline.store.dataset import load_data
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.store.runs import read_errors, read_filters
 
 _COLUMNS = 8
@@ -16,17 +16,17 @@ _PANEL = (1.15, 1.25)
 _FILTER_COLUMNS = 5
 
 
-def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
+def draw_errors(results: Results, spec: Ensemble) -> Figure | None:
     """The first test images that the vote gets wrong: the digit top right, the vote bottom right.
 
     Those that the book's ensemble gets wrong as well have a frame.
     """
     dataset = load_data()
-    images, history = dataset.test.images, experiment.history
+    images, history = dataset.test.images, results.history
     # What was recorded of MNIST is not to be seen among other images.
     if history is None or history.data != dataset.name:
         return None
-    errors = read_errors(experiment.folder, len(images))
+    errors = read_errors(results.folder, len(images))
     if not errors:
         return None
     known = {error.image for error in spec.known_errors}
@@ -36,7 +36,7 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
         if len(errors) == len(shown)
         else (f"the first {len(shown)} of {len(errors)} errors")
     )
-    title = f"{experiment.document.title}: {said}, framed where the book's are the same"
+    title = f"{results.document.title}: {said}, framed where the book's are the same"
     figure, panels = new_figure(len(shown), columns=_COLUMNS, title=title, panel=_PANEL)
     for axes, error in zip(panels, shown, strict=True):
         _draw_image(
@@ -49,12 +49,12 @@ def draw_errors(experiment: Experiment, spec: Ensemble) -> Figure | None:
     return figure
 
 
-def draw_filters(experiment: Experiment) -> Figure | None:
+def draw_filters(results: Results) -> Figure | None:
     """The kernels of the first layer of the first network that votes; darker weights are larger."""
-    kernels = read_filters(experiment.folder)
+    kernels = read_filters(results.folder)
     if kernels is None:
         return None
-    title = f"{experiment.document.title}: filters of the first layer of its first network"
+    title = f"{results.document.title}: filters of the first layer of its first network"
     figure, panels = new_figure(len(kernels), columns=_FILTER_COLUMNS, title=title, panel=_PANEL)
     for axes, kernel in zip(panels, kernels, strict=True):
         _draw_image(axes, -kernel, is_framed=False)

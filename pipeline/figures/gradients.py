@@ -10,7 +10,7 @@ from nndl_jax.documents import Network
 from nndl_jax.documents.variants import Variant
 from pipeline.figures.curves import Panel
 from pipeline.figures.frame import COLOURS, GREY, PRINTED, new_figure
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.format import variant_labels
 
 _BARS = {
@@ -21,24 +21,24 @@ _BARS = {
 _NEURON = re.compile(r"gradient\.(\d+)\.(\d+)")
 
 
-def speed_panels(experiment: Experiment) -> Sequence[Panel]:
+def speed_panels(results: Results) -> Sequence[Panel]:
     """For each variant the norms of its hidden layers' gradients, as `training_speed_*_layers`."""
     panels = []
-    for point in experiment.points:
+    for point in results.points:
         norms = [f"gradient_norm.{layer}" for layer in range(1, _num_hidden(point) + 1)]
         name = "".join(variant_labels([point.name])).removeprefix("base")
         panels.append(Panel(norms, point.values, is_log=True, title=name))
     return panels
 
 
-def draw_bars(experiment: Experiment) -> Figure | None:
+def draw_bars(results: Results) -> Figure | None:
     """The gradient by each bias of some neurons before training; None if it was not measured.
 
     A bar is of our first run: in another run the neurons are others. All layers have one scale.
     """
     found = [
         (int(match[1]), int(match[2]), metric)
-        for metric in experiment.metrics()
+        for metric in results.metrics()
         if (match := _NEURON.fullmatch(metric))
     ]
     layers = sorted({layer for layer, _, _ in found if layer in _BARS})
@@ -47,7 +47,7 @@ def draw_bars(experiment: Experiment) -> Figure | None:
     figure, panels = new_figure(len(layers), columns=2, title="Gradients before training")
     for axes, layer in zip(panels, layers, strict=True):
         neurons = sorted((neuron, metric) for at, neuron, metric in found if at == layer)
-        ours = [_first_run(experiment, metric) for _, metric in neurons]
+        ours = [_first_run(results, metric) for _, metric in neurons]
         places = np.array([neuron for neuron, _ in neurons])
         book = 1 + np.arange(len(_BARS[layer]))
         axes.bar(places - 0.2, ours, 0.4, color=COLOURS[0], label="our first run")
@@ -62,9 +62,9 @@ def draw_bars(experiment: Experiment) -> Figure | None:
     return figure
 
 
-def _first_run(experiment: Experiment, metric: str) -> float:
+def _first_run(results: Results, metric: str) -> float:
     """The first value of a metric that only some variants have."""
-    values = (experiment.curves(metric, point.values) for point in experiment.points)
+    values = (results.curves(metric, point.values) for point in results.points)
     return next(float(curves[0, 0]) for curves in values if curves is not None)
 
 

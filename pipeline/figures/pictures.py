@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipeline.figures.curves import Panel
 from pipeline.figures.gradients import speed_panels
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 
 _MAX_LINES = 7
 
@@ -19,11 +19,11 @@ class Picture(NamedTuple):
     columns: int = 2
 
 
-def choose_pictures(experiment: Experiment) -> Sequence[Picture]:
+def choose_pictures(results: Results) -> Sequence[Picture]:
     """The pictures of a network's curves; a replay has those of the experiment that it replays."""
-    match experiment.document.id.removesuffix("-replay"):
+    match results.document.id.removesuffix("-replay"):
         case "ch3-neuron":
-            return _neuron(experiment)
+            return _neuron(results)
         case "ch3-overfitting":
             return _OVERFITTING
         case "ch3-overfitting-full":
@@ -35,26 +35,26 @@ def choose_pictures(experiment: Experiment) -> Sequence[Picture]:
         case "ch5-depth":
             return [Picture([Panel(["validation_accuracy"], limits=(90, 100))])]
         case "ch5-gradients":
-            return [Picture(speed_panels(experiment), columns=3)]
+            return [Picture(speed_panels(results), columns=3)]
         case _:
-            return [_everything(experiment)]
+            return [_everything(results)]
 
 
-def _everything(experiment: Experiment) -> Picture:
+def _everything(results: Results) -> Picture:
     """Accuracies, costs and outputs, each kind in a panel of its own if it has not too many."""
     panels = []
     for kind in ("accuracy", "cost", "output"):
-        metrics = [metric for metric in experiment.metrics() if metric.endswith(kind)]
-        if len(metrics) * len(experiment.points) > _MAX_LINES:
+        metrics = [metric for metric in results.metrics() if metric.endswith(kind)]
+        if len(metrics) * len(results.points) > _MAX_LINES:
             panels += [Panel([metric]) for metric in metrics]
         elif metrics:
             panels.append(Panel(metrics))
-    if any(metric.startswith("gradient_norm.") for metric in experiment.metrics()):
-        panels += speed_panels(experiment)
+    if any(metric.startswith("gradient_norm.") for metric in results.metrics()):
+        panels += speed_panels(results)
     return Picture(panels)
 
 
-def _neuron(experiment: Experiment) -> Sequence[Picture]:
+def _neuron(results: Results) -> Sequence[Picture]:
     """The costs of the pages `saturation1` to `saturation4`, and all outputs, which are claimed."""
     start, loss = "model.initializer.weights", "loss"
     costs = [

@@ -11,27 +11,27 @@ from nndl_jax.documents import NumberClaim
 from nndl_jax.judging.judge import last_epoch
 from pipeline.figures.frame import COLOURS, mark, new_figure, percent
 from pipeline.machine.paths import RECORDED
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.format import axis_label, quantity_name
 
 SIZE = "data.train_images"
 
 
-def draw_sizes(experiment: Experiment, experiments: Mapping[str, Experiment]) -> Figure:
+def draw_sizes(results: Results, experiments: Mapping[str, Results]) -> Figure:
     """A network's accuracies by size as the book shows them: linear, logarithmic, beside the SVM's.
 
     Args:
-        experiment: a network that varies the number of training images.
+        results: a network that varies the number of training images.
         experiments: all of them; the support vector machine is `ch1-svm`.
     """
-    metric = experiment.metrics()[0]
-    title = experiment.document.title
+    metric = results.metrics()[0]
+    title = results.document.title
     figure, (linear, log, both) = new_figure(3, columns=3, title=title)
     names = ("more_data", "more_data_log", "more_data_comparison")
     for axes, name in zip((linear, log, both), names, strict=True):
         axes.set_title(name, fontsize="medium")
-        _draw_line(axes, experiment, metric, COLOURS[0], "network")
-        _set_axes(axes, axis_label([metric], experiment.document), is_log=axes is not linear)
+        _draw_line(axes, results, metric, COLOURS[0], "network")
+        _set_axes(axes, axis_label([metric], results.document), is_log=axes is not linear)
     machine = experiments.get("ch1-svm")
     if machine is not None:
         said = ", recorded" if machine.folder.parent == RECORDED else ""
@@ -40,21 +40,21 @@ def draw_sizes(experiment: Experiment, experiments: Mapping[str, Experiment]) ->
     return figure
 
 
-def draw_baseline_sizes(experiment: Experiment) -> Figure:
+def draw_baseline_sizes(results: Results) -> Figure:
     """A baseline's accuracies by size, on all splits that are measured."""
-    figure, (axes,) = new_figure(1, columns=1, title=experiment.document.title)
-    for metric, colour in zip(experiment.metrics(), COLOURS, strict=False):
-        _draw_line(axes, experiment, metric, colour, quantity_name(metric))
-    label = axis_label(experiment.metrics(), experiment.document)
+    figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
+    for metric, colour in zip(results.metrics(), COLOURS, strict=False):
+        _draw_line(axes, results, metric, colour, quantity_name(metric))
+    label = axis_label(results.metrics(), results.document)
     _set_axes(axes, label, is_log=True)
     return figure
 
 
-def _draw_line(axes: Axes, experiment: Experiment, metric: str, colour: str, label: str) -> None:
+def _draw_line(axes: Axes, results: Results, metric: str, colour: str, label: str) -> None:
     """A point for each run, a line through their means, crosses at the book's numbers."""
     factor, sizes, means = percent(metric), [], []
-    for point in experiment.points:
-        curves = experiment.curves(metric, point.values)
+    for point in results.points:
+        curves = results.curves(metric, point.values)
         if curves is None:
             continue
         size, values = int(point.values[SIZE]), factor * last_epoch(curves)
@@ -65,7 +65,7 @@ def _draw_line(axes: Axes, experiment: Experiment, metric: str, colour: str, lab
     axes.plot(sizes, means, "o-", color=colour, label=label, markersize=4)
     printed = [
         (int(claim.variant[SIZE]), factor * claim.value)
-        for claim in experiment.document.claims
+        for claim in results.document.claims
         if isinstance(claim, NumberClaim) and claim.metric == metric
         if claim.variant and SIZE in claim.variant
     ]
@@ -80,7 +80,7 @@ def _set_axes(axes: Axes, label: str, *, is_log: bool) -> None:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def varies_size(experiment: Experiment) -> bool:
+def varies_size(results: Results) -> bool:
     """Whether the number of training images is what the variants differ in."""
-    points: Sequence = experiment.points
+    points: Sequence = results.points
     return len(points) > 1 and all(SIZE in point.values for point in points)

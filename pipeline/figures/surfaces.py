@@ -12,7 +12,7 @@ from nndl_jax.calculations import ridges, towers
 from nndl_jax.calculations.dense import Points
 from nndl_jax.documents import Construction, Ridges, Towers
 from pipeline.figures.frame import COLOURS, GREY, new_figure
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.format import variant_labels
 
 _MAX_PANELS = 4
@@ -65,11 +65,11 @@ class _Surface(NamedTuple):
                 assert_never(self.network)
 
 
-def draw_surfaces(experiment: Experiment) -> Figure:
+def draw_surfaces(results: Results) -> Figure:
     """Outputs over the first two inputs from above, and sections through them."""
     shown = [
         (point.name, _Surface(network, output))
-        for point in experiment.points
+        for point in results.points
         if isinstance(point.spec, Construction)
         and isinstance(network := point.spec.network, Ridges | Towers)
         for output in range(network.num_outputs() if isinstance(network, Towers) else 1)
@@ -81,7 +81,7 @@ def draw_surfaces(experiment: Experiment) -> Figure:
         ]
     labels = variant_labels([name for name, _ in shown])
     count = len(shown)
-    figure, panels = new_figure(2 * count, columns=max(2, count), title=experiment.document.title)
+    figure, panels = new_figure(2 * count, columns=max(2, count), title=results.document.title)
     for place, ((_, surface), label) in enumerate(zip(shown, labels, strict=True)):
         title = [label.removeprefix("base")]
         if isinstance(surface.network, Towers) and surface.network.num_outputs() > 1:

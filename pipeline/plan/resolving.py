@@ -5,9 +5,8 @@ from pathlib import Path
 
 from nndl_jax.documents import Document, Ensemble, Network
 from nndl_jax.documents.experiment import Source
-from nndl_jax.documents.load import list_specs
-from nndl_jax.documents.memory import check_memory
-from nndl_jax.documents.variants import variants
+from nndl_jax.documents.load import list_specs, locate
+from nndl_jax.documents.memory import check_fits, check_memory
 from nndl_jax.reading.faults import Fault, SpecError
 from nndl_jax.reading.located_yaml import LocatedYaml
 from nndl_jax.reading.validation import parse_field_path
@@ -15,8 +14,8 @@ from pipeline.machine.paths import SPEC
 from pipeline.plan.documents import load_document
 from pipeline.plan.limits import apply_settings
 from pipeline.plan.listed import faulty_lists
+from pipeline.plan.plans import Plan
 from pipeline.plan.references import faulty_references, unfit_members
-from pipeline.plan.resolved import Resolved
 from pipeline.plan.settings import Settings, load_settings
 
 _NO_SOURCE = Source(chapter=1, section="-")
@@ -26,12 +25,13 @@ BOOK = {"profile": "book", "documents": "all", "overrides": {}}
 
 def resolve_all(
     folder: Path = SPEC, changes: Mapping[str, object] | None = None
-) -> tuple[Settings, dict[str, Resolved]]:
+) -> tuple[Settings, dict[str, Plan]]:
     """The settings, and every document as it is run.
 
     Args:
         folder: of the documents.
-        changes: settings to use in place of those of `params.yaml`.
+        changes: settings to use in place of those of `params.yaml`; documents are then not held
+            against this machine's memory.
 
     Raises:
         SpecError: with all that is wrong with `params.yaml`, the documents and their lists in
@@ -46,7 +46,10 @@ def resolve_all(
         raise SpecError.at(folder, None, "", said)
     for name in names:
         try:
-            specs[name] = load_document(folder / f"{name}.yaml")
+            spec = load_document(path := folder / f"{name}.yaml")
+            if changes is None:
+                _check_fits(spec, path)
+            specs[name] = spec
         except SpecError as error:
             faults += error.faults
             num_more += error.num_more
@@ -59,10 +62,10 @@ def resolve_all(
     except SpecError as error:
         raise SpecError([*error.faults, *faults], num_more + error.num_more) from None
     settings = settings.model_copy(update=changes)
-    resolved: dict[str, Resolved] = {}
+    resolved: dict[str, Plan] = {}
     for name, spec in specs.items():
         try:
-            resolved[name] = _resolve(spec, settings)
+            resolved[name] = _resolve(spec, settings, must_fit=changes is None)
         except SpecError as error:
             faults += [_relocate(fault, name, text) for fault in error.faults]
             num_more += error.num_more
@@ -78,17 +81,25 @@ def without_words(spec: Document) -> Document:
     return spec.model_copy(update=told)
 
 
-def _resolve(spec: Document, settings: Settings) -> Resolved:
+def _check_fits(spec: Document, path: Path) -> None:
+    try:
+        check_fits(spec)
+    except SpecError as error:
+        raise locate(error, path) from None
+
+
+def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:
     spec = apply_settings(spec, settings)
-    points = [point.spec for point in variants(spec)]
-    seeds = _seeds(spec, points, settings)
-    for point in points:
-        if isinstance(point, Network):
-            check_memory(point, len(seeds))
     selected = spec.id in settings.documents
     if settings.documents == "all":
         selected = spec.id not in settings.active().leave_out
-    return Resolved(selected=selected, seeds=seeds, spec=without_words(spec))
+    plan = Plan.of(without_words(spec), (), selected=selected)
+    points = [point.spec for point in plan.variants]
+    seeds = _seeds(spec, points, settings)
+    for point in points:
+        if must_fit and isinstance(point, Network):
+            check_memory(point, len(seeds))
+    return plan.model_copy(update={"seeds": seeds})
 
 
 def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tuple[int, ...]:

@@ -15,13 +15,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nndl_jax.documents.variants import variants
 from nndl_jax.reading.faults import Location, field_path
 from nndl_jax.reading.record import Record
 from pipeline.machine.paths import STATE
 from pipeline.machine.writing import write_text
 from pipeline.plan.imports import PACKAGES, list_code
-from pipeline.plan.resolved import Resolved
+from pipeline.plan.plans import Plan
 from pipeline.plan.syntax import hash_syntax
 
 _PROGRAMMERS = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -49,7 +48,7 @@ SHOWN = frozenset(
     Path(f"pipeline/{name}.py")
     for name in (
         *("store/kept", "machine/writing"),
-        *("plan/imports", "plan/resolved", "plan/syntax", "plan/training_key"),
+        *("plan/imports", "plan/plans", "plan/syntax", "plan/training_key"),
     )
 )
 """Rooms and files that `train` imports whose part in its results other parts of the key show."""
@@ -94,48 +93,47 @@ NOT_SELECTED = TrainingKey(
 )
 
 
-def known_key(name: str, experiment: Resolved) -> TrainingKey | None:
+def known_key(name: str, plan: Plan) -> TrainingKey | None:
     """The key of a document, if it was worked out of the same files before, or is of none."""
-    if not experiment.selected:
+    if not plan.selected:
         return NOT_SELECTED
     try:
         known = json.loads((_KNOWN / f"{name}.json").read_bytes())
-        if known["made of"] == _made_of(experiment):
+        if known["made of"] == _made_of(plan):
             return TrainingKey.model_validate_json(json.dumps(known["key"]))
     except (OSError, ValueError, KeyError, TypeError, ValidationError):
         pass
     return None
 
 
-def training_key(name: str, experiment: Resolved) -> TrainingKey:
+def training_key(name: str, plan: Plan) -> TrainingKey:
     """The key of a document: a second of work, where it is not known. Imports JAX for that.
 
     Args:
         name: the document's id.
-        experiment: a network, as it is trained.
+        plan: a network, as it is trained.
     """
-    key = known_key(name, experiment)
+    key = known_key(name, plan)
     if key is None:
         from nndl_jax.training.fingerprint import fingerprint
 
-        spec = experiment.spec
         key = TrainingKey(
             selected=True,
-            document=experiment.sparse(),
-            seeds=experiment.seeds,
-            variants=tuple(variant.name for variant in variants(spec)),
-            **fingerprint(spec, experiment.seeds),
+            document=plan.sparse(),
+            seeds=plan.seeds,
+            variants=tuple(variant.name for variant in plan.variants),
+            **fingerprint(plan.points(), plan.seeds),
             code=_hash(sorted(hash_syntax(_ROOT / path) for path in host_code())),
         )
-        known = {"made of": _made_of(experiment), "key": key.model_dump(mode="json")}
+        known = {"made of": _made_of(plan), "key": key.model_dump(mode="json")}
         write_text(_KNOWN / f"{name}.json", json.dumps(known))
     return key
 
 
-def made_by(name: str, experiment: Resolved) -> dict[str, str]:
+def made_by(name: str, plan: Plan) -> dict[str, str]:
     """What trains a document, for its recording: hashes of its programs, and who wrote them."""
     versions = ", ".join(f"{package} {version(package)}" for package in ("jax", "jaxlib"))
-    key = training_key(name, experiment)
+    key = training_key(name, plan)
     return {"program": "; ".join(key.programs_short()), "versions": versions}
 
 
@@ -176,12 +174,12 @@ def _fields(before: object, after: object, at: Location) -> Iterator[str]:
         yield from _fields(one, other, (*at, step))
 
 
-def _made_of(experiment: Resolved) -> str:
+def _made_of(plan: Plan) -> str:
     """A hash of all that a key is worked out of: every file, so that none is forgotten."""
     files = [path for package in PACKAGES for path in sorted((_ROOT / package).rglob("*.py"))]
     hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     versions = {package: version(package) for package in _PROGRAMMERS}
-    return _hash([experiment.model_dump(mode="json"), hashes, versions])
+    return _hash([plan.model_dump(mode="json"), hashes, versions])
 
 
 def _hash(value: object) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nndl_jax.documents import Document, Ensemble, Network
 from nndl_jax.documents.learning import Plateau
-from nndl_jax.documents.variants import Run, variants
+from nndl_jax.documents.variants import Run
 from nndl_jax.reading.validation import closest
-from pipeline.plan.resolved import Resolved
+from pipeline.plan.plans import Plan
 from pipeline.store.archive import Files
 from pipeline.store.dataset import data_of
-from pipeline.store.experiments import identity
 from pipeline.store.recordings import ABOUT, ERRORS, FILTERS, HISTORY, MADE_BY, Rows
+from pipeline.store.results import identity
 
 _MAX_SEED = 2**32 - 1
 _WHOLE = re.compile(r"0|[1-9]\d{0,9}", re.ASCII)
@@ -29,7 +29,7 @@ _VOTE_FILES = {
 
 
 def check_recording(
-    name: str, files: Files, resolved: Mapping[str, Resolved]
+    name: str, files: Files, resolved: Mapping[str, Plan]
 ) -> tuple[Mapping[str, object], Rows]:
     """What a recording says of itself, and the rows of each of its runs.
 
@@ -43,17 +43,17 @@ def check_recording(
     """
     if name not in resolved:
         raise ValueError(f"{name}: there is no such document; {closest(name, list(resolved))}")
-    experiment = resolved[name]
+    plan = resolved[name]
     for needed in (ABOUT, HISTORY):
         if needed not in files:
             raise ValueError(f"{name}: {needed} is missing")
     about = _check_about(f"{name}: {ABOUT}", files[ABOUT])
     if about["document"] != identity(name, resolved):
         raise ValueError(f"{name}: was recorded of another version of the document")
-    if about["data"] != (wanted := data_of(experiment.spec, "mnist")):
+    if about["data"] != (wanted := data_of(plan.spec, "mnist")):
         raise ValueError(f"{name}: was measured on {about['data']!r}, not on {wanted!r}")
-    rows = _check_history(f"{name}: {HISTORY}", files[HISTORY], experiment)
-    if not isinstance(experiment.spec, Ensemble):
+    rows = _check_history(f"{name}: {HISTORY}", files[HISTORY], plan)
+    if not isinstance(plan.spec, Ensemble):
         for extra in _VOTE_FILES.keys() & files.keys():
             raise ValueError(f"{name}: {extra} belongs to a vote, and this is none")
         return about, rows
@@ -87,9 +87,8 @@ def _check_about(where: str, content: bytes) -> Mapping[str, object]:
     return {field: about[field] for field in (*wanted, *MADE_BY) if field in about}
 
 
-def _check_history(where: str, content: bytes, experiment: Resolved) -> Rows:
-    spec = experiment.spec
-    points = {point.name: point.spec for point in variants(spec)}
+def _check_history(where: str, content: bytes, plan: Plan) -> Rows:
+    points = {point.name: point.spec for point in plan.variants}
     table = _read_table(where, content)
     head = next(table)[1]
     _check_columns(where, head, list(points.values()))
@@ -102,8 +101,8 @@ def _check_history(where: str, content: bytes, experiment: Resolved) -> Rows:
             hint = closest(row["variant"], list(points))
             raise ValueError(f"{at}: variant: there is no {row['variant'][:80]!r}; {hint}")
         seed = _whole(at, "seed", row["seed"], _MAX_SEED)
-        if not is_random and seed not in experiment.seeds:
-            raise ValueError(f"{at}: seed: must be {experiment.seeds[0]}, got {seed}")
+        if not is_random and seed not in plan.seeds:
+            raise ValueError(f"{at}: seed: must be {plan.seeds[0]}, got {seed}")
         run, point = Run(row["variant"], seed), points[row["variant"]]
         _check_row(at, row, point)
         rows.setdefault(run, []).append(row)

@@ -17,7 +17,7 @@ import PIL
 from pipeline.machine.paths import DATASET, DRAWN, FIGURES
 from pipeline.machine.writing import write_text
 from pipeline.plan.imports import list_code
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.store.runs import ERRORS, FILTERS
 
 _ROOT = Path(__file__).parents[2]
@@ -72,16 +72,16 @@ def digest_of_code() -> str:
     return _join(*parts, matplotlib.__version__, PIL.__version__, _digest(DATASET))
 
 
-def digest_of(experiment: Experiment, *others: str) -> str:
+def digest_of(results: Results, *others: str) -> str:
     """All of an experiment that a picture can show.
 
     Args:
-        experiment: with what was run of it.
+        results: with what was run of it.
         others: digests of what else is shown.
     """
-    files = [_digest(experiment.folder / name) for name in _MEASURED]
-    points = [f"{point.name} {point.spec.model_dump_json()}" for point in experiment.points]
-    return _join(experiment.document.model_dump_json(), *points, *files, *others)
+    files = [_digest(results.folder / name) for name in _MEASURED]
+    points = [f"{point.name} {point.spec.model_dump_json()}" for point in results.points]
+    return _join(results.document.model_dump_json(), *points, *files, *others)
 
 
 def owned_pictures(name: str, names: Sequence[str]) -> Sequence[Path]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
 from nndl_jax.reading.record import Record
 from pipeline.machine.paths import CODE, RESOLVED, RUNS
-from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.plans import Plan, load_plan
 
 _MADE = "made.json"
 
@@ -24,19 +24,19 @@ class _Made(Record):
 
     code: str
     """Digest of the list of our code that the stage runs."""
-    resolved: Resolved
+    resolved: Plan
 
 
 def note(name: str, folder: Path) -> None:
     """Write beside the results of a document what they were made of, for `kept` to read."""
     path = RESOLVED / f"{name}.json"
     if path.exists():
-        resolved = Resolved.model_validate_json(path.read_bytes())
+        resolved = Plan.model_validate_json(path.read_bytes())
         made = _Made(code=_digest(resolved.spec), resolved=resolved)
         (folder / _MADE).write_text(made.model_dump_json(), encoding="utf-8")
 
 
-def kept(name: str, today: Resolved) -> Resolved:
+def kept(name: str, today: Plan) -> Plan:
     """The document as `params.yaml` has it, or as it was run last where that leaves it out."""
     if today.selected:
         return today
@@ -48,20 +48,20 @@ def kept(name: str, today: Resolved) -> Resolved:
     return was if was.selected and is_same_code and was.spec.kind == today.spec.kind else today
 
 
-def steady(name: str, today: Resolved) -> Resolved:
+def steady(name: str, today: Plan) -> Plan:
     """What `resolve` writes: where there is nothing to run or to keep, what it wrote last.
 
     Other seeds or limits of a document that is left out are no reason to run its stage.
     """
     found = kept(name, today)
     try:
-        last = found if found.selected else load_resolved(name)
+        last = found if found.selected else load_plan(name)
     except OSError:
         return found
     return last if not last.selected and last.spec.kind == today.spec.kind else found
 
 
-def in_words(resolved: Resolved) -> str:
+def in_words(resolved: Plan) -> str:
     """How much of a document was run."""
     spec, seeds = resolved.spec, resolved.seeds
     parts = [f"{len(seeds)} run{'s' * (len(seeds) > 1)} of each variant, seeds from {seeds[0]}"]

@@ -5,19 +5,18 @@ from itertools import product
 from typing import TypeVar
 
 from nndl_jax.documents import Baseline, Calculation, Construction
-from nndl_jax.documents.variants import variants
-from pipeline.plan.resolved import Resolved
+from pipeline.plan.plans import Plan
 from pipeline.store.runs import Row
 
 Kind = TypeVar("Kind", Baseline, Calculation, Construction)
 
 
-def list_points(experiment: Resolved, kind: type[Kind]) -> list[tuple[Kind, int]]:
+def list_points(plan: Plan, kind: type[Kind]) -> list[tuple[Kind, int]]:
     """The variants that are run, each with every seed; none if the document is not selected."""
     return [
         (point.spec, seed)
-        for point, seed in product(variants(experiment.spec), experiment.seeds)
-        if experiment.selected and isinstance(point.spec, kind)
+        for point, seed in product(plan.points(), plan.seeds)
+        if plan.selected and isinstance(point.spec, kind)
     ]
 
 

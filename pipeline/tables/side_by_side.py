@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nndl_jax.documents import Ensemble, FieldValue, Network, NumberClaim
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.tables.claims import markdown
 from pipeline.tables.format import show, show_gain, show_mean, variant_labels
 
@@ -39,29 +39,28 @@ class _Pair(NamedTuple):
         return [*named, _mean(self.corrected), show_gain(_METRIC, gain, None), ", ".join(runs)]
 
 
-def pairs_table(experiments: Sequence[Experiment]) -> str:
+def pairs_table(experiments: Sequence[Results]) -> str:
     """Test accuracies at the best validation epoch, in both forms; empty if nothing was run.
 
     Networks and votes stand in the order of the book's numbers.
     """
-    pairs = [pair for experiment in experiments for pair in _pairs(experiment)]
+    pairs = [pair for results in experiments for pair in _pairs(results)]
     pairs += _votes(experiments)
     rows = [pair.cells() for pair in sorted(pairs, key=lambda pair: pair.book or 1.0)]
     headers = ["network", "book", "as the program did", "corrected", "difference", "runs"]
     return markdown(rows, headers) if rows else ""
 
 
-def best_and_last_table(experiment: Experiment) -> str:
+def best_and_last_table(results: Results) -> str:
     """Test accuracies of each variant at its best validation epoch and at its last."""
-    document = experiment.document
+    document = results.document
     if not isinstance(document, Network) or not document.training.keep_best:
         return ""
-    labels = variant_labels([point.name for point in experiment.points])
+    labels = variant_labels([point.name for point in results.points])
     rows = []
-    for point, label in zip(experiment.points, labels, strict=True):
+    for point, label in zip(results.points, labels, strict=True):
         best, last = (
-            experiment.at_epoch(epoch, _METRIC, point.values)
-            for epoch in ("best-validation", "last")
+            results.at_epoch(epoch, _METRIC, point.values) for epoch in ("best-validation", "last")
         )
         if best is not None and last is not None:
             row = [_mean(best), _mean(last), len(best)]
@@ -70,15 +69,15 @@ def best_and_last_table(experiment: Experiment) -> str:
     return markdown(rows, headers) if rows else ""
 
 
-def list_details(experiment: Experiment) -> Sequence[str]:
+def list_details(results: Results) -> Sequence[str]:
     """What there is to say of a document besides its claims, some of it empty."""
-    return [errors_line(experiment), best_and_last_table(experiment)]
+    return [errors_line(results), best_and_last_table(results)]
 
 
-def errors_line(experiment: Experiment) -> str:
+def errors_line(results: Results) -> str:
     """How many images a vote got wrong, and how many of those the book's did; empty if not run."""
-    document = experiment.document
-    wrong, common = (experiment.curves(name, None) for name in ("num_errors", "num_common_errors"))
+    document = results.document
+    wrong, common = (results.curves(name, None) for name in ("num_errors", "num_common_errors"))
     if not isinstance(document, Ensemble) or wrong is None or common is None:
         return ""
     known = len(document.known_errors)
@@ -88,25 +87,25 @@ def errors_line(experiment: Experiment) -> str:
     )
 
 
-def _pairs(experiment: Experiment) -> Iterable[_Pair]:
-    points = {point.name: point.values for point in experiment.points}
+def _pairs(results: Results) -> Iterable[_Pair]:
+    points = {point.name: point.values for point in results.points}
     for name, values in points.items():
         mended = points.get(name.replace(_PRINTED, _CORRECTED), values)
         if mended is values:
             continue
         printed, corrected = (
-            experiment.at_epoch("best-validation", _METRIC, each) for each in (values, mended)
+            results.at_epoch("best-validation", _METRIC, each) for each in (values, mended)
         )
         if printed is None or corrected is None:
             continue
         if "training.shuffle" not in values:
             continue  # It compares initializations only.
         others = ",".join(part for part in name.split(",") if _PRINTED not in part)
-        title = ", ".join(filter(None, [experiment.document.title, *variant_labels([others])]))
-        yield _Pair(title, _book(experiment, values), printed, corrected)
+        title = ", ".join(filter(None, [results.document.title, *variant_labels([others])]))
+        yield _Pair(title, _book(results, values), printed, corrected)
 
 
-def _votes(experiments: Iterable[Experiment]) -> Iterable[_Pair]:
+def _votes(experiments: Iterable[Results]) -> Iterable[_Pair]:
     """Votes of networks of either form, which are documents of their own."""
     held = {}
     for vote in experiments:
@@ -120,11 +119,11 @@ def _votes(experiments: Iterable[Experiment]) -> Iterable[_Pair]:
             yield _Pair(vote.document.title, _book(vote, {}), printed, corrected)
 
 
-def _book(experiment: Experiment, values: Mapping[str, FieldValue]) -> float | None:
+def _book(results: Results, values: Mapping[str, FieldValue]) -> float | None:
     """The number that the book prints of a variant."""
     numbers = [
         claim.value
-        for claim in experiment.document.claims
+        for claim in results.document.claims
         if isinstance(claim, NumberClaim)
         and claim.metric == _METRIC
         and (claim.variant or {}).items() <= values.items()

@@ -22,7 +22,7 @@ from attack.verdict import REFUSED, RIGHT, FindingError, attempt
 from nndl_jax.reading.faults import SpecError
 from nndl_jax.reading.validation import parse_field_path
 from pipeline.machine.paths import PARAMS
-from pipeline.plan.resolved import Resolved, load_resolved, save_resolved
+from pipeline.plan.plans import Plan, load_plan, save_plan
 from pipeline.plan.resolving import resolve_all
 
 NAMES = ["ch1-30-hidden", "ch1-learning-rates", "ch1-svm", "ch3-early-stopping", "ch3-momentum"]
@@ -108,12 +108,12 @@ def path_to(content: Any, parent: Any, key: Any, path: str = "") -> str:
     return next(filter(None, found), "")
 
 
-def check(name: str, experiment: Resolved, overrides: dict[str, Any]) -> None:
+def check(name: str, experiment: Plan, overrides: dict[str, Any]) -> None:
     """Hold what is run to be what the settings say."""
-    save_resolved(name, experiment, Path())
+    save_plan(name, experiment, Path())
     Path("resolved").mkdir(exist_ok=True)
     Path(f"{name}.json").replace(f"resolved/{name}.json")
-    if load_resolved(name) != experiment:
+    if load_plan(name) != experiment:
         raise FindingError(f"{name} is another one when it has been written")
     for path, value in overrides.items():
         at, found = parse_field_path(path), experiment.spec.model_dump(mode="json")

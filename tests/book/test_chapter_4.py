@@ -18,7 +18,7 @@ from nndl_jax.documents.variants import find_variant, list_runs, variants
 from nndl_jax.judging.judge import judge_comparison, judge_number
 from pipeline.figures import draw
 from pipeline.figures.constructions import draw_construction
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.store.runs import History
 
 SPEC = Path(__file__).parents[2] / "spec"
@@ -211,11 +211,11 @@ def test_another_bias_of_a_tower_breaks_a_claim(monkeypatch, factor):
     assert "differs" in verdicts("ch4-towers-m", measure_anew("ch4-towers-m")).values()
 
 
-def experiment(name: str) -> Experiment:
+def experiment(name: str) -> Results:
     """A document with what is measured of it, as the report sees it."""
     spec = load_spec(name)
     columns = {metric: np.array([[v] for v in numbers(name, metric)]) for metric in spec.metrics()}
-    return Experiment(
+    return Results(
         spec, variants(spec), History(list_runs(spec, [0]), columns, "none"), None, Path()
     )
 

@@ -19,7 +19,7 @@ from nndl_jax.networks.calculated import run_calculation
 from nndl_jax.reading.faults import SpecError
 from pipeline import calculate
 from pipeline.machine.paths import RUNS
-from pipeline.plan.resolved import Resolved, save_resolved
+from pipeline.plan.plans import Plan, save_plan
 from pipeline.plan.resolving import without_words
 from pipeline.store.runs import read_history
 
@@ -218,7 +218,7 @@ def calculate_all(tmp_path, monkeypatch):
 
 def test_stage_writes_a_row_for_each_run(calculate_all):
     spec = without_words(load_spec("ch3-weighted-input"))
-    save_resolved(spec.id, Resolved(selected=True, seeds=(3, 4), spec=spec))
+    save_plan(spec.id, Plan.of(spec, (3, 4)))
     calculate_all()
     history = read_history(RUNS / spec.id)
     assert (history.data, list(history.runs)) == ("none", list_runs(spec, (3, 4)))
@@ -231,6 +231,6 @@ def test_stage_writes_a_row_for_each_run(calculate_all):
 
 def test_stage_writes_no_row_of_a_document_not_selected(calculate_all):
     spec = without_words(load_spec("ch3-softmax"))
-    save_resolved(spec.id, Resolved(selected=False, seeds=(0,), spec=spec))
+    save_plan(spec.id, Plan.of(spec, (0,), selected=False))
     calculate_all()
     assert read_history(RUNS / spec.id) is None

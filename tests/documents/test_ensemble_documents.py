@@ -9,9 +9,11 @@ from nndl_jax.documents import Ensemble
 from nndl_jax.documents.load import dump_spec, parse_spec
 from nndl_jax.documents.variants import Run, list_runs
 from nndl_jax.reading.faults import SpecError
+from pipeline import resolve
 from pipeline.ensemble import list_networks
+from pipeline.plan.plans import load_plans
 from pipeline.plan.resolving import resolve_all
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import load_all
 from pipeline.store.runs import write_history
 
 RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
@@ -196,17 +198,17 @@ def test_a_vote_is_held_once_whatever_the_number_of_runs(project):
 )
 def test_a_vote_of_fewer_or_other_networks_is_foreign(project, settings, expected):
     write_params(project, **settings)
-    chosen, resolved = resolve_all()
-    for name in ("tiny", "crowd"):
-        runs = list_runs(resolved[name].spec, resolved[name].seeds)
+    resolve.main()
+    for name, plan in load_plans().items():
+        runs = list_runs(plan.points(), plan.seeds)
         row = {"epoch": [0.0] * len(runs), "test_accuracy": [0.5] * len(runs)}
         write_history(name, runs, [row], data="mnist")
-    assert Experiment.load("crowd", resolved, chosen).foreign == expected
+    assert load_all()[1]["crowd"].foreign == expected
 
 
 def test_a_vote_on_other_images_is_foreign(project):
-    chosen, resolved = resolve_all()
+    resolve.main()
     row = {"epoch": [0.0], "test_accuracy": [0.5]}
     write_history("crowd", [Run("base", 0)], [row], data="digits")
     write_history("tiny", [], [], data="digits")
-    assert Experiment.load("crowd", resolved, chosen).foreign == "not MNIST"
+    assert load_all()[1]["crowd"].foreign == "not MNIST"

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,8 @@ from nndl_jax.documents.load import (
     parse_spec,
     spec_folder,
 )
-from nndl_jax.documents.variants import find_variant, variants
+from nndl_jax.documents.variants import Run, find_variant, list_runs, variants
+from nndl_jax.networks.network import build_model
 from nndl_jax.reading.faults import SpecError, field_path
 from nndl_jax.reading.located_yaml import parse_yaml
 from nndl_jax.reading.validation import parse_field_path
@@ -150,10 +152,17 @@ def test_override_that_does_not_fit_is_refused(values, said):
     assert str(caught.value) == f"ch1-30-hidden: {said}"
 
 
-def test_override_is_held_against_the_memory(monkeypatch):
+def test_a_document_for_a_larger_machine_is_read_and_not_built(monkeypatch):
     monkeypatch.setattr(memory, "_physical_memory", lambda: 2**30)
+    spec = load_spec("ch1-30-hidden", {"model.layers[0].units": 1_000_000})
+    assert list_runs(spec, [0]) == [Run("base", 0)]
     with pytest.raises(SpecError, match="GiB"):
-        load_spec("ch1-30-hidden", {"model.layers[0].units": 1_000_000})
+        build_model(spec, key=jax.random.key(0))
+
+
+def test_a_machine_that_does_not_tell_its_memory_takes_any_document(monkeypatch):
+    monkeypatch.delattr(memory.os, "sysconf")
+    memory.check_memory(load_spec("ch1-30-hidden", {"model.layers[0].units": 10**6}), 10**6)
 
 
 def test_axes_that_cross_to_millions_of_variants_are_refused():

@@ -16,8 +16,8 @@ from pipeline import add_recordings, record
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.store.archive import list_sources, pack
 from pipeline.store.check_recording import check_recording
-from pipeline.store.experiments import identity
 from pipeline.store.recordings import FILES, read_rows
+from pipeline.store.results import identity
 from pipeline.store.runs import read_about, write_history
 
 CAME = Path("came")

@@ -14,7 +14,7 @@ from pipeline.figures import draw
 from pipeline.figures.calculations import draw_calculation
 from pipeline.figures.data import HARD, draw_data, quadrants, rotate, shift
 from pipeline.figures.frame import save
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.store.runs import History
 
 NAMES = (
@@ -145,7 +145,7 @@ def experiment(name):
     runs = list_runs(document, (0, 1))
     rows = [run_calculation(points[run.variant], seed=run.seed) for run in runs]
     metrics = {metric: np.array([[row[metric]] for row in rows]) for metric in rows[0]}
-    return Experiment(document, variants(document), History(runs, metrics, "none"), None, Path())
+    return Results(document, variants(document), History(runs, metrics, "none"), None, Path())
 
 
 def axes_of(name):

@@ -19,8 +19,8 @@ from pipeline import ensemble
 from pipeline.figures import draw
 from pipeline.figures.digits import draw_errors, draw_filters
 from pipeline.figures.frame import COLOURS
-from pipeline.plan.resolved import Resolved, save_resolved
-from pipeline.store.experiments import Experiment
+from pipeline.plan.plans import Plan, save_plan
+from pipeline.store.results import Results
 from pipeline.store.runs import History, network_path
 
 RATES = f"{TINY}vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
@@ -59,10 +59,10 @@ def write_errors(errors: list[tuple[int, int, int]]) -> None:
     Path("runs/crowd/errors.csv").write_text("\n".join(lines) + "\n")
 
 
-def hold_vote(network: str, text: str = CONVOLUTIONAL) -> Experiment:
+def hold_vote(network: str, text: str = CONVOLUTIONAL) -> Results:
     """Let untrained networks vote, each with weights of its own."""
     members = parse_spec(text, Path("tiny.yaml"))
-    save_resolved("tiny", Resolved(selected=True, seeds=(0, 1), spec=members))
+    save_plan("tiny", Plan.of(members, (0, 1)))
     own = variants(members)[0].spec
     assert isinstance(own, Network)
     for index, run in enumerate(list_runs(members, range(2))):
@@ -71,17 +71,17 @@ def hold_vote(network: str, text: str = CONVOLUTIONAL) -> Experiment:
             path.parent.mkdir(parents=True, exist_ok=True)
             save(build_model(own, key=jax.random.key(2 * index + is_best)), own, path)
     spec = parse_spec(f"{VOTE}network: {network}\n", Path("crowd.yaml"))
-    ensemble.run("crowd", Resolved(selected=True, seeds=(0,), spec=spec))
+    ensemble.run("crowd", Plan.of(spec, (0,)))
     return experiment(spec)
 
 
-def experiment(document: Document) -> Experiment:
+def experiment(document: Document) -> Results:
     runs = list_runs(document, range(2))
     history = History(runs, {"test_accuracy": np.full((len(runs), 1), 0.7)}, "synthetic")
-    return Experiment(document, variants(document), history, None, Path("runs/crowd"))
+    return Results(document, variants(document), history, None, Path("runs/crowd"))
 
 
-def crowd() -> tuple[Experiment, Ensemble]:
+def crowd() -> tuple[Results, Ensemble]:
     spec = parse_spec(VOTE, Path("crowd.yaml"))
     assert isinstance(spec, Ensemble)
     return experiment(spec), spec

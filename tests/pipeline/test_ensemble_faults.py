@@ -4,12 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import CROWD, TINY, tiny_project, write_params
+from project import CROWD, TINY, read_recorded, tiny_project, write_params
 
 from nndl_jax.reading.faults import SpecError
 from pipeline import record
 from pipeline.plan.resolving import resolve_all
-from pipeline.store.experiments import load_recorded
 from pipeline.store.runs import read_history
 
 SHORT = TINY.replace("epochs: 300", "epochs: 2")
@@ -76,7 +75,7 @@ def test_a_vote_of_fewer_networks_is_not_recorded(
 ) -> None:
     assert refused_record(monkeypatch, "--runs", "2") == 1
     assert capsys.readouterr().err == "crowd: needs 3 runs of tiny, got 2\n"
-    assert set(load_recorded()) == {"tiny"}
+    assert set(read_recorded()) == {"tiny"}
     assert Path.cwd() == project
 
 
@@ -84,11 +83,11 @@ def test_a_vote_is_recorded_anew_with_its_members(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_record(monkeypatch, "--runs", "3")
-    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert set(read_recorded()) == {"tiny", "crowd"}
     (project / "spec/tiny.yaml").write_text(SHORT.replace("epochs: 2", "epochs: 3"))
-    assert load_recorded() == {}
+    assert read_recorded() == {}
     run_record(monkeypatch, "--runs", "3")
-    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert set(read_recorded()) == {"tiny", "crowd"}
 
 
 def test_a_vote_in_double_precision_cannot_be_recorded(

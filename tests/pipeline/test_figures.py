@@ -15,7 +15,7 @@ from pipeline.figures.curves import Panel, draw_curves
 from pipeline.figures.frame import BEST, COLOURS, PRINTED, new_figure, save
 from pipeline.figures.gradients import draw_bars, speed_panels
 from pipeline.figures.sizes import draw_sizes
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.store.runs import History
 
 NAN = float("nan")
@@ -38,7 +38,7 @@ PICTURES = {
 }
 
 
-def synthetic(document: Document, *, num_epochs: int = 400) -> Experiment:
+def synthetic(document: Document, *, num_epochs: int = 400) -> Results:
     """An experiment of two runs of every variant, with some value for all that it measures."""
     runs = list_runs(document, range(2))
     epochs = 1 if isinstance(document, Calculation) else num_epochs
@@ -47,12 +47,12 @@ def synthetic(document: Document, *, num_epochs: int = 400) -> Experiment:
     names = list(document.metrics())
     if "gradient_norm.1" in names:
         names += [f"gradient.{layer}.{neuron}" for layer in (1, 2) for neuron in range(1, 7)]
-    return Experiment(
+    return Results(
         document, variants(document), History(runs, dict.fromkeys(names, values), ""), None, Path()
     )
 
 
-def with_metrics(experiment: Experiment, **metrics: list) -> Experiment:
+def with_metrics(experiment: Results, **metrics: list) -> Results:
     history = experiment.history._replace(metrics={n: np.array(v) for n, v in metrics.items()})
     return experiment._replace(history=history)
 

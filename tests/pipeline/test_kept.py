@@ -11,7 +11,7 @@ from test_results import CALCULATION
 from nndl_jax.documents.variants import list_runs
 from pipeline import evaluate, report, resolve
 from pipeline.machine.paths import CODE
-from pipeline.plan.resolved import load_resolved
+from pipeline.plan.plans import load_plan
 from pipeline.store.judged import read_judgements
 from pipeline.store.runs import read_history, write_history
 
@@ -66,7 +66,7 @@ def project(tmp_path: Path, reported: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def measure(name: str, value: float) -> None:
     """Made-up measurements of a document, as its stage would write them."""
-    experiment = load_resolved(name)
+    experiment = load_plan(name)
     runs = list_runs(experiment.spec, experiment.seeds)
     metrics = {"sums": ("activation.1", "activation.2")}.get(name, ("test_accuracy",))
     row = {"epoch": [0.0] * len(runs)} | {metric: [value] * len(runs) for metric in metrics}
@@ -96,9 +96,9 @@ def contents(names: tuple[str, ...] = KEPT) -> list[bytes]:
 
 
 def test_a_document_that_is_left_out_is_resolved_as_it_was_run(project: Path) -> None:
-    before = {path.name: path.read_bytes() for path in Path("resolved").iterdir()}
+    before = {path.name: path.read_bytes() for path in Path("resolved").glob("[!_]*")}
     narrow(project, runs="3", profile="smoke", overrides="{tiny-other: {training.epochs: 9}}")
-    after = {path.name: path.read_bytes() for path in Path("resolved").iterdir()}
+    after = {path.name: path.read_bytes() for path in Path("resolved").glob("[!_]*")}
     assert {name for name in before if after[name] != before[name]} == {"tiny.json"}
 
 
@@ -144,7 +144,7 @@ def test_results_of_edited_code_are_not_made_anew_but_stay(project: Path) -> Non
     before = contents(KEPT[:2])
     Path("code/train.txt").write_text("edited code")
     narrow(project)
-    assert not load_resolved("tiny-other").selected
+    assert not load_plan("tiny-other").selected
     measure("tiny-other", 0.0)
     evaluate.main()
     assert contents(KEPT[:2]) == before
@@ -198,14 +198,14 @@ def test_settings_of_a_document_that_was_never_run_do_not_run_its_stage(project:
     before = Path("resolved/tiny-other.json").read_bytes()
     narrow(project, seed="5", runs="7", profile="smoke")
     assert Path("resolved/tiny-other.json").read_bytes() == before
-    assert load_resolved("tiny").seeds[0] == 5
+    assert load_plan("tiny").seeds[0] == 5
 
 
 def test_all_documents_are_run_anew_when_they_are_asked_for_again(project: Path) -> None:
     narrow(project, runs="3")
     write_params(project, runs="3")
     resolve.main()
-    assert [len(load_resolved(name).seeds) for name in ("tiny", "tiny-other")] == [3, 3]
+    assert [len(load_plan(name).seeds) for name in ("tiny", "tiny-other")] == [3, 3]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"profile": 1}'])
@@ -282,4 +282,5 @@ def test_figures_that_are_spoilt_or_gone_are_drawn_again(project, monkeypatch, f
 def test_figures_show_an_edited_title(project: Path, monkeypatch) -> None:
     path = Path("spec/tiny.yaml")
     path.write_text(path.read_text().replace("A tiny network", "A small network"))
+    resolve.main()
     assert drawn(monkeypatch) == ["tiny"]

@@ -7,7 +7,7 @@ from project import TINY
 
 from nndl_jax.documents import Network
 from nndl_jax.reading.faults import SpecError
-from pipeline.plan.resolved import Resolved
+from pipeline.plan.plans import Plan
 from pipeline.plan.resolving import resolve_all
 
 SETTINGS = """\
@@ -49,12 +49,12 @@ def _write(limits="{}", **settings) -> None:
     Path("params.yaml").write_text(SETTINGS.format(limits=limits, **(usual | settings)))
 
 
-def _resolve(limits="{}", **settings) -> dict[str, Resolved]:
+def _resolve(limits="{}", **settings) -> dict[str, Plan]:
     _write(limits, **settings)
     return resolve_all()[1]
 
 
-def _epochs_and_images(resolved: Resolved) -> tuple[int, int | None]:
+def _epochs_and_images(resolved: Plan) -> tuple[int, int | None]:
     spec = resolved.spec
     assert isinstance(spec, Network)
     return spec.training.epochs, spec.data.train_images

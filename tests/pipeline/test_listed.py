@@ -7,7 +7,7 @@ from project import MACHINE, TINY, write_params
 from test_results import CALCULATION
 
 from nndl_jax.reading.faults import SpecError
-from pipeline import evaluate
+from pipeline import evaluate, resolve
 from pipeline.plan.resolving import resolve_all
 
 CROWD = """\
@@ -178,5 +178,7 @@ def test_nothing_is_touched_before_lists_are_compared() -> None:
     Path("metrics/tiny.json").write_text("{}")
     fork("tiny")
     with pytest.raises(SystemExit):
+        resolve.main()
+    with pytest.raises(OSError, match=r"run `python -m pipeline\.resolve` first"):
         evaluate.main()
     assert Path("metrics/tiny.json").exists()

@@ -17,7 +17,7 @@ from nndl_jax.data.datasets import Dataset, Split
 from pipeline import baseline, report, resolve, train
 from pipeline.machine.paths import RESOLVED
 from pipeline.machine.process import exclusive, run_stage
-from pipeline.plan.resolved import load_resolved
+from pipeline.plan.plans import load_plan
 
 STAGES = ("baseline", "calculate", "code", "download", "ensemble", "evaluate", "prepare", "report")
 STAGES += ("resolve", "train")
@@ -108,7 +108,7 @@ def test_a_spoilt_resolved_document_is_named(content, tmp_path, monkeypatch) -> 
     RESOLVED.mkdir()
     (RESOLVED / "tiny.json").write_text(content, encoding="latin-1")
     with pytest.raises(OSError, match=r"^resolved/tiny\.json: is not what this version"):
-        load_resolved("tiny")
+        load_plan("tiny")
 
 
 def test_a_full_disk_is_one_sentence(monkeypatch) -> None:
@@ -311,4 +311,4 @@ def test_a_baseline_without_images_is_one_sentence(resolved: Path, monkeypatch) 
     dataset = Dataset("own", nothing, nothing, nothing)
     monkeypatch.setattr(baseline, "_dataset", lambda: dataset)
     with pytest.raises(SystemExit, match=r"^machine: there are no train images; the data set "):
-        baseline.run("machine", load_resolved("machine"))
+        baseline.run("machine", load_plan("machine"))

@@ -12,12 +12,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from project import CROWD, MACHINE, TINY, environment, run, tiny_project, write_params
+from project import (
+    CROWD,
+    MACHINE,
+    TINY,
+    environment,
+    read_recorded,
+    run,
+    tiny_project,
+    write_params,
+)
 
 from pipeline import ensemble, record, train
-from pipeline.plan.resolved import save_resolved
+from pipeline.plan.plans import save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
-from pipeline.store.experiments import load_recorded
 from pipeline.store.runs import read_about, read_history
 
 COMMAND = (sys.executable, "-m", "pipeline.record", "--runs", "3")
@@ -115,7 +123,7 @@ def test_a_record_says_what_of_on_what_and_how_long() -> None:
 def test_a_record_is_what_the_stages_measure_at_the_books_settings(copy: Path) -> None:
     _, resolved = resolve_all(changes=BOOK | {"runs": 3})
     for name in ("tiny", "crowd"):
-        save_resolved(name, resolved[name])
+        save_plan(name, resolved[name])
     train.run("tiny", resolved["tiny"])
     ensemble.run("crowd", resolved["crowd"])
     for name in ("tiny/history.csv", "crowd/history.csv", "crowd/errors.csv"):
@@ -140,14 +148,14 @@ def test_what_is_recorded_is_passed_over(
 
 
 def test_a_changed_document_is_recorded_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
+    assert set(read_recorded()) == {"tiny", "crowd", "machine"}
     path = copy / "spec/tiny.yaml"
     path.write_text(f"# A remark.\n{TINY.replace('A tiny network', 'A small network')}")
-    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
+    assert set(read_recorded()) == {"tiny", "crowd", "machine"}
     path.write_text(TINY.replace("epochs: 300", "epochs: 2"))
-    assert "tiny" not in load_recorded()
+    assert "tiny" not in read_recorded()
     record_again(monkeypatch, "tiny")
-    history = load_recorded()["tiny"].history
+    history = read_recorded()["tiny"].history
     assert history is not None
     assert history.metrics["test_accuracy"].shape == (3, 2)
     assert Path.cwd() == copy
@@ -164,7 +172,7 @@ def test_a_failure_does_not_keep_others_from_being_recorded(
     with pytest.raises(SystemExit) as ending:
         record_again(monkeypatch)
     assert (ending.value.code, capsys.readouterr().err) == (1, "tiny: diverged\n")
-    assert set(load_recorded()) == {"machine", "zebra"}
+    assert set(read_recorded()) == {"machine", "zebra"}
 
 
 def _diverging(original):
@@ -180,7 +188,7 @@ def test_runs_and_seeds_are_no_part_of_a_document(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_params(copy, runs="17", seed="1")
-    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
+    assert set(read_recorded()) == {"tiny", "crowd", "machine"}
     before = contents(copy / "recorded")
     record_again(monkeypatch, "--runs", "2", "tiny")
     assert contents(copy / "recorded") == before
@@ -222,9 +230,9 @@ def test_what_a_kill_left_unfinished_is_no_record(
     unfinished = copy / "recorded/.crowd.writing"
     (copy / "recorded/crowd").rename(unfinished)
     (unfinished / "history.csv").write_text("variant,se")
-    assert set(load_recorded()) == {"tiny", "machine"}
+    assert set(read_recorded()) == {"tiny", "machine"}
     record_again(monkeypatch, "crowd")
-    assert set(load_recorded()) == {"tiny", "crowd", "machine"}
+    assert set(read_recorded()) == {"tiny", "crowd", "machine"}
     assert not unfinished.exists()
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from project import ROOT, TINY, write_dataset, write_params
 
+from nndl_jax.documents.load import load_spec
 from nndl_jax.documents.variants import list_runs
 from pipeline import evaluate, programs, report, resolve
 from pipeline.machine.paths import BOOKS_PROGRAMS
-from pipeline.plan.resolved import load_resolved
+from pipeline.plan.plans import load_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.plan.training_key import training_key
-from pipeline.store.experiments import load_recorded
+from pipeline.store.results import Results
 from pipeline.store.runs import write_history
 
 NETWORK = (
@@ -61,7 +62,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     resolve.main()
     keep("net", network_rows(0.75))
     for name, rows in {"net": network_rows(0.5), "plain": plain_rows(0.25)}.items():
-        resolved = load_resolved(name)
+        resolved = load_plan(name)
         write_history(name, list_runs(resolved.spec, resolved.seeds), rows, data="mnist")
     return tmp_path
 
@@ -94,11 +95,13 @@ def keep(name: str, rows: list[dict[str, list[float]]]) -> None:
 
 def judged() -> dict[str, list[dict]]:
     """The judgements of each kind."""
+    resolve.main()
     evaluate.main()
     return json.loads(Path("report/judgements.json").read_text())
 
 
 def reported() -> str:
+    resolve.main()
     evaluate.main()
     report.main()
     return Path("report/results.md").read_text()
@@ -327,6 +330,7 @@ def test_without_records_nothing_is_said_of_them() -> None:
 
 def test_records_of_the_repository_are_of_its_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    _, plans = resolve_all(changes=BOOK)
     kept = {path.name for path in Path("recorded").glob("[!.]*")}
-    stale = sorted(kept - set(load_recorded()))
+    stale = sorted(n for n in kept if Results.recorded(load_spec(n), plans) is None)
     assert not stale, f"record them again, or delete them: {stale}"

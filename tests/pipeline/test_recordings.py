@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from project import CROWD, TINY, tiny_project, write_params
+from project import CROWD, TINY, read_recorded, tiny_project, write_params
 
 from nndl_jax.documents.variants import Run
 from pipeline import record, train
-from pipeline.plan.resolved import Resolved
-from pipeline.store.experiments import load_recorded
+from pipeline.plan.plans import Plan
 from pipeline.store.runs import read_about, read_history
 
 RATES = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
@@ -66,7 +65,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     calls: Trained = []
     original = train.run
 
-    def run(name: str, experiment: Resolved, **options) -> None:
+    def run(name: str, experiment: Plan, **options) -> None:
         rates = [rate for axis in experiment.spec.vary for rate in axis["optimizer.learning_rate"]]
         calls.append(([str(rate) for rate in rates], list(experiment.seeds)))
         original(name, experiment, **options)
@@ -91,7 +90,7 @@ def test_runs_from_another_seed_are_added_as_well(project: Path, trained: Traine
     write_params(project, seed="5")
     run_record("--runs", "1", "tiny")
     assert [seeds for _, seeds in trained] == [[0], [5]]
-    history = load_recorded()["tiny"].history
+    history = read_recorded()["tiny"].history
     assert history is not None
     assert [run.seed for run in history.runs] == [0, 5, 0, 5]
 
@@ -104,7 +103,7 @@ def test_a_vote_trains_the_networks_that_it_asks_for(
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("crowd: recorded in ")
     assert line.endswith("; for it 3 runs of tiny were recorded")
-    history = load_recorded()["tiny"].history
+    history = read_recorded()["tiny"].history
     assert history is not None
     assert {run.variant for run in history.runs} == {SECOND}
     run_record("--runs", "3", "tiny")
@@ -138,7 +137,7 @@ def test_all_variants_are_trained_where_one_alone_would_have_another_name(
     )
     run_record("--runs", "3", "crowd")
     assert trained == [(["0.5", "0.5", "1.0"], [0, 1, 2])]
-    assert set(load_recorded()) == {"tiny", "crowd"}
+    assert set(read_recorded()) == {"tiny", "crowd"}
 
 
 def test_runs_on_other_data_than_those_that_are_there_are_refused(
@@ -191,7 +190,7 @@ def test_numbers_of_another_document_are_not_mixed(project: Path, trained: Train
     assert {run.seed for run in history.runs} == set(trained[-1][1])
 
 
-def _end_early(name: str, _: Resolved, **_options: object) -> None:
+def _end_early(name: str, _: Plan, **_options: object) -> None:
     """What a trainer does first, and no more."""
     shutil.rmtree(Path("runs") / name, ignore_errors=True)
     sys.exit("stopped")

@@ -11,7 +11,7 @@ from project import MACHINE, write_dataset, write_params
 
 from nndl_jax.documents.variants import list_runs
 from pipeline import evaluate, report, resolve
-from pipeline.plan.resolved import load_resolved
+from pipeline.plan.plans import load_plan
 from pipeline.store.runs import write_history
 
 NAN = float("nan")
@@ -120,7 +120,7 @@ def network_rows() -> list[dict[str, list[float]]]:
 
 
 def write(name: str, rows: list[dict[str, list[float]]], data: str = "mnist") -> None:
-    resolved = load_resolved(name)
+    resolved = load_plan(name)
     runs = list_runs(resolved.spec, resolved.seeds[: len(rows[0]["epoch"])])
     write_history(name, runs[: len(rows[0]["epoch"])], rows, data=data)
 

@@ -12,7 +12,7 @@ from nndl_jax.documents.load import list_specs, load_spec, override
 from nndl_jax.documents.variants import variants
 from nndl_jax.reading.faults import SpecError
 from pipeline import resolve
-from pipeline.plan.resolved import Resolved, load_resolved
+from pipeline.plan.plans import Plan, load_plan
 from pipeline.plan.resolving import resolve_all
 from pipeline.plan.settings import load_settings
 
@@ -46,7 +46,7 @@ def _write_settings(limits: Mapping[str, int] | None = None, **settings: object)
     Path("params.yaml").write_text(content)
 
 
-def _resolve(limits: Mapping[str, int] | None = None, **settings: object) -> Mapping[str, Resolved]:
+def _resolve(limits: Mapping[str, int] | None = None, **settings: object) -> Mapping[str, Plan]:
     _write_settings(limits, **settings)
     return resolve_all()[1]
 
@@ -58,7 +58,7 @@ def _network(limits: Mapping[str, int] | None = None, **settings: object) -> Doc
 def _written() -> Mapping[str, bytes]:
     """What the stage writes, by document."""
     resolve.main()
-    return {path.stem: path.read_bytes() for path in Path("resolved").iterdir()}
+    return {path.stem: path.read_bytes() for path in Path("resolved").glob("[!_]*")}
 
 
 def _edit(name: str, old: str, new: str) -> None:
@@ -201,7 +201,7 @@ def test_runs_that_exceed_the_memory_are_refused_where_they_are_asked_for():
 def test_what_is_written_is_what_is_read():
     resolved = _resolve(runs=2)
     resolve.main()
-    assert {name: load_resolved(name) for name in DOCUMENTS} == resolved
+    assert {name: load_plan(name) for name in DOCUMENTS} == resolved
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from project import CROWD, KEEPING
 
 from nndl_jax.documents.load import parse_spec
 from nndl_jax.documents.variants import list_runs, variants
-from pipeline.store.experiments import Experiment
+from pipeline.store.results import Results
 from pipeline.store.runs import History
 from pipeline.tables.side_by_side import best_and_last_table, errors_line, pairs_table
 
@@ -35,15 +35,15 @@ TEST = [[0.1, 0.99, 0.95], [0.2, 0.97, 0.90]]
 AT_BEST, AT_LAST = "96.00 % ± 1.41", "92.50 % ± 3.54"
 
 
-def vote(name: str, form: str, accuracy: float) -> Experiment:
+def vote(name: str, form: str, accuracy: float) -> Results:
     """A vote of networks of one form, held once."""
     more = f"variant: {{model.initializer.weights: {form}}}\n"
     document = parse_spec(VOTE.replace("A vote", name) + more, Path("crowd.yaml"))
     history = History(list_runs(document, [0]), {"test_accuracy": np.array([[accuracy]])}, "mnist")
-    return Experiment(document, variants(document), history, None, Path())
+    return Results(document, variants(document), history, None, Path())
 
 
-def experiment(text: str, values: dict[str, list]) -> Experiment:
+def experiment(text: str, values: dict[str, list]) -> Results:
     """A document of two runs, with test accuracies of some variants by name."""
     document = parse_spec(text, Path("tiny.yaml"))
     runs = [run for run in list_runs(document, range(2)) if run.variant in values]
@@ -53,7 +53,7 @@ def experiment(text: str, values: dict[str, list]) -> Experiment:
         "validation_accuracy": np.tile(VALIDATION, (len(values), 1)),
     }
     history = History(runs, metrics, "mnist")
-    return Experiment(document, variants(document), history, None, Path())
+    return Results(document, variants(document), history, None, Path())
 
 
 def cells(table: str) -> list[list[str]]:
@@ -194,7 +194,7 @@ def test_errors_of_a_vote_are_counted_beside_the_books() -> None:
     document = parse_spec(VOTE, Path("crowd.yaml"))
     metrics = {"num_errors": np.array([[35.0]]), "num_common_errors": np.array([[1.0]])}
     history = History(list_runs(document, [0]), metrics, "mnist")
-    vote = Experiment(document, variants(document), history, None, Path())
+    vote = Results(document, variants(document), history, None, Path())
     said = "The vote gets 35 test images wrong. The book's gets 2 wrong, of which ours gets 1 wrong"
     assert errors_line(vote) == f"{said}, too."
     assert errors_line(vote._replace(history=None)) == ""

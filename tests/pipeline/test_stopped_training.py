@@ -17,7 +17,7 @@ from nndl_jax.training.environment import describe_environment
 from pipeline import resolve, train
 from pipeline.machine import process
 from pipeline.machine.paths import DATASET
-from pipeline.plan.resolved import load_resolved
+from pipeline.plan.plans import load_plan
 
 SNAPSHOT = Path(".nndl/tiny/snapshot.safetensors")
 
@@ -48,7 +48,7 @@ def resumed(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
 
 def run() -> str:
     """A hash of everything that the stage gives."""
-    train.run("tiny", load_resolved("tiny"))
+    train.run("tiny", load_plan("tiny"))
     total = hashlib.sha256()
     for path in sorted(Path("runs/tiny").rglob("*")):
         if path.is_file():
@@ -197,7 +197,7 @@ def test_a_data_set_without_images_to_train_on_or_to_measure_is_one_sentence(spl
     nothing = nndl_jax.Split(*(array[:0] for array in dataset.test))
     save_dataset(dataset._replace(**{split: nothing}), DATASET)
     with pytest.raises(SystemExit) as caught:
-        train.run("tiny", load_resolved("tiny"))
+        train.run("tiny", load_plan("tiny"))
     assert str(caught.value).startswith(f"tiny: there are no {split} images; the data set has 0")
     assert not Path("runs/tiny").exists()
 
@@ -207,4 +207,4 @@ def test_a_data_set_of_pictures_of_another_size_is_one_sentence() -> None:
     splits = [nndl_jax.Split(split.images[:, :64], split.labels) for split in dataset[1:]]
     save_dataset(nndl_jax.Dataset("own", *splits), DATASET)
     with pytest.raises(SystemExit, match=r"^tiny: test\.images have the shape \(20, 64\)"):
-        train.run("tiny", load_resolved("tiny"))
+        train.run("tiny", load_plan("tiny"))

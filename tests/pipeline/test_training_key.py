@@ -18,7 +18,7 @@ from nndl_jax.networks import layers
 from nndl_jax.reading.record import Record
 from nndl_jax.training import fingerprint
 from pipeline.plan import training_key as keys
-from pipeline.plan.resolved import Resolved
+from pipeline.plan.plans import Plan
 from pipeline.plan.resolving import BOOK, resolve_all, without_words
 from pipeline.plan.syntax import hash_syntax
 from pipeline.plan.training_key import TrainingKey, differences
@@ -45,7 +45,7 @@ def key_of(tmp_path, monkeypatch):
         spec = without_words(load_spec(name, {**SMALL, **(changes or {})}))
         for known in tmp_path.iterdir():
             known.unlink()
-        return keys.training_key(name, Resolved(selected=True, seeds=seeds, spec=spec))
+        return keys.training_key(name, Plan.of(spec, seeds))
 
     return work_out
 
@@ -214,7 +214,7 @@ def test_hash_seed_and_devices_change_nothing(key_of) -> None:
 def test_a_known_key_is_not_worked_out_again_until_a_file_changes(key_of, monkeypatch) -> None:
     before = key_of()
     spec = without_words(load_spec("ch1-30-hidden", SMALL))
-    experiment = Resolved(selected=True, seeds=(0,), spec=spec)
+    experiment = Plan.of(spec, (0,))
     assert keys.known_key("ch1-30-hidden", experiment) == before
     with mock.patch.object(keys, "version", return_value="another"):
         assert keys.known_key("ch1-30-hidden", experiment) is None
@@ -225,7 +225,7 @@ def test_a_known_key_is_not_worked_out_again_until_a_file_changes(key_of, monkey
 
 def test_a_document_that_is_left_out_has_no_key_to_work_out() -> None:
     spec = without_words(load_spec("ch1-30-hidden"))
-    key = keys.known_key("ch1-30-hidden", Resolved(selected=False, seeds=(0,), spec=spec))
+    key = keys.known_key("ch1-30-hidden", Plan.of(spec, (0,), selected=False))
     assert key is not None
     assert not key.selected
 
@@ -310,9 +310,7 @@ def test_a_new_field_with_a_default_changes_no_digest() -> None:
     spec = without_words(load_spec("ch6-relu"))
     assert isinstance(spec, Network)
     grown = Grown.model_validate_json(spec.model_dump_json())
-    before, after = (
-        Resolved.model_construct(selected=True, seeds=(0,), spec=each) for each in (spec, grown)
-    )
+    before, after = (Plan.model_construct(spec=each) for each in (spec, grown))
     assert "novelty" in grown.model_dump()
     assert before.digest() == after.digest()
 

@@ -10,21 +10,25 @@ from jaxtyping import Float
 
 from nndl_jax.documents import Document, Ensemble, FieldValue
 from nndl_jax.documents.claims import Epoch
-from nndl_jax.documents.variants import Variant, find_variant, variants
+from nndl_jax.documents.variants import Variant, find_variant
 from nndl_jax.judging.judge import at_epoch
-from pipeline.machine.paths import RECORDED, RUNS, SPEC
-from pipeline.plan.documents import load_document
+from pipeline.machine.paths import RECORDED, RUNS
+from pipeline.plan.plans import (
+    Plan,
+    Today,
+    load_books_plans,
+    load_documents,
+    load_plans,
+    load_today,
+)
 from pipeline.plan.references import VALIDATION
-from pipeline.plan.resolved import Resolved
-from pipeline.plan.resolving import BOOK, resolve_all, without_words
-from pipeline.plan.settings import Settings
 from pipeline.store.dataset import why_foreign
-from pipeline.store.kept import in_words, kept
+from pipeline.store.kept import in_words
 from pipeline.store.recordings import held
 from pipeline.store.runs import History, read_about, read_history
 
 
-class Experiment(NamedTuple):
+class Results(NamedTuple):
     """A document with what was run of it."""
 
     document: Document
@@ -43,26 +47,26 @@ class Experiment(NamedTuple):
     """Whether `params.yaml` leaves it out, so that it is as it was run before."""
 
     @classmethod
-    def load(cls, name: str, resolved: Mapping[str, Resolved], settings: Settings) -> "Experiment":
-        """The experiment of this name, one of those that were resolved together."""
-        document, history = load_document(SPEC / f"{name}.yaml"), read_history(RUNS / name)
-        points = variants(resolved[name].spec)
+    def load(cls, document: Document, planned: "_Planned") -> "Results":
+        """What was run of a document."""
+        name = document.id
+        points, history = planned.plans[name].points(), read_history(RUNS / name)
         foreign = None
-        if _is_changed(name, resolved, settings):
+        if _is_changed(name, planned):
             foreign = "other settings"
         if history is not None:
             foreign = why_foreign(history.data) or foreign
         return cls(document, points, history, foreign, RUNS / name)
 
     @classmethod
-    def recorded(cls, name: str, resolved: Mapping[str, Resolved]) -> "Experiment | None":
+    def recorded(cls, document: Document, plans: Mapping[str, Plan]) -> "Results | None":
         """What was recorded of a document at the book's settings; None if it has changed since."""
-        folder = RECORDED / name
-        if read_about(folder).get("document") != identity(name, resolved):
+        folder = RECORDED / document.id
+        if read_about(folder).get("document") != identity(document.id, plans):
             return None
-        document, history = load_document(SPEC / f"{name}.yaml"), read_history(folder)
+        history = read_history(folder)
         foreign = None if history is None else why_foreign(history.data)
-        return cls(document, variants(resolved[name].spec), history, foreign, folder)
+        return cls(document, plans[document.id].points(), history, foreign, folder)
 
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""
@@ -92,40 +96,45 @@ class Experiment(NamedTuple):
         return [name for name in names if name != "batch_cost"]
 
 
-def load_today() -> tuple[Settings, dict[str, Experiment]]:
+class _Planned(NamedTuple):
+    """What `resolve` has written."""
+
+    today: Today
+    plans: Mapping[str, Plan]
+    books: Mapping[str, Plan]
+
+
+def load_all() -> tuple[Today, dict[str, Results]]:
     """The settings, and every document with what is run of it or was run before it was left out.
 
     Raises:
-        SpecError: with all that is wrong with `params.yaml` and the documents.
+        OSError: `resolve` has not written what they are read from.
     """
-    settings, resolved = resolve_all()
-    as_run = {name: kept(name, each) for name, each in resolved.items()}
-    selected = {name for name, each in resolved.items() if each.selected}
-    overrides = {name: own for name, own in settings.overrides.items() if name in selected}
-    own = settings.model_copy(update={"overrides": overrides})
-    experiments: dict[str, Experiment] = {}
-    for name in resolved:
-        experiment = Experiment.load(name, as_run, own)
-        made, is_left_out = in_words(as_run[name]), name not in selected
-        experiments[name] = experiment._replace(made=made, is_left_out=is_left_out)
-    return settings, experiments
+    planned = _Planned(load_today(), load_plans(), load_books_plans())
+    found: dict[str, Results] = {}
+    for name, document in load_documents().items():
+        made, is_left_out = in_words(planned.plans[name]), name not in planned.today.selected
+        results = Results.load(document, planned)
+        found[name] = results._replace(made=made, is_left_out=is_left_out)
+    return planned.today, found
 
 
-def _is_changed(name: str, resolved: Mapping[str, Resolved], settings: Settings) -> bool:
+def _is_changed(name: str, planned: _Planned) -> bool:
     """Whether what was run of a document is not what the book has."""
-    document = load_document(SPEC / f"{name}.yaml")
+    plan, books = planned.plans[name], planned.books[name]
     # Variants that a profile leaves out do not change the others.
-    books = [point.spec for point in variants(without_words(document))]
-    if any(point.spec not in books for point in variants(resolved[name].spec)):
+    specs = [variant.spec for variant in books.variants]
+    if any(variant.spec not in specs for variant in plan.variants):
         return True
-    if isinstance(document, Ensemble):
-        is_short = len(resolved[document.members].seeds) < document.size
-        if is_short or _is_changed(document.members, resolved, settings):
+    if isinstance(books.spec, Ensemble):
+        members = books.spec.members
+        is_short = len(planned.plans[members].seeds) < books.spec.size
+        if is_short or _is_changed(members, planned):
             return True
-    return name in settings.overrides
+    return name in planned.today.overridden
 
 
-def identity(name: str, resolved: Mapping[str, Resolved]) -> str:
+def identity(name: str, resolved: Mapping[str, Plan]) -> str:
     """The digest of a document; of an ensemble, one that changes with its members as well."""
     own = resolved[name]
     if not isinstance(own.spec, Ensemble):
@@ -134,12 +143,12 @@ def identity(name: str, resolved: Mapping[str, Resolved]) -> str:
     return hashlib.sha256(f"{own.digest()}{members.digest()}".encode()).hexdigest()
 
 
-def load_recorded(folder: Path = SPEC) -> dict[str, Experiment]:
+def load_recorded() -> dict[str, Results]:
     """All that was recorded of documents that have not changed since."""
-    _, resolved = resolve_all(folder, BOOK)
+    plans, documents = load_books_plans(), load_documents()
     with held():
-        found = {name: Experiment.recorded(name, resolved) for name in resolved}
-    return {name: experiment for name, experiment in found.items() if experiment is not None}
+        found = {name: Results.recorded(documents[name], plans) for name in documents}
+    return {name: results for name, results in found.items() if results is not None}
 
 
 def mean_curve(curves: Float[np.ndarray, "runs epochs"]) -> Float[np.ndarray, " epochs"]:
