@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nndl_jax.reading.faults import SpecError
-from pipeline.machine.paths import RECORDED, RUNS
+from pipeline.machine.paths import RECORDED, run_folder
 from pipeline.plan.plans import Plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.store.archive import Files, list_sources
@@ -71,7 +71,7 @@ def _add(name: str, files: Files, resolved: Mapping[str, Plan]) -> Added:
 
 def _make_report(names: list[str]) -> None:
     """Judge and report again, if all that is reported was run here; what `make` trains is not."""
-    are_run = all((RUNS / name / HISTORY).exists() for name in names)
+    are_run = all((run_folder(name) / HISTORY).exists() for name in names)
     if not are_run or find_spec("dvc") is None:
         print("run `make` for the report")
         return

@@ -14,6 +14,8 @@ from nndl_jax.documents.variants import list_runs
 from nndl_jax.networks.calculated import run_calculation
 from pipeline.machine.cores import map_on_cores
 from pipeline.machine.jax_setup import check_jax, set_up_jax
+from pipeline.machine.paths import CALCULATED, RUNS
+from pipeline.machine.writing import replacing
 from pipeline.plan.plans import Plan, load_plans
 from pipeline.store.measured_once import list_points, rows_of
 from pipeline.store.runs import write_history
@@ -37,7 +39,9 @@ def _run(item: tuple[str, Plan]) -> None:
         [run_calculation(spec, seed=seed) for spec, seed in calculations]
         + [nndl_jax.measure_construction(spec) for spec, _ in constructions]
     )
-    write_history(name, list_runs(plan.points(), plan.seeds), rows, data="none")
+    runs = list_runs(plan.points(), plan.seeds)
+    with replacing(RUNS / CALCULATED / name) as fresh:
+        write_history(name, runs, rows, data="none", folder=fresh)
 
 
 def is_calculated(plan: Plan) -> bool:

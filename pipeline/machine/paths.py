@@ -22,6 +22,8 @@ NOT_MNIST = "NOT-MNIST.txt"
 DATASET = Path("data/dataset.safetensors")
 RUNS = Path("runs")
 """Measurements and weights of each experiment, `<id>/`."""
+CALCULATED = Path("_calculated")
+"""In `resolved/` and `runs/`: those of all documents that one stage calculates."""
 RECORDED = Path("recorded")
 """Measurements at the book's settings made elsewhere and kept, `<id>/`."""
 STATE = Path(".nndl")
@@ -37,6 +39,18 @@ FIGURES = Path("report/figures")
 DRAWN = Path("report/figures.json")
 """What the figures were drawn from."""
 README = Path("README.md")
+
+
+def run_folder(name: str) -> Path:
+    """Where the measurements of a document are."""
+    calculated = RUNS / CALCULATED / name
+    return calculated if calculated.is_dir() else RUNS / name
+
+
+def plan_file(name: str) -> Path:
+    """Where the plan of a document is."""
+    calculated = RESOLVED / CALCULATED / f"{name}.json"
+    return calculated if calculated.is_file() else RESOLVED / f"{name}.json"
 
 
 def cache_folder() -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.documents import Baseline, Document, Ensemble, Network
 from nndl_jax.reading.faults import Fault, Location, SpecError, field_path
 from nndl_jax.reading.located_yaml import LocatedYaml, read_yaml
 from pipeline.machine.paths import DVC, SPEC
@@ -12,12 +12,6 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "baseline": (Baseline,),
     "ensemble": (Ensemble,),
 }
-_CALCULATED = (Calculation, Construction)
-_LISTS: Mapping[str, tuple[str, str]] = {
-    "deps": ("resolved/", ".json"),
-    "outs": ("runs/", ""),
-}
-"""What the stage `calculate` lists of a document."""
 
 
 def faulty_lists(specs: Mapping[str, Document], names: Sequence[str]) -> Iterator[Fault]:
@@ -54,11 +48,6 @@ def _wanted(name: str, spec: Document) -> Mapping[Location, str]:
 
 
 def _wanted_in_stages(name: str, spec: Document) -> Mapping[Location, str]:
-    if isinstance(spec, _CALCULATED):
-        return {
-            ("stages", "calculate", part): f"- {before}{name}{after}"
-            for part, (before, after) in _LISTS.items()
-        }
     line = f"{name}: {spec.members}" if isinstance(spec, Ensemble) else f"- {name}"
     return {
         ("stages", stage, "foreach"): line for stage in _KINDS if isinstance(spec, _KINDS[stage])
@@ -73,11 +62,6 @@ def _entries(text: LocatedYaml) -> Iterator[tuple[Location, str]]:
             yield from (((*at, name), name) for name in found)
         else:
             yield from (((*at, place), str(name)) for place, name in enumerate(_list(found)))
-    for part, (before, after) in _LISTS.items():
-        at = ("stages", "calculate", part)
-        for place, path in enumerate(_list(_lookup(text, at))):
-            if isinstance(path, str) and path.startswith(before):
-                yield (*at, place), path.removeprefix(before).removesuffix(after)
     for place, path in enumerate(_list(_lookup(text, ("params",)))):
         if isinstance(path, str) and path.startswith(f"{SPEC}/"):
             yield ("params", place), path.removeprefix(f"{SPEC}/").removesuffix(".yaml")
@@ -100,8 +84,7 @@ def _stray(
     """What is wrong with a line."""
     if name not in names:
         return f"there is no document {name!r}; delete the line, or bring {SPEC / name}.yaml back"
-    kinds = _KINDS.get(str(at[1]), _CALCULATED)
-    if at[0] == "stages" and name in specs and not isinstance(specs[name], kinds):
+    if at[0] == "stages" and name in specs and not isinstance(specs[name], _KINDS[str(at[1])]):
         return f"{name} is of kind {specs[name].kind}, which this stage does not run; delete it"
     return None
 

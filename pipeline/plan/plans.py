@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from nndl_jax.documents import AnyDocument, Document, FieldValue
+from nndl_jax.documents import AnyDocument, Calculation, Construction, Document, FieldValue
 from nndl_jax.documents.variants import Variant, variants
 from nndl_jax.reading.record import Record
 from nndl_jax.reading.validation import closest
-from pipeline.machine.paths import RESOLVED
+from pipeline.machine.paths import CALCULATED, RESOLVED, plan_file
 from pipeline.machine.writing import write_text
 
 
@@ -84,7 +84,8 @@ _PLAN_DICT = TypeAdapter(dict[str, Plan])
 
 def list_plans() -> list[str]:
     """Ids of the documents that `resolve` has written plans for."""
-    return sorted(path.stem for path in RESOLVED.glob("[!_]*.json"))
+    found = [*RESOLVED.glob("[!_]*.json"), *(RESOLVED / CALCULATED).glob("*.json")]
+    return sorted(path.stem for path in found)
 
 
 def load_plan(name: str, kind: type[Record] | None = None, done: str = "") -> Plan:
@@ -103,7 +104,7 @@ def load_plan(name: str, kind: type[Record] | None = None, done: str = "") -> Pl
         raise OSError(f"{RESOLVED}: is empty; run `python -m pipeline.resolve` first")
     if name not in known:
         raise OSError(f"{name!r}: there is no such document; {closest(name, known)}")
-    plan = _read(f"{name}.json", TypeAdapter(Plan))
+    plan = _read(plan_file(name), TypeAdapter(Plan))
     if kind is not None and not isinstance(plan.spec, kind):
         said = f"is of kind {plan.spec.kind}, and only those of kind {kind.__name__.lower()}"
         raise OSError(f"{name}: {said} are {done}")
@@ -117,24 +118,23 @@ def load_plans() -> dict[str, Plan]:
 
 def load_today() -> Today:
     """What `params.yaml` said when `resolve` read it."""
-    return _read(_TODAY, TypeAdapter(Today))
+    return _read(RESOLVED / _TODAY, TypeAdapter(Today))
 
 
 def load_books_plans() -> dict[str, Plan]:
     """Plans of all documents at the book's settings."""
-    return _read(_BOOK, _PLAN_DICT)
+    return _read(RESOLVED / _BOOK, _PLAN_DICT)
 
 
 def load_documents() -> dict[str, Document]:
     """All documents with what the book says of them."""
-    return {document.id: document for document in _read(_DOCUMENTS, _DOCUMENT_LIST)}
+    return {document.id: document for document in _read(RESOLVED / _DOCUMENTS, _DOCUMENT_LIST)}
 
 
 Content = TypeVar("Content")
 
 
-def _read(name: str, adapter: TypeAdapter[Content]) -> Content:
-    path = RESOLVED / name
+def _read(path: Path, adapter: TypeAdapter[Content]) -> Content:
     try:
         return adapter.validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -146,6 +146,8 @@ def _read(name: str, adapter: TypeAdapter[Content]) -> Content:
 
 def save_plan(name: str, plan: Plan, folder: Path = RESOLVED) -> None:
     """Write what the other stages of a document depend on."""
+    if isinstance(plan.spec, Calculation | Construction):
+        folder /= CALCULATED
     _write(folder / f"{name}.json", plan.model_dump(mode="json"))
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
 from nndl_jax.reading.record import Record
-from pipeline.machine.paths import CODE, RESOLVED, RUNS
+from pipeline.machine.paths import CODE, plan_file, run_folder
 from pipeline.plan.plans import Plan, load_plan
 
 _MADE = "made.json"
@@ -29,7 +29,7 @@ class _Made(Record):
 
 def note(name: str, folder: Path) -> None:
     """Write beside the results of a document what they were made of, for `kept` to read."""
-    path = RESOLVED / f"{name}.json"
+    path = plan_file(name)
     if path.exists():
         resolved = Plan.model_validate_json(path.read_bytes())
         made = _Made(code=_digest(resolved.spec), resolved=resolved)
@@ -41,7 +41,7 @@ def kept(name: str, today: Plan) -> Plan:
     if today.selected:
         return today
     try:
-        made = _Made.model_validate_json((RUNS / name / _MADE).read_bytes())
+        made = _Made.model_validate_json((run_folder(name) / _MADE).read_bytes())
     except (OSError, ValidationError):
         return today
     was, is_same_code = made.resolved, made.code == _digest(today.spec)

@@ -12,7 +12,7 @@ from nndl_jax.documents import Document, Ensemble, FieldValue
 from nndl_jax.documents.claims import Epoch
 from nndl_jax.documents.variants import Variant, find_variant
 from nndl_jax.judging.judge import at_epoch
-from pipeline.machine.paths import RECORDED, RUNS
+from pipeline.machine.paths import RECORDED, run_folder
 from pipeline.plan.plans import (
     Plan,
     Today,
@@ -50,13 +50,13 @@ class Results(NamedTuple):
     def load(cls, document: Document, planned: "_Planned") -> "Results":
         """What was run of a document."""
         name = document.id
-        points, history = planned.plans[name].points(), read_history(RUNS / name)
+        points, history = planned.plans[name].points(), read_history(run_folder(name))
         foreign = None
         if _is_changed(name, planned):
             foreign = "other settings"
         if history is not None:
             foreign = why_foreign(history.data) or foreign
-        return cls(document, points, history, foreign, RUNS / name)
+        return cls(document, points, history, foreign, run_folder(name))
 
     @classmethod
     def recorded(cls, document: Document, plans: Mapping[str, Plan]) -> "Results | None":

@@ -18,7 +18,7 @@ from nndl_jax.judging.judge import judge_number
 from nndl_jax.networks.calculated import run_calculation
 from nndl_jax.reading.faults import SpecError
 from pipeline import calculate
-from pipeline.machine.paths import RUNS
+from pipeline.machine.paths import run_folder
 from pipeline.plan.plans import Plan, save_plan
 from pipeline.plan.resolving import without_words
 from pipeline.store.runs import read_history
@@ -220,7 +220,7 @@ def test_stage_writes_a_row_for_each_run(calculate_all):
     spec = without_words(load_spec("ch3-weighted-input"))
     save_plan(spec.id, Plan.of(spec, (3, 4)))
     calculate_all()
-    history = read_history(RUNS / spec.id)
+    history = read_history(run_folder(spec.id))
     assert (history.data, list(history.runs)) == ("none", list_runs(spec, (3, 4)))
     points = [point.spec for point in variants(spec)]
     expected = [run_calculation(point, seed=seed) for point in points for seed in (3, 4)]
@@ -233,4 +233,4 @@ def test_stage_writes_no_row_of_a_document_not_selected(calculate_all):
     spec = without_words(load_spec("ch3-softmax"))
     save_plan(spec.id, Plan.of(spec, (0,), selected=False))
     calculate_all()
-    assert read_history(RUNS / spec.id) is None
+    assert read_history(run_folder(spec.id)) is None
