@@ -430,6 +430,7 @@ def _cheap() -> Sequence[str]:
         spec.id
         for spec in specs
         if isinstance(spec, Network)
+        and spec.source is not None
         and spec.source.chapter in (1, 3, 5)
         and spec.training.dtype == "float32"
     ]

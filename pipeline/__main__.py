@@ -1,5 +1,7 @@
 """`python -m pipeline`: check everything, mend what a killed DVC left behind, run `dvc repro`.
 
+Before that, documents that are new or gone are written into the lists of `dvc.yaml`.
+
 Further arguments go to `dvc repro`.
 """
 
@@ -13,7 +15,8 @@ from pathlib import Path
 
 from pipeline.machine.locks import mend
 from pipeline.machine.paths import NOT_MNIST, RAW
-from pipeline.plan.resolving import resolve_all
+from pipeline.plan.listed import update_lists
+from pipeline.plan.resolving import all_documents, resolve_all
 
 
 def main() -> None:
@@ -22,6 +25,8 @@ def main() -> None:
         print(__doc__)
         return
     with in_a_sentence(), exclusive("pipeline"):
+        for sentence in update_lists(all_documents()):
+            print(sentence, file=sys.stderr)
         resolve_all()
         if not Path(".git").exists():  # An unpacked archive: DVC works there if it is told so.
             run_child("dvc", "config", "--local", "--quiet", "core.no_scm", "true")

@@ -132,7 +132,7 @@ def _describe(results: Results, claim: Claim, experiments: Mapping[str, Results]
     entry = {
         "document": document.id,
         "title": document.title,
-        "chapter": document.source.chapter,
+        "chapter": document.source and document.source.chapter,
         "kind": claim.kind,
         "statement": claim.statement,
         "metric": claim.metric,

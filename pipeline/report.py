@@ -111,7 +111,8 @@ def main(*, readme: bool = False) -> None:
     ordered = sorted(experiments.values(), key=_place)
     parts = [_head(judged.profile, settled, judged.documents.keys() - _selected(experiments))]
     for chapter, group in groupby(ordered, key=_chapter):
-        parts.append(f"## Chapter {chapter}. {_CHAPTERS[chapter]}\n")
+        heading = "Your own" if chapter is None else f"Chapter {chapter}. {_CHAPTERS[chapter]}"
+        parts.append(f"## {heading}\n")
         members = list(group)
         current = [each for each in members if not each.is_left_out]
         parts += _pairs(f"With the profile `{settings.profile}`", current)
@@ -123,7 +124,7 @@ def main(*, readme: bool = False) -> None:
             name = _name(results)
             is_recorded_only = name not in judged.documents and name in recorded
             own = [] if is_recorded_only else _of(name, judged.judgements)
-            parts.append(_section(results, own, judged.documents.get(name)))
+            parts.append(_section(results, settings.paths[name], own, judged.documents.get(name)))
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, judged.recorded))
             parts += [_picture(results.document.title, each) for each in figures[name]]
@@ -291,13 +292,14 @@ def update_readme(path: Path, profile: str, entries: Sequence[Entry]) -> None:
     write_text(path, _BLOCK.sub(lambda _: block, text))
 
 
-def _chapter(results: Results) -> int:
-    return results.document.source.chapter
+def _chapter(results: Results) -> int | None:
+    source = results.document.source
+    return None if source is None else source.chapter
 
 
 def _place(results: Results) -> tuple[int, str]:
-    """Where an experiment stands in the report."""
-    return _chapter(results), results.document.id
+    """Where an experiment stands in the report: one's own come last."""
+    return _chapter(results) or 1 + max(_CHAPTERS), results.document.id
 
 
 def _selected(experiments: Mapping[str, Results]) -> set[str]:
@@ -320,15 +322,16 @@ def _head(profile: str, entries: Sequence[Entry], kept: Collection[str]) -> str:
 def _summary(profile: str, entries: Sequence[Entry]) -> str:
     num_recorded = sum(entry.get("is_recorded", False) for entry in entries)
     by = f", {num_recorded} of them by runs recorded at the book's settings" if num_recorded else ""
-    counts = count_verdicts(entries)
-    return f"Profile `{profile}`. Of {len(entries)} claims of the book: {counts}{by}."
+    of_the_book = [entry for entry in entries if entry["chapter"] is not None]
+    counts = count_verdicts(of_the_book)
+    return f"Profile `{profile}`. Of {len(of_the_book)} claims of the book: {counts}{by}."
 
 
-def _section(results: Results, entries: Sequence[Entry], summary: Summary | None) -> str:
+def _section(results: Results, path: str, entries: Sequence[Entry], summary: Summary | None) -> str:
     document = results.document
     lines = [f"### {escape(document.title)}\n"]
-    where = f"*{escape(document.source.section)}*"
-    lines.append(f"{where}; document [`{document.id}`](../spec/{document.id}.yaml).\n")
+    where = f"*{escape(document.source.section)}*; document" if document.source else "Document"
+    lines.append(f"{where} [`{document.id}`](../{path}).\n")
     if summary is None:
         lines.append("Not run: left out by `params.yaml`.\n")
     elif results.is_left_out:
@@ -339,7 +342,7 @@ def _section(results: Results, entries: Sequence[Entry], summary: Summary | None
     if document.deviations:
         lines.append("")
     if not document.claims:
-        lines.append("The book gives no number.\n")
+        lines.append("The book gives no number.\n" if document.source else "No claims.\n")
     elif entries:
         lines.append(f"{claims_table(entries)}\n")
     lines += [f"{part}\n" for part in (summary["details"] if summary else ())]

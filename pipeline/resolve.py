@@ -12,9 +12,9 @@ if __name__ == "__main__":
 import sys
 
 from nndl_jax.reading.faults import SpecError
-from pipeline.machine.paths import RESOLVED, SPEC
+from pipeline.machine.paths import RESOLVED
 from pipeline.machine.writing import replacing
-from pipeline.plan.documents import load_document
+from pipeline.plan.documents import document_paths, load_document
 from pipeline.plan.plans import Today, save_all, save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.store.kept import steady
@@ -32,8 +32,14 @@ def main() -> None:
         sys.exit(str(error))
     selected = tuple(name for name, plan in plans.items() if plan.selected)
     overridden = tuple(name for name in settings.overrides if name in selected)
-    today = Today(profile=settings.profile, selected=selected, overridden=overridden)
-    documents = [load_document(SPEC / f"{name}.yaml") for name in plans]
+    paths = document_paths(own=settings.experiments)
+    today = Today(
+        profile=settings.profile,
+        selected=selected,
+        overridden=overridden,
+        paths={name: str(path) for name, path in paths.items()},
+    )
+    documents = [load_document(path) for path in paths.values()]
     with replacing(RESOLVED) as fresh:
         for name, plan in plans.items():
             save_plan(name, steady(name, plan), fresh)

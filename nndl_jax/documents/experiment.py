@@ -43,9 +43,10 @@ class Experiment(Record):
     """What documents of every kind say of themselves."""
 
     id: Identifier
-    """The document's name; its file is `spec/<id>.yaml`."""
+    """The document's name, and that of its file, `<id>.yaml`."""
     title: Text
-    source: Source
+    source: Source | None = None
+    """Where in the book it stands; left out in a document of one's own."""
     vary: Annotated[Vary, Field(max_length=4)] = ()
     """Axes of variation. The fields of one axis change together, the axes cross each other; a
     field is written as in messages: `model.layers[1].units`."""

@@ -13,11 +13,31 @@ from pydantic import ValidationError
 
 import nndl_jax
 from nndl_jax.documents import DOCUMENTS, Document
-from nndl_jax.documents.load import load_spec
-from pipeline.machine.paths import STATE
+from nndl_jax.documents.load import list_specs, load_spec
+from nndl_jax.reading.faults import SpecError
+from pipeline.machine.paths import SPEC, STATE
 from pipeline.machine.writing import write_text
 
 _KEPT = STATE / "documents"
+
+
+def document_paths(folder: Path = SPEC, own: str | None = None) -> dict[str, Path]:
+    """The file of each document by its id, in the order of ids.
+
+    Args:
+        folder: of the book's documents.
+        own: the folder with documents of one's own, if there is one.
+
+    Raises:
+        SpecError: two files have one name.
+    """
+    found = {name: folder / f"{name}.yaml" for name in list_specs(folder)}
+    for name in list_specs(own) if own is not None else ():
+        path = Path(own or "") / f"{name}.yaml"
+        if name in found:
+            raise SpecError.at(path, None, "id", f"is that of {found[name]} too; rename this one")
+        found[name] = path
+    return dict(sorted(found.items()))
 
 
 def load_document(path: Path) -> Document:

@@ -75,6 +75,8 @@ class Today(Record):
     """Documents that are run."""
     overridden: tuple[str, ...]
     """Documents of which some field is another."""
+    paths: dict[str, str]
+    """The file of each document."""
 
 
 _TODAY, _BOOK, _DOCUMENTS = (f"_{name}.json" for name in ("today", "book", "documents"))

@@ -17,7 +17,7 @@ _Finding = tuple[tuple[str | int, ...], str]
 
 
 def faulty_references(
-    spec: Document, specs: Mapping[str, Document], names: Sequence[str], folder: Path
+    spec: Document, specs: Mapping[str, Document], names: Sequence[str], path: Path
 ) -> Iterator[Fault]:
     """What a document says of others that is not so, at its line.
 
@@ -25,15 +25,15 @@ def faulty_references(
         spec: the document.
         specs: the documents that could be read; faults of the others are told on their own.
         names: of all documents that there are.
-        folder: where they are.
+        path: of its file.
     """
     found = list(_unfit_sides(spec, specs, names))
     if isinstance(spec, Ensemble):
         found += unfit_members(spec, specs, names)
-    for path, said in found:
-        text = read_yaml(folder / f"{spec.id}.yaml")
-        _, line = text.follow(path)
-        yield Fault(text.where, line, field_path(path), said)
+    for at, said in found:
+        text = read_yaml(path)
+        _, line = text.follow(at)
+        yield Fault(text.where, line, field_path(at), said)
 
 
 def unfit_members(

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from nndl_jax.documents import Document, Ensemble, Network
 from nndl_jax.documents.experiment import Source
-from nndl_jax.documents.load import list_specs, locate
+from nndl_jax.documents.load import locate
 from nndl_jax.documents.memory import check_fits, check_memory
 from nndl_jax.reading.faults import Fault, SpecError
 from nndl_jax.reading.located_yaml import LocatedYaml
 from nndl_jax.reading.validation import parse_field_path
 from pipeline.machine.paths import SPEC
-from pipeline.plan.documents import load_document
+from pipeline.plan.documents import document_paths, load_document
 from pipeline.plan.limits import apply_settings
 from pipeline.plan.listed import faulty_lists
 from pipeline.plan.plans import Plan
 from pipeline.plan.references import faulty_references, unfit_members
-from pipeline.plan.settings import Settings, load_settings
+from pipeline.plan.settings import Settings, check_names, load_settings
 
 _NO_SOURCE = Source(chapter=1, section="-")
 BOOK = {"profile": "book", "documents": "all", "overrides": {}}
@@ -40,13 +40,26 @@ def resolve_all(
     faults: list[Fault] = []
     num_more = 0
     specs: dict[str, Document] = {}
-    names = list_specs(folder)
-    if not names:
+    try:
+        settings, text = load_settings()
+    except SpecError as error:
+        settings = text = None
+        faults, num_more = list(error.faults), error.num_more
+    own = settings.experiments if settings is not None and folder == SPEC else None
+    paths = document_paths(folder, own)
+    if not paths:
         said = "there are no documents here; work in the repository's folder"
         raise SpecError.at(folder, None, "", said)
-    for name in names:
+    names = list(paths)
+    if settings is not None and text is not None:
         try:
-            spec = load_document(path := folder / f"{name}.yaml")
+            check_names(settings, text, names)
+        except SpecError as error:
+            faults += error.faults
+    is_faulty = bool(faults)
+    for name, path in paths.items():
+        try:
+            spec = load_document(path)
             if changes is None:
                 _check_fits(spec, path)
             specs[name] = spec
@@ -54,13 +67,11 @@ def resolve_all(
             faults += error.faults
             num_more += error.num_more
     if folder == SPEC:
-        faults += faulty_lists(specs, names)
-    for spec in specs.values():
-        faults += faulty_references(spec, specs, names, folder)
-    try:
-        settings, text = load_settings(names)
-    except SpecError as error:
-        raise SpecError([*error.faults, *faults], num_more + error.num_more) from None
+        faults += faulty_lists(specs, paths)
+    for name, spec in specs.items():
+        faults += faulty_references(spec, specs, names, paths[name])
+    if settings is None or text is None or is_faulty:
+        raise SpecError(faults, num_more)
     settings = settings.model_copy(update=changes)
     resolved: dict[str, Plan] = {}
     for name, spec in specs.items():
@@ -73,6 +84,20 @@ def resolve_all(
     if faults:
         raise SpecError(faults, num_more)
     return settings, resolved
+
+
+def all_documents() -> dict[str, Path]:
+    """The files of the book's documents and of one's own, by their ids.
+
+    Raises:
+        SpecError: two files have one name.
+    """
+    try:
+        return document_paths(own=load_settings()[0].experiments)
+    except SpecError as error:
+        if any(fault.field == "id" for fault in error.faults):
+            raise
+        return document_paths()  # Faulty settings are refused with all else.
 
 
 def without_words(spec: Document) -> Document:

@@ -1,5 +1,6 @@
 """`params.yaml`: what is run today, checked as strictly as the documents."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,6 +66,8 @@ class Settings(Record):
     """Runs of each variant; None for the profile's number."""
     seed: Annotated[int, Field(ge=0, le=2**31)]
     """Of the first run; further runs count up from it."""
+    experiments: Annotated[str, Field(min_length=1, max_length=255)] = "experiments"
+    """The folder with documents of one's own, beside `spec/`."""
     overrides: dict[Identifier, dict[str, JsonValue]]
     """Values by document and field path, put in place of the document's own."""
     profiles: Profiles
@@ -74,18 +77,27 @@ class Settings(Record):
         return getattr(self.profiles, self.profile)
 
 
-def load_settings(ids: list[str], params: Path = PARAMS) -> tuple[Settings, LocatedYaml]:
+def load_settings(params: Path = PARAMS) -> tuple[Settings, LocatedYaml]:
     """The settings, and the text that they stand in.
-
-    Args:
-        ids: of the documents that there are.
-        params: the file.
 
     Raises:
         SpecError: names line and field of each fault.
     """
     text = read_yaml(params)
-    settings = validate(TypeAdapter(Settings), text)
+    return validate(TypeAdapter(Settings), text), text
+
+
+def check_names(settings: Settings, text: LocatedYaml, ids: Sequence[str]) -> None:
+    """Refuse settings that name a document or a folder that there is not.
+
+    Args:
+        settings: of the text.
+        text: that they stand in.
+        ids: of the documents that there are.
+
+    Raises:
+        SpecError: names line and field of each fault.
+    """
     named = {("overrides", name): name for name in settings.overrides}
     if settings.documents != "all":
         named |= {("documents", at): name for at, name in enumerate(settings.documents)}
@@ -100,6 +112,9 @@ def load_settings(ids: list[str], params: Path = PARAMS) -> tuple[Settings, Loca
             said = f"there is no document {name!r}; {closest(name, ids)}"
             field = ".".join(str(step) for step in location[:-1])
             faults.append(Fault(text.where, line, field, said))
+    folder = settings.experiments
+    if folder != Settings.model_fields["experiments"].default and not Path(folder).is_dir():
+        said = f"there is no folder {folder!r}; make it, or take 'experiments'"
+        faults.append(Fault(text.where, text.follow(("experiments",))[1], "experiments", said))
     if faults:
         raise SpecError(faults)
-    return settings, text

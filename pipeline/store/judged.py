@@ -18,7 +18,8 @@ class Entry(TypedDict):
 
     document: str
     title: str
-    chapter: int
+    chapter: int | None
+    """None of one's own."""
     kind: str
     statement: str
     metric: str

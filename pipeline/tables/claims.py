@@ -61,7 +61,8 @@ def claims_table(entries: Sequence[Entry]) -> str:
 def overview_table(entries: Sequence[Entry]) -> str:
     """The README's table: for each experiment one claim, and what became of all of them."""
     rows = []
-    ordered = sorted(entries, key=lambda entry: (entry["chapter"], entry["document"]))
+    of_the_book = [entry for entry in entries if entry["chapter"] is not None]
+    ordered = sorted(of_the_book, key=lambda entry: (entry["chapter"] or 0, entry["document"]))
     for _, group in groupby(ordered, key=lambda entry: entry["document"]):
         claims = list(group)
         head = min(claims, key=_weight)

@@ -8,7 +8,9 @@ from test_results import CALCULATION
 
 from nndl_jax.reading.faults import SpecError
 from pipeline import evaluate, resolve
-from pipeline.plan.resolving import resolve_all
+from pipeline.plan.listed import update_lists
+from pipeline.plan.plans import load_documents, load_plan
+from pipeline.plan.resolving import all_documents, resolve_all
 
 CROWD = """\
 kind: ensemble
@@ -40,6 +42,7 @@ params:
   - spec/sums.yaml
   - spec/crowd.yaml
 """
+ADDS = "`python -m pipeline` adds the line"
 DOCUMENTS = {"tiny": TINY, "machine": MACHINE, "sums": CALCULATION, "crowd": CROWD}
 
 
@@ -78,14 +81,17 @@ def test_a_project_without_dvc_needs_no_lists() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("tiny", ["dvc.yaml:3: stages.train.foreach: {lacks} network; add the line: - mine"]),
+        (
+            "tiny",
+            ["dvc.yaml:3: stages.train.foreach: {lacks} network; {adds}: - mine"],
+        ),
         (
             "machine",
-            ["dvc.yaml:8: stages.baseline.foreach: {lacks} baseline; add the line: - mine"],
+            ["dvc.yaml:8: stages.baseline.foreach: {lacks} baseline; {adds}: - mine"],
         ),
         (
             "crowd",
-            ["dvc.yaml:13: stages.ensemble.foreach: {lacks} ensemble; add the line: mine: tiny"],
+            ["dvc.yaml:13: stages.ensemble.foreach: {lacks} ensemble; {adds}: mine: tiny"],
         ),
     ],
 )
@@ -94,7 +100,7 @@ def test_a_document_that_dvc_yaml_lacks_is_named(name: str, expected: list[str])
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(f"{text}  - spec/mine.yaml\n")
     lacks = "lacks spec/mine.yaml, of kind"
-    assert refused() == [line.format(lacks=lacks) for line in expected]
+    assert refused() == [line.format(lacks=lacks, adds=ADDS) for line in expected]
 
 
 @pytest.mark.parametrize(
@@ -107,10 +113,11 @@ def test_a_document_that_dvc_yaml_lacks_is_named(name: str, expected: list[str])
 )
 def test_a_line_in_dvc_yaml_without_a_document_is_named(name: str, lines: list[str]) -> None:
     Path(f"spec/{name}.yaml").unlink()
-    said = f"there is no document {name!r}; delete the line, or bring spec/{name}.yaml back"
+    said = "`python -m pipeline` takes the line out"
     place = 1 + list(DOCUMENTS).index(name)
-    params = f"dvc.yaml:{16 + place}: params[{place}]"
-    assert refused() == [f"{line}: {said}" for line in (*lines, params)]
+    params = f"dvc.yaml:{16 + place}: params[{place}]: there is no spec/{name}.yaml; {said}"
+    stages = [f"{line}: there is no document {name!r}; {said}" for line in lines]
+    assert refused() == [*stages, params]
 
 
 def test_a_document_that_is_gone_is_named_by_every_line_that_speaks_of_it() -> None:
@@ -124,14 +131,14 @@ def test_a_document_that_is_gone_is_named_by_every_line_that_speaks_of_it() -> N
 def test_a_document_that_the_list_of_parameter_files_lacks_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(text.replace("  - spec/sums.yaml\n", ""))
-    said = "lacks spec/sums.yaml, of kind calculation; add the line: - spec/sums.yaml"
+    said = f"lacks spec/sums.yaml, of kind calculation; {ADDS}: - spec/sums.yaml"
     assert refused() == [f"dvc.yaml:15: params: {said}"]
 
 
 def test_a_parameter_file_without_a_document_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(f"{text}  - spec/gone.yaml\n")
-    said = "there is no document 'gone'; delete the line, or bring spec/gone.yaml back"
+    said = "there is no spec/gone.yaml; `python -m pipeline` takes the line out"
     assert refused() == [f"dvc.yaml:21: params[5]: {said}"]
 
 
@@ -141,7 +148,7 @@ def test_a_document_in_the_list_of_another_kind_is_named() -> None:
     (line,) = refused()
     assert line == (
         "dvc.yaml:8: stages.baseline.foreach[1]: tiny is of kind network, which this stage does "
-        "not run; delete it"
+        "not run; `python -m pipeline` takes the line out"
     )
 
 
@@ -167,3 +174,106 @@ def test_nothing_is_touched_before_lists_are_compared() -> None:
     with pytest.raises(OSError, match=r"run `python -m pipeline\.resolve` first"):
         evaluate.main()
     assert Path("metrics/tiny.json").exists()
+
+
+def updated() -> list[str]:
+    """What is said of the lists of `dvc.yaml`, which are good then."""
+    said = update_lists(all_documents())
+    resolve_all()
+    assert update_lists(all_documents()) == []
+    return said
+
+
+def test_lists_that_are_good_stay_as_they_are() -> None:
+    assert updated() == []
+    assert Path("dvc.yaml").read_text() == STAGES
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("folder", ["spec", "experiments"])
+def test_a_new_document_of_each_kind_is_listed(name: str, folder: str) -> None:
+    Path(folder).mkdir(exist_ok=True)
+    text = DOCUMENTS[name].replace(f"id: {name}\n", "id: mine\n")
+    Path(f"{folder}/mine.yaml").write_text(text)
+    stage = {"tiny": "train", "machine": "baseline", "crowd": "ensemble"}.get(name)
+    lines = [] if stage is None else [f"dvc.yaml: stages.{stage}.foreach: mine is added"]
+    assert updated() == [*lines, f"dvc.yaml: params: {folder}/mine.yaml is added"]
+
+
+def test_comments_and_order_of_lists_stay() -> None:
+    Path("dvc.yaml").write_text(STAGES.replace("      - tiny\n", "      - tiny  # the first\n"))
+    fork("tiny")
+    updated()
+    assert "      - mine\n      - tiny  # the first\n    do:" in Path("dvc.yaml").read_text()
+    Path("spec/mine.yaml").unlink()
+    assert updated() == [
+        "dvc.yaml: params: spec/mine.yaml is taken out",
+        "dvc.yaml: stages.train.foreach: mine is taken out",
+    ]
+    assert "      - tiny  # the first\n    do:" in Path("dvc.yaml").read_text()
+
+
+def test_a_document_of_another_kind_changes_its_list() -> None:
+    Path("spec/machine.yaml").write_text(TINY.replace("id: tiny", "id: machine"))
+    assert updated() == [
+        "dvc.yaml: stages.baseline.foreach: machine is taken out",
+        "dvc.yaml: stages.train.foreach: machine is added",
+    ]
+
+
+def test_a_vote_of_other_members_is_listed_with_them() -> None:
+    fork("tiny")
+    Path("spec/crowd.yaml").write_text(CROWD.replace("members: tiny", "members: mine"))
+    assert "dvc.yaml: stages.ensemble.foreach: crowd has the members mine" in updated()
+
+
+def test_what_cannot_be_read_stays_listed() -> None:
+    Path("spec/tiny.yaml").write_text("kind: network\n")
+    assert update_lists(all_documents()) == []
+    assert Path("dvc.yaml").read_text() == STAGES
+
+
+def own(text: str = TINY) -> str:
+    """A document without a place in the book."""
+    lines = text.replace("id: tiny", "id: mine").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("source:"))
+
+
+def test_a_document_of_ones_own_needs_no_chapter() -> None:
+    Path("experiments").mkdir()
+    Path("experiments/mine.yaml").write_text(own())
+    updated()
+    resolve.main()
+    document = load_documents()["mine"]
+    assert document.source is None
+    assert load_plan("mine").spec == load_plan("tiny").spec.model_copy(
+        update={"id": "mine", "title": "mine"}
+    )
+
+
+def test_two_documents_of_one_name_are_refused() -> None:
+    Path("experiments").mkdir()
+    Path("experiments/tiny.yaml").write_text(TINY)
+    said = "experiments/tiny.yaml: id: is that of spec/tiny.yaml too; rename this one"
+    assert refused() == [said]
+
+
+def test_a_fault_in_a_document_of_ones_own_is_at_its_line() -> None:
+    Path("experiments").mkdir()
+    Path("experiments/mine.yaml").write_text(own().replace("units: 8", "units: 0"))
+    assert refused() == ["experiments/mine.yaml:7: model.layers[0].units: must be >= 1, got 0"]
+
+
+def test_another_folder_than_experiments_is_named_in_the_settings() -> None:
+    Path("mine").mkdir()
+    Path("mine/mine.yaml").write_text(own())
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(f"{text}experiments: mine\n")
+    assert updated() == [
+        "dvc.yaml: stages.train.foreach: mine is added",
+        "dvc.yaml: params: mine/mine.yaml is added",
+    ]
+    Path("params.yaml").write_text(f"{text}experiments: gone\n")
+    assert refused()[0] == (
+        "params.yaml:10: experiments: there is no folder 'gone'; make it, or take 'experiments'"
+    )

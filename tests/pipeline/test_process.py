@@ -195,7 +195,7 @@ def test_a_stage_is_stopped_at_once_in_the_middle_of_a_long_computation(
 ) -> None:
     """Python itself would let the signal wait for the end of it, as of a compilation."""
     code = (
-        "import hashlib\nfrom pipeline import process\nprocess.begin()\nprint(flush=True)\n"
+        "import hashlib\nfrom pipeline.machine import process\nprocess.begin()\nprint(flush=True)\n"
         "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
     )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -210,7 +210,7 @@ def test_a_stage_is_stopped_at_once_in_the_middle_of_a_long_computation(
 def test_copies_of_a_stage_end_by_a_signal_as_ever(resolved: Path) -> None:
     """They have not the thread that tells of it, and nothing of theirs reaches the stage's."""
     code = (
-        "import os, signal, time\nfrom pipeline import process\nprocess.begin()\n"
+        "import os, signal, time\nfrom pipeline.machine import process\nprocess.begin()\n"
         "child = os.fork()\n"
         "if not child: time.sleep(60)\n"
         "os.kill(child, signal.SIGTERM)\n"
@@ -237,9 +237,7 @@ def test_what_a_stopped_process_has_started_ends_with_it(
     number: int, status: int, *, to_group: bool
 ) -> None:
     """Ctrl-C goes to the whole group; one of it tells of that, also if it comes twice."""
-    code = (
-        f"import sys; from pipeline import process; process.begin(); process.run_child({_COMMAND})"
-    )
+    code = f"import sys; from pipeline.machine import process; process.begin(); process.run_child({_COMMAND})"
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         env=environment(),

@@ -14,7 +14,7 @@ from nndl_jax.reading.faults import SpecError
 from pipeline import resolve
 from pipeline.plan.plans import Plan, load_plan
 from pipeline.plan.resolving import resolve_all
-from pipeline.plan.settings import load_settings
+from pipeline.plan.settings import check_names, load_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("ch1-30-hidden", "ch1-learning-rates", "ch1-random-guess", "ch1-svm")
@@ -69,7 +69,7 @@ def _edit(name: str, old: str, new: str) -> None:
 
 
 def test_settings_of_the_repository_are_good():
-    load_settings(list_specs(ROOT / "spec"), ROOT / "params.yaml")
+    check_names(*load_settings(ROOT / "params.yaml"), list_specs(ROOT / "spec"))
 
 
 def test_without_limits_documents_are_run_as_they_are():
