@@ -1,7 +1,8 @@
 """A hash of what a Python file does: the same whatever its comments, docstrings and layout.
 
 `ast.dump` and `ast.unparse` differ between versions of Python; what is written here does not.
-Imports and annotations are left out too: where something lies decides no result.
+Imports and annotations are left out too, for where something lies decides no result, and so are the
+words of refusals: where one is raised, nothing is measured.
 """
 
 import ast
@@ -38,6 +39,8 @@ def _hash_source(source: bytes, name: str) -> str:
 
 def _write(node: ast.AST) -> Iterator[str]:
     """A line for each part of a tree, from the root down; what is empty is not there."""
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node = ast.Raise(exc=node.exc.func)
     yield f"({type(node).__name__}"
     for field, value in ast.iter_fields(node):
         if field in _NOT_RUN:

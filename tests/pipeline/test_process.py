@@ -237,7 +237,8 @@ def test_what_a_stopped_process_has_started_ends_with_it(
     number: int, status: int, *, to_group: bool
 ) -> None:
     """Ctrl-C goes to the whole group; one of it tells of that, also if it comes twice."""
-    code = f"import sys; from pipeline.machine import process; process.begin(); process.run_child({_COMMAND})"
+    code = "import sys; from pipeline.machine import process; process.begin(); "
+        f"process.run_child({_COMMAND})"
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         env=environment(),

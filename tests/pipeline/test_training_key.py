@@ -263,12 +263,15 @@ LIMIT: int = 3
 def scale(x: float, *, by: float = 2.0) -> float:
     """Scales."""
     # Twice.
+    if by < 0:
+        raise ValueError(f"by must be positive, got {by}")
     return x * by + LIMIT
 '''
 SAME = {
     "comment": CODE.replace("# Twice.", "# Thrice."),
     "docstrings": CODE.replace("A module", "The module").replace("Scales.", "Grows."),
     "no docstring": CODE.replace('    """Scales."""\n', "").replace('"""A limit."""\n', ""),
+    "words of a refusal": CODE.replace("must be positive", "is negative"),
     "imports": CODE.replace("from a import b", "from c.d import b"),
     "annotations": CODE.replace("x: float", "x: int").replace("-> float", "-> int"),
     "layout": CODE.replace("x * by + LIMIT", "(x * by\n        + LIMIT)"),
@@ -279,6 +282,7 @@ OTHER = {
     "default": CODE.replace("2.0", "2.5"),
     "operator": CODE.replace("x * by", "x / by"),
     "order": CODE.replace("x * by + LIMIT", "LIMIT + x * by"),
+    "another refusal": CODE.replace("ValueError", "TypeError"),
     "a name": CODE.replace("LIMIT", "BOUND"),
     "a docstring's place taken": CODE.replace('"""Scales."""', "0"),
     "keyword only": CODE.replace("*, by", "by"),
