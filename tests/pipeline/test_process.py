@@ -237,8 +237,10 @@ def test_what_a_stopped_process_has_started_ends_with_it(
     number: int, status: int, *, to_group: bool
 ) -> None:
     """Ctrl-C goes to the whole group; one of it tells of that, also if it comes twice."""
-    code = "import sys; from pipeline.machine import process; process.begin(); "
+    code = (
+        "import sys; from pipeline.machine import process; process.begin(); "
         f"process.run_child({_COMMAND})"
+    )
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         env=environment(),
