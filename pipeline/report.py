@@ -40,21 +40,21 @@ from pipeline.store.drawn import (
 from pipeline.store.judged import Entry, Judged, Summary, read_judgements
 from pipeline.store.results import Results, load_all, load_recorded
 from pipeline.store.runs import read_about
-from pipeline.tables.claims import claims_table, count_verdicts, escape, overview_table, settle
+from pipeline.tables.claims import (
+    CHAPTERS,
+    chapters_table,
+    claims_table,
+    count_verdicts,
+    escape,
+    overview_table,
+    settle,
+)
 from pipeline.tables.format import data_name
 from pipeline.tables.side_by_side import list_details, pairs_table
 
 _DATA = "the images"
 _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
 
-_CHAPTERS = {
-    1: "Using neural nets to recognize handwritten digits",
-    2: "How the backpropagation algorithm works",
-    3: "Improving the way neural networks learn",
-    4: "A visual proof that neural nets can compute any function",
-    5: "Why are deep neural networks hard to train?",
-    6: "Deep learning",
-}
 _VERDICTS = """\
 - **equal**, **differs**: an exact number, or all numbers of a curve, met or missed by any run.
 - **consistent**, **inconsistent**: whether the book's number could be one more draw from what its
@@ -111,7 +111,7 @@ def main(*, readme: bool = False) -> None:
     ordered = sorted(experiments.values(), key=_place)
     parts = [_head(judged.profile, settled, judged.documents.keys() - _selected(experiments))]
     for chapter, group in groupby(ordered, key=_chapter):
-        heading = "Your own" if chapter is None else f"Chapter {chapter}. {_CHAPTERS[chapter]}"
+        heading = "Your own" if chapter is None else f"Chapter {chapter}. {CHAPTERS[chapter]}"
         parts.append(f"## {heading}\n")
         members = list(group)
         current = [each for each in members if not each.is_left_out]
@@ -288,7 +288,7 @@ def update_readme(path: Path, profile: str, entries: Sequence[Entry]) -> None:
     text = path.read_text(encoding="utf-8")
     if not _BLOCK.search(text):
         sys.exit(f"{path}: has no lines '<!-- results -->' and '<!-- /results -->'")
-    block = f"\n{_summary(profile, entries)}\n\n{overview_table(entries)}\n\n"
+    block = f"\n{_summary(profile, entries)}\n\n{chapters_table(entries)}\n\n"
     write_text(path, _BLOCK.sub(lambda _: block, text))
 
 
@@ -299,7 +299,7 @@ def _chapter(results: Results) -> int | None:
 
 def _place(results: Results) -> tuple[int, str]:
     """Where an experiment stands in the report: one's own come last."""
-    return _chapter(results) or 1 + max(_CHAPTERS), results.document.id
+    return _chapter(results) or 1 + max(CHAPTERS), results.document.id
 
 
 def _selected(experiments: Mapping[str, Results]) -> set[str]:
@@ -314,6 +314,7 @@ def _head(profile: str, entries: Sequence[Entry], kept: Collection[str]) -> str:
             "> 1,797 digits that ship with scikit-learn. They say nothing about the book's.\n"
         )
     lines.append(f"{_summary(profile, entries)}\n")
+    lines.append(f"{overview_table(entries)}\n")
     if kept:
         lines.append(f"Left out by `params.yaml`, and as they were run before: {len(kept)}.\n")
     return "\n".join(lines)

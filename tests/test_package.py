@@ -11,7 +11,7 @@ import pytest
 from project import ROOT, environment, run, synthetic
 
 from nndl_jax.data.datasets import save_dataset
-from nndl_jax.documents.load import list_specs
+from nndl_jax.documents.load import list_specs, load_spec
 from pipeline.report import update_readme
 
 
@@ -73,21 +73,26 @@ def test_every_public_name_exists(tmp_path: Path) -> None:
     assert in_python(code, tmp_path, ROOT) == "True"
 
 
-def python_of_the_readme() -> str:
-    text = (ROOT / "README.md").read_text()
+def python_of(name: str) -> str:
+    """The snippets of a page, as one program."""
+    text = (ROOT / name).read_text()
     return "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
 
 
-def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+PAGES = ("README.md", "docs/cookbook.md")
+
+
+def test_the_python_of_the_pages_runs(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     save_dataset(synthetic(200), tmp_path / "data/dataset.safetensors")
-    last = in_python(python_of_the_readme(), tmp_path, ROOT).splitlines()[-1]
+    last = in_python("\n".join(map(python_of, PAGES)), tmp_path, ROOT).splitlines()[-1]
     assert 0 <= float(last) <= 1
     assert (tmp_path / "digits.safetensors").exists()
 
 
-def test_the_python_of_the_readme_is_rightly_typed(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "readme.py").write_text(python_of_the_readme())
+def test_the_python_of_the_pages_is_rightly_typed(installed: Path, tmp_path: Path) -> None:
+    for page in PAGES:
+        (tmp_path / f"{Path(page).stem.lower()}.py").write_text(python_of(page))
     own = {"extraPaths": [str(installed)], "typeCheckingMode": "standard"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(own))
     command = [sys.executable, "-m", "basedpyright", "--outputjson", "--level", "error"]
@@ -95,7 +100,19 @@ def test_the_python_of_the_readme_is_rightly_typed(installed: Path, tmp_path: Pa
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     found = json.loads(done.stdout)
     assert [each["message"] for each in found["generalDiagnostics"]] == []
-    assert found["summary"]["filesAnalyzed"] == 1
+    assert found["summary"]["filesAnalyzed"] == len(PAGES)
+
+
+def test_the_readme_shows_the_document_as_it_is() -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown in (ROOT / "spec/ch1-30-hidden.yaml").read_text()
+
+
+def test_the_document_of_ones_own_that_is_shown_is_read(tmp_path: Path) -> None:
+    text = (ROOT / "experiments/README.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "fifty.yaml").write_text(shown)
+    assert load_spec(tmp_path / "fifty.yaml").source is None
 
 
 def test_the_commands_of_the_readme_exist() -> None:
@@ -132,6 +149,9 @@ def test_the_readme_gets_its_table_from_the_report(tmp_path: Path) -> None:
     update_readme(readme, "quick", [entry])
     text = readme.read_text()
     assert "old" not in text
-    assert re.search(r"A net +\| best epoch \| 95\.42 % \| 95\.00 % ± 0\.10 \| 4", text)
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert ["2. How the backpropagation algorithm works", *"0000000"] in cells
+    (first,) = [row for row in cells if row and row[0].startswith("1.")]
+    assert first[1:] == ["1", "1", "0", "1", "0", "0", "0"]
     assert text.startswith("Before\n")
     assert text.endswith("After\n")

@@ -10,8 +10,23 @@ from tabulate import tabulate
 from pipeline.store.judged import Entry
 from pipeline.tables.format import show, show_gain, show_mean, show_range
 
+CHAPTERS = {
+    1: "Using neural nets to recognize handwritten digits",
+    2: "How the backpropagation algorithm works",
+    3: "Improving the way neural networks learn",
+    4: "A visual proof that neural nets can compute any function",
+    5: "Why are deep neural networks hard to train?",
+    6: "Deep learning",
+}
 # Differences that come from writing fractions as floats are not shown.
 _ROUNDING = 1e-12
+_COLUMNS = {
+    "equal": ("equal",),
+    "consistent or supported": ("consistent", "supported"),
+    "undecided": ("undecided",),
+    "against": ("differs", "inconsistent", "not supported"),
+    "not run or judged": ("not run", "not judged"),
+}
 _TOLD = {"not run": 0, "not judged": 0, "undecided": 1}
 """How much a verdict says; all others say more."""
 
@@ -58,8 +73,20 @@ def claims_table(entries: Sequence[Entry]) -> str:
     return markdown(rows, headers)
 
 
+def chapters_table(entries: Sequence[Entry]) -> str:
+    """The README's table: for each chapter of the book, how many claims have which verdicts."""
+    rows = []
+    for chapter, title in CHAPTERS.items():
+        own = [entry for entry in entries if entry["chapter"] == chapter]
+        counts = Counter(str(entry["verdict"]) for entry in own)
+        columns = [sum(counts[verdict] for verdict in group) for group in _COLUMNS.values()]
+        experiments = {entry["document"] for entry in own}
+        rows.append([f"{chapter}. {title}", len(experiments), len(own), *columns])
+    return markdown(rows, ["chapter", "experiments", "claims", *_COLUMNS])
+
+
 def overview_table(entries: Sequence[Entry]) -> str:
-    """The README's table: for each experiment one claim, and what became of all of them."""
+    """For each experiment of the book one claim, and what became of all of them."""
     rows = []
     of_the_book = [entry for entry in entries if entry["chapter"] is not None]
     ordered = sorted(of_the_book, key=lambda entry: (entry["chapter"] or 0, entry["document"]))
