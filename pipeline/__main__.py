@@ -11,12 +11,14 @@ if __name__ == "__main__":
     begin(with_parent=False)
 
 import sys
+import time
 from pathlib import Path
 
 from pipeline.machine.locks import mend
-from pipeline.machine.paths import NOT_MNIST, RAW
+from pipeline.machine.paths import JUDGEMENTS, NOT_MNIST, RAW
 from pipeline.plan.listed import update_lists
 from pipeline.plan.resolving import all_documents, resolve_all
+from pipeline.tables.summary import summary
 
 
 def main() -> None:
@@ -34,7 +36,12 @@ def main() -> None:
         if (RAW / NOT_MNIST).exists():
             # A source may be within reach by now; DVC cannot know.
             run_child("dvc", "repro", "--quiet", "--force", "--single-item", "download")
-        sys.exit(run_child("dvc", "repro", *sys.argv[1:]))
+        started = time.monotonic()
+        status = run_child("dvc", "repro", *sys.argv[1:])
+        if status == 0 and JUDGEMENTS.exists():
+            for line in summary(time.monotonic() - started):
+                print(line)
+        sys.exit(status)
 
 
 if __name__ == "__main__":

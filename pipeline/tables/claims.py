@@ -75,14 +75,20 @@ def claims_table(entries: Sequence[Entry]) -> str:
 
 def chapters_table(entries: Sequence[Entry]) -> str:
     """The README's table: for each chapter of the book, how many claims have which verdicts."""
-    rows = []
+    headers, rows = chapter_rows(entries)
+    return markdown(rows, headers)
+
+
+def chapter_rows(entries: Sequence[Entry]) -> tuple[list[str], list[list[object]]]:
+    """Heads of columns, and for each chapter how many claims have which verdicts."""
+    rows: list[list[object]] = []
     for chapter, title in CHAPTERS.items():
         own = [entry for entry in entries if entry["chapter"] == chapter]
         counts = Counter(str(entry["verdict"]) for entry in own)
         columns = [sum(counts[verdict] for verdict in group) for group in _COLUMNS.values()]
         experiments = {entry["document"] for entry in own}
         rows.append([f"{chapter}. {title}", len(experiments), len(own), *columns])
-    return markdown(rows, ["chapter", "experiments", "claims", *_COLUMNS])
+    return ["chapter", "experiments", "claims", *_COLUMNS], rows
 
 
 def overview_table(entries: Sequence[Entry]) -> str:

@@ -1,0 +1,44 @@
+"""What `python -m pipeline` says at its end: verdicts by chapter, and what is not as committed."""
+
+import subprocess
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from pipeline.machine.paths import METRICS, RESULTS
+from pipeline.store.judged import read_judgements
+from pipeline.tables.claims import CHAPTERS, chapter_rows, settle
+
+
+def summary(seconds: float) -> Iterator[str]:
+    """Lines for the terminal.
+
+    Args:
+        seconds: that the pipeline took.
+
+    Raises:
+        OSError: there are no judgements.
+    """
+    judged = read_judgements()
+    headers, rows = chapter_rows(settle(judged.judgements, judged.recorded))
+    numbers = [[chapter, *row[1:]] for chapter, row in zip(CHAPTERS, rows, strict=True)]
+    yield tabulate(numbers, headers, tablefmt="simple")
+    count = len(list(METRICS.glob("*.json")))
+    changed = _changed()
+    if changed is not None:
+        same = f"{count - len(changed)} of {count} documents have the metrics that are committed"
+        names = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
+        yield f"{same}; other numbers: {names}" if changed else same
+    minutes, rest = divmod(round(seconds), 60)
+    yield f"{RESULTS}, after {minutes} min {rest} s with the profile {judged.profile}"
+
+
+def _changed() -> list[str] | None:
+    """Documents whose metrics are not those of the last commit; None where there is none."""
+    command = ["git", "status", "--porcelain", "--untracked-files=all", "--", str(METRICS)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    files = [line[3:] for line in done.stdout.splitlines() if not line.startswith((" D", "D"))]
+    return sorted(file.rsplit("/", 1)[-1].removesuffix(".json") for file in files)

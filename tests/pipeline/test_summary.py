@@ -1,0 +1,67 @@
+"""What `python -m pipeline` says at its end."""
+
+from pathlib import Path
+
+import pytest
+from project import commit, run
+
+from pipeline.machine.paths import METRICS
+from pipeline.store.judged import Entry, Judged, write_judgements
+from pipeline.tables.summary import summary
+
+ENTRY: Entry = {
+    "document": "ch3-net",
+    "title": "A net",
+    "chapter": 3,
+    "kind": "number",
+    "statement": "last",
+    "metric": "test_accuracy",
+    "epoch": "last",
+    "book": 0.95,
+    "num_epochs": None,
+    "verdict": "consistent",
+    "mean": 0.95,
+    "spread": None,
+    "num_runs": 1,
+    "expected": None,
+    "probability": None,
+    "num_equal": None,
+    "deviation": None,
+    "foreign": None,
+}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Metrics of two documents, and a claim of the book, of one's own, and of a recording."""
+    monkeypatch.chdir(tmp_path)
+    METRICS.mkdir(parents=True)
+    for name in ("ch3-net", "mine"):
+        (METRICS / f"{name}.json").write_text("{}\n")
+    undecided = ENTRY | {"statement": "first", "verdict": "undecided"}
+    own = ENTRY | {"document": "mine", "chapter": None}
+    recorded = [ENTRY, undecided | {"verdict": "equal"}]
+    write_judgements(Judged("smoke", [ENTRY, undecided, own], recorded, {}))
+    return tmp_path
+
+
+def test_claims_are_counted_by_chapter_without_ones_own() -> None:
+    table, *_ = summary(61)
+    rows = [line.split() for line in table.splitlines()[2:]]
+    assert rows[2] == ["3", "1", "2", "1", "1", "0", "0", "0"]
+    assert [row[1:] for row in rows if row[0] != "3"] == [["0"] * 7] * 5
+
+
+def test_without_a_repository_nothing_is_said_of_commits() -> None:
+    assert [*summary(61)][1:] == ["report/results.md, after 1 min 1 s with the profile smoke"]
+
+
+def test_metrics_that_are_not_as_committed_are_named(project: Path) -> None:
+    run("git", "init", "-q", cwd=project)
+    commit(project)
+    said = "2 of 2 documents have the metrics that are committed"
+    assert [*summary(0)][1] == said
+    (METRICS / "mine.json").write_text("{ }\n")
+    (METRICS / "new.json").write_text("{}\n")
+    said = "1 of 3 documents have the metrics that are committed; other numbers: mine, new"
+    assert [*summary(0)][1] == said
