@@ -125,7 +125,7 @@ def _draw_line(axes: Axes, line: Line, panel: Panel) -> None:
         axes.plot(epochs, curve[epochs], style, color=line.colour, alpha=0.3, linewidth=0.8)
     mean = values.mean(axis=0)  # NaN where one of the runs was not measured.
     epochs = _measured(mean, panel)
-    style = line.style if len(epochs) > 1 else "."
+    style = line.style if len(epochs) > 1 else "o"
     axes.plot(epochs, mean[epochs], style, color=line.colour, linewidth=1.8, label=line.label)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -16,6 +17,8 @@ GREY = "0.6"
 PRINTED, BEST = "given by the document", "the book's best epoch"
 _HALO = withStroke(linewidth=3.5, foreground="white")
 _FOOTNOTE_INCHES = 0.22
+_LETTERS_PER_INCH = 11
+"""Of titles, less than there is room for."""
 
 
 def new_figure(
@@ -37,7 +40,7 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.subfigures(2, 1, height_ratios=[height - _FOOTNOTE_INCHES, _FOOTNOTE_INCHES])
     body = figure.subfigs[0]
-    body.suptitle(" ".join(title.split()), parse_math=False)
+    body.suptitle(fill(title, round(_LETTERS_PER_INCH * width)), parse_math=False)
     panels = [body.add_subplot(rows, columns, 1 + place) for place in range(num_panels)]
     for axes in panels:
         axes.grid(alpha=0.25)
