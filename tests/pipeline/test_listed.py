@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from project import MACHINE, TINY, write_params
+from project import CROWD, MACHINE, TINY, write_params
 from test_results import CALCULATION
 
 from nndl_jax.reading.faults import SpecError
@@ -12,14 +12,6 @@ from pipeline.plan.listed import update_lists
 from pipeline.plan.plans import load_documents, load_plan
 from pipeline.plan.resolving import all_documents, resolve_all
 
-CROWD = """\
-kind: ensemble
-id: crowd
-title: A vote
-source: {chapter: 6, section: Tests}
-members: tiny
-size: 3
-"""
 STAGES = """\
 stages:
   train:
