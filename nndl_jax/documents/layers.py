@@ -1,12 +1,13 @@
-"""Layers of a network, their initialisation, and the walk of shapes through them."""
+"""Layers of a network, what each knows of itself, and the walk of shapes through them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import prod
-from typing import Annotated, Literal, NamedTuple, Self, assert_never
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from nndl_jax.calculations.activations import Activation
+from nndl_jax.reading.faults import Location
 from nndl_jax.reading.record import Extent, Record, fault
 
 MonotoneActivation = Literal["sigmoid", "tanh", "relu", "linear"]
@@ -14,6 +15,7 @@ MonotoneActivation = Literal["sigmoid", "tanh", "relu", "linear"]
 Weights = Literal["normal", "normal-fan-in", "normal-fan-out", "zeros"]
 Pair = tuple[Extent, Extent]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+Shape = tuple[int, ...]
 
 
 class Initializer(Record):
@@ -25,6 +27,17 @@ class Initializer(Record):
     every weight is that number."""
     biases: Literal["normal", "zeros"] | float
     """`normal`: N(0, 1). A number: every bias is that number."""
+
+
+class LayerShape(NamedTuple):
+    """What a layer takes and gives, and how many weights and biases it holds."""
+
+    inputs: Shape
+    outputs: Shape
+    num_weights: int = 0
+    num_biases: int = 0
+    num_patches: int = 0
+    """Numbers in the patches of an image that it multiplies its kernels with."""
 
 
 class Dense(Record):
@@ -43,6 +56,10 @@ class Dense(Record):
     initializer: Initializer | None = None
     """This layer's own initialisation; None for the network's."""
 
+    def shape(self, inputs: Shape, _: Location) -> LayerShape:
+        """Its shapes and sizes; any input will do, row by row if it has rows."""
+        return LayerShape(inputs, (self.units,), prod(inputs) * self.units, self.units)
+
 
 class Conv(Record):
     """A convolutional layer with stride 1 and no padding (ch. 6)."""
@@ -55,6 +72,27 @@ class Conv(Record):
     activation: MonotoneActivation
     initializer: Initializer | None = None
     """This layer's own initialisation; None for the network's."""
+    dropout: ClassVar[float] = 0.0
+    repeat: ClassVar[int] = 1
+
+    def shape(self, inputs: Shape, at: Location) -> LayerShape:
+        """Its shapes and sizes.
+
+        Args:
+            inputs: shape of one input.
+            at: where the layer stands in the model, for the fault if it does not fit there.
+        """
+        maps, rows, columns = _maps(inputs, self.kernel, "a convolution", (*at, "kernel"))
+        height, width = self.kernel
+        places = (rows - height + 1, columns - width + 1)
+        per_filter = maps * height * width
+        return LayerShape(
+            inputs,
+            (self.filters, *places),
+            num_weights=self.filters * per_filter,
+            num_biases=self.filters,
+            num_patches=per_filter * prod(places),
+        )
 
 
 class MaxPool(Record):
@@ -63,19 +101,25 @@ class MaxPool(Record):
     kind: Literal["max-pool"]
     window: Pair
     """Height and width of a window, in pixels."""
+    activation: ClassVar[None] = None
+    initializer: ClassVar[None] = None
+    dropout: ClassVar[float] = 0.0
+    repeat: ClassVar[int] = 1
+
+    def shape(self, inputs: Shape, at: Location) -> LayerShape:
+        """Its shapes; rows and columns that fill no window are left out, as in the book's program.
+
+        Args:
+            inputs: shape of one input.
+            at: where the layer stands in the model, for the fault if it does not fit there.
+        """
+        maps, rows, columns = _maps(inputs, self.window, "max-pooling", (*at, "window"))
+        height, width = self.window
+        return LayerShape(inputs, (maps, rows // height, columns // width))
 
 
-Layer = Annotated[Dense | Conv | MaxPool, Field(discriminator="kind")]
-Shape = tuple[int, ...]
-
-
-class LayerShape(NamedTuple):
-    """What a layer takes and gives, and how many weights and biases it holds."""
-
-    inputs: Shape
-    outputs: Shape
-    num_weights: int
-    num_biases: int
+AnyLayer = Dense | Conv | MaxPool
+Layer = Annotated[AnyLayer, Field(discriminator="kind")]
 
 
 class Model(Record):
@@ -91,12 +135,10 @@ class Model(Record):
         self.shapes()
         return self
 
-    def stack(self) -> list[tuple[int, Dense | Conv | MaxPool]]:
+    def stack(self) -> list[tuple[int, AnyLayer]]:
         """All layers, the repeated ones as often as they stand there, each with its place."""
         return [
-            (index, layer)
-            for index, layer in enumerate(self.layers)
-            for _ in range(layer.repeat if isinstance(layer, Dense) else 1)
+            (index, layer) for index, layer in enumerate(self.layers) for _ in range(layer.repeat)
         ]
 
     def shapes(self) -> list[LayerShape]:
@@ -105,55 +147,34 @@ class Model(Record):
         Raises:
             PydanticCustomError: a layer does not fit on what comes before it.
         """
-        return list(_walk(self.inputs, self.stack()))
+        return list(self._walk())
 
     def num_params(self) -> int:
         """Number of weights and biases."""
         return sum(shape.num_weights + shape.num_biases for shape in self.shapes())
 
+    def without_initializers(self) -> Self:
+        """The same network with all weights zero: how they are drawn is no part of training."""
+        layers = [
+            layer if layer.initializer is None else layer.model_copy(update={"initializer": None})
+            for layer in self.layers
+        ]
+        zeros = Initializer(weights="zeros", biases="zeros")
+        return self.model_copy(update={"layers": tuple(layers), "initializer": zeros})
 
-def _walk(
-    inputs: Shape, stack: Sequence[tuple[int, Dense | Conv | MaxPool]]
-) -> Iterator[LayerShape]:
-    for index, layer in stack:
-        match layer:
-            case Dense():
-                step = _dense(inputs, layer)
-            case Conv():
-                step = _conv(inputs, layer, index)
-            case MaxPool():
-                step = _max_pool(inputs, layer, index)
-            case _:
-                assert_never(layer)
-        yield step
-        inputs = step.outputs
-
-
-def _dense(inputs: Shape, layer: Dense) -> LayerShape:
-    return LayerShape(inputs, (layer.units,), prod(inputs) * layer.units, layer.units)
+    def _walk(self) -> Iterator[LayerShape]:
+        inputs = self.inputs
+        for index, layer in self.stack():
+            shape = layer.shape(inputs, ("layers", index))
+            yield shape
+            inputs = shape.outputs
 
 
-def _conv(inputs: Shape, layer: Conv, index: int) -> LayerShape:
-    channels, rows, columns = _maps(inputs, layer.kernel, ("layers", index, "kernel"))
-    height, width = layer.kernel
-    outputs = (layer.filters, rows - height + 1, columns - width + 1)
-    return LayerShape(inputs, outputs, layer.filters * channels * height * width, layer.filters)
-
-
-def _max_pool(inputs: Shape, layer: MaxPool, index: int) -> LayerShape:
-    channels, rows, columns = _maps(inputs, layer.window, ("layers", index, "window"))
-    height, width = layer.window
-    # Rows and columns that do not fill a window are left out, as the book's program does.
-    return LayerShape(inputs, (channels, rows // height, columns // width), 0, 0)
-
-
-def _maps(inputs: Shape, window: Pair, at: tuple[str, int, str]) -> tuple[int, int, int]:
+def _maps(inputs: Shape, window: Pair, what: str, at: Location) -> tuple[int, int, int]:
     """Maps, rows and columns of an input, if a kernel or a pooling window fits on it."""
-    _, index, field = at
     if len(inputs) != 3:
-        what = "a convolution" if field == "kernel" else "max-pooling"
         raise fault(
-            ("layers", index, "kind"),
+            (*at[:-1], "kind"),
             f"{what} needs an input of maps x rows x columns, got {list(inputs)}; give the "
             "model inputs such as [1, 28, 28] and put no dense layer before it",
         )
@@ -162,7 +183,7 @@ def _maps(inputs: Shape, window: Pair, at: tuple[str, int, str]) -> tuple[int, i
     if height > rows or width > columns:
         raise fault(
             at,
-            f"a {field} of {height} x {width} does not fit on an input of {rows} x {columns} "
+            f"a {at[-1]} of {height} x {width} does not fit on an input of {rows} x {columns} "
             "pixels",
         )
     return maps, rows, columns

@@ -7,8 +7,7 @@ import os
 from math import inf, prod
 from typing import cast
 
-from nndl_jax.documents import Conv, Document, LayerShape, Network
-from nndl_jax.documents.layers import Layer
+from nndl_jax.documents import Document, Network
 from nndl_jax.documents.load import crossings, variant
 from nndl_jax.reading.faults import SpecError
 
@@ -26,16 +25,8 @@ def _num_kept(spec: Network) -> int:
 
 
 def _num_activations(spec: Network) -> int:
-    walk = zip(spec.model.stack(), spec.model.shapes(), strict=True)
-    per_image = sum(prod(shape.outputs) + _num_patches(layer, shape) for (_, layer), shape in walk)
+    per_image = sum(prod(shape.outputs) + shape.num_patches for shape in spec.model.shapes())
     return 3 * spec.training.batch_size * per_image
-
-
-def _num_patches(layer: Layer, shape: LayerShape) -> int:
-    """Numbers in the patches of an image that a convolution multiplies its kernels with."""
-    if not isinstance(layer, Conv):
-        return 0
-    return shape.inputs[0] * prod(layer.kernel) * prod(shape.outputs[1:])
 
 
 def check_memory(spec: Network, num_runs: int = 1) -> None:

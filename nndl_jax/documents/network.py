@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from nndl_jax.documents.data import Data
 from nndl_jax.documents.experiment import Experiment
 from nndl_jax.documents.float32 import check_float32
-from nndl_jax.documents.layers import Dense, MaxPool, Model
+from nndl_jax.documents.layers import Dense, Model
 from nndl_jax.documents.learning import (
     Decay,
     GeneralizationLoss,
@@ -52,21 +52,21 @@ class Network(Experiment):
     """What is measured: after each epoch, or as often as training says."""
 
     def metrics(self) -> tuple[str, ...]:
-        """The monitors, the gradient norms layer by layer (max-pooling has none)."""
-        layers = [layer for _, layer in self.model.stack() if not isinstance(layer, MaxPool)]
-        numbers = range(1, len(layers) + 1)
+        """The monitors, the gradient norms of each layer with biases."""
+        num_layers = sum(shape.num_biases > 0 for shape in self.model.shapes())
+        numbers = range(1, num_layers + 1)
         norms = tuple(f"gradient_norm.{number}" for number in numbers)
         own = tuple(monitor for monitor in self.monitors if monitor != "gradient_norms")
         return own + (norms if "gradient_norms" in self.monitors else ())
 
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""
-        layers = [layer for layer in self.model.layers if not isinstance(layer, MaxPool)]
+        layers = self.model.layers
         drawn = any(
             initializer is not None and "normal" in f"{initializer.weights} {initializer.biases}"
             for initializer in (self.model.initializer, *(layer.initializer for layer in layers))
         )
-        drops = any(layer.dropout > 0 for layer in layers if isinstance(layer, Dense))
+        drops = any(layer.dropout > 0 for layer in layers)
         ordered = self.training.shuffle or self.data.augmentation is not None
         return self.training.replay is None and (drawn or drops or ordered)
 
@@ -112,7 +112,7 @@ class Network(Experiment):
         if not isinstance(output, Dense):
             said = f"the last layer must be dense, got {output.kind!r}; add one"
             raise fault(("model", "layers", last, "kind"), said)
-        activations = [getattr(layer, "activation", None) for _, layer in stack]
+        activations = [layer.activation for _, layer in stack]
         for (at, _), activation in zip(stack, activations[:-1], strict=False):
             if activation == "softmax":
                 raise fault(
@@ -141,8 +141,7 @@ class Network(Experiment):
 
     def _check_targets(self) -> None:
         """Refuse targets that the output layer cannot give."""
-        output = self.model.layers[-1]
-        activation = output.activation if isinstance(output, Dense) else "linear"
+        activation = self.model.layers[-1].activation or "linear"
         if activation == "softmax" and self.data.targets == "binary":
             said = "must be one-hot for a softmax output layer, whose outputs add up to 1"
             raise fault(("data", "targets"), f"{said}, got 'binary'")
@@ -217,7 +216,7 @@ class Network(Experiment):
             raise fault(at, "the scripts left images as they are; leave out data.augmentation")
         if any(not isinstance(layer, Dense) or layer.initializer for layer in self.model.layers):
             raise fault(at, "the scripts had dense layers with one initialisation; leave it out")
-        if any(isinstance(layer, Dense) and layer.dropout for layer in self.model.layers):
+        if any(layer.dropout for layer in self.model.layers):
             raise fault(at, "the scripts had no dropout; leave it out or make model.layers' 0")
         if initializer.weights not in ("normal", "normal-fan-in") or initializer.biases != "normal":
             raise fault(

@@ -22,8 +22,7 @@ def build_loss(spec: Network) -> LossFn:
     """The cost per example, a function of logits and targets."""
     match spec.loss:
         case "quadratic":
-            last = spec.model.layers[-1]
-            return quadratic(getattr(last, "activation", "linear"))
+            return quadratic(spec.model.layers[-1].activation or "linear")
         case "cross-entropy":
             return cross_entropy
         case "cross-entropy-by-activation":

@@ -217,7 +217,7 @@ def draw_network(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
 
 def drops(spec: Network) -> bool:
     """Whether a document asks for dropout anywhere."""
-    return any(isinstance(layer, Dense) and layer.dropout > 0 for layer in spec.model.layers)
+    return any(layer.dropout > 0 for layer in spec.model.layers)
 
 
 def check_supported(spec: Network) -> None:

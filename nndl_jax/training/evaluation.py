@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_images, read_split
-from nndl_jax.documents import Conv, Document, Network
+from nndl_jax.documents import Document, Network
 from nndl_jax.documents.variants import single
 from nndl_jax.networks.losses import build_loss
 from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
@@ -21,8 +21,8 @@ from nndl_jax.training.optimizer import Hyperparameters, hyperparameters_of, is_
 
 CHUNK = 1000
 """Images evaluated at once: bounds the memory that activations take."""
-_CONV_CHUNK = 100
-"""The same where there are convolutions, whose patches are many times larger than images."""
+_PATCHES_CHUNK = 100
+"""The same where layers multiply patches, which are many times larger than images."""
 
 
 class Evaluation(NamedTuple):
@@ -146,8 +146,8 @@ def measure(
 
 
 def _chunk_size(spec: Network) -> int:
-    has_conv = any(isinstance(layer, Conv) for layer in spec.model.layers)
-    return _CONV_CHUNK if has_conv else CHUNK
+    has_patches = any(shape.num_patches > 0 for shape in spec.model.shapes())
+    return _PATCHES_CHUNK if has_patches else CHUNK
 
 
 def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array, ""]:

@@ -13,11 +13,11 @@ from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_split
 from nndl_jax.documents import Document, Network
 from nndl_jax.documents.variants import single
-from nndl_jax.networks.layers import MaxPoolLayer
 from nndl_jax.networks.losses import build_loss
 from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
 from nndl_jax.networks.targets import encode, pixels
 from nndl_jax.training.evaluation import CHUNK
+from nndl_jax.training.optimizer import is_weight
 
 
 def bias_gradients(
@@ -62,5 +62,5 @@ def mean_bias_gradients(
         for start in range(0, num_images, CHUNK)
     ]
     mean = jax.tree.map(lambda *grads: sum(grads[1:], grads[0]) / num_images, *totals)
-    layers = nnx.merge(graph, mean).layers
-    return tuple(layer.bias[...] for layer in layers if not isinstance(layer, MaxPoolLayer))
+    leaves = jax.tree_util.tree_leaves_with_path(mean)
+    return tuple(bias for path, bias in leaves if not is_weight(path))

@@ -7,9 +7,6 @@ from typing import NamedTuple, SupportsIndex
 from nndl_jax.documents import (
     Decay,
     GeneralizationLoss,
-    Initializer,
-    MaxPool,
-    Model,
     Network,
     NoImprovement,
     Plateau,
@@ -85,19 +82,9 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
     }
     return spec.model_copy(
         update={
-            "model": _without_initializers(spec.model),
+            "model": spec.model.without_initializers(),
             "optimizer": spec.optimizer.model_copy(update=optimizer),
             "regularizer": spec.regularizer.model_copy(update={**penalties, "per": "image"}),
             "training": spec.training.model_copy(update=training),
         }
     )
-
-
-def _without_initializers(model: Model) -> Model:
-    """The model with all weights zero: how they are drawn is no part of training."""
-    layers = [
-        layer if isinstance(layer, MaxPool) else layer.model_copy(update={"initializer": None})
-        for layer in model.layers
-    ]
-    zeros = Initializer(weights="zeros", biases="zeros")
-    return model.model_copy(update={"layers": tuple(layers), "initializer": zeros})
