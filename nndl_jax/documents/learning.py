@@ -1,6 +1,6 @@
 """How a network is trained: gradient descent, penalties, and when to stop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -21,6 +21,10 @@ class Plateau(Record):
     stop_at: Annotated[float, Field(gt=0, lt=1)] = 1 / 128
     """Fraction of the first learning rate at which training ends."""
 
+    def template(self) -> Self:
+        """The rule of one compiled program: numbers are arguments of it."""
+        return self.model_copy(update={"patience": 1, "factor": 2.0, "stop_at": 1 / 128})
+
 
 class Decay(Record):
     """Lower the learning rate by the same factor after each epoch (ch. 6)."""
@@ -28,6 +32,10 @@ class Decay(Record):
     rule: Literal["exponential"]
     half_life: Annotated[float, Field(ge=0.01, le=1e6)]
     """Epochs in which the learning rate halves."""
+
+    def template(self) -> Self:
+        """The rule of one compiled program: numbers are arguments of it."""
+        return self.model_copy(update={"half_life": 1})
 
 
 Schedule = Annotated[Plateau | Decay, Field(discriminator="rule")]
@@ -61,6 +69,26 @@ class Optimizer(Record):
     """Momentum coefficient, the book's mu: v <- mu v - eta g, w <- w + v."""
     schedule: Schedule | None = None
     """How the learning rate changes; None to keep it."""
+
+    def numbers(self) -> dict[str, float]:
+        """All its numbers by name, in which runs of one compiled program may differ."""
+        return {name: value for name, value in self if isinstance(value, float)}
+
+    def template(self) -> Self:
+        """What is compiled: the same rule with its numbers put to one.
+
+        Without momentum there is another program: a momentum of zero would round once more.
+        """
+        ones = dict.fromkeys(self.numbers(), 1.0)
+        choices = {
+            "momentum": float(self.momentum != 0),
+            "schedule": self.schedule and self.schedule.template(),
+        }
+        return self.model_copy(update=ones | choices)
+
+    def num_slots(self) -> int:
+        """Numbers that it remembers of each weight and bias."""
+        return int(self.momentum != 0)
 
 
 class Regularizer(Record):

@@ -19,8 +19,8 @@ def num_bytes(spec: Network, num_runs: int) -> int:
 
 
 def _num_kept(spec: Network) -> int:
-    # weights, gradient, update; velocity; the best so far
-    copies = 3 + (spec.optimizer.momentum != 0) + spec.training.keep_best
+    # weights, gradient, update; what the optimiser remembers; the best so far
+    copies = 3 + spec.optimizer.num_slots() + spec.training.keep_best
     return copies * spec.model.num_params()
 
 

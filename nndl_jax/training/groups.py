@@ -5,11 +5,9 @@ from itertools import product
 from typing import NamedTuple, SupportsIndex
 
 from nndl_jax.documents import (
-    Decay,
     GeneralizationLoss,
     Network,
     NoImprovement,
-    Plateau,
     Replay,
 )
 from nndl_jax.documents.load import of_kind
@@ -47,20 +45,13 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
     """The document with all that a compiled program takes as an argument put to one.
 
     A penalty that only some variants have is compiled for all of them: where its number is zero it
-    changes no bit. Momentum would: it rounds once more.
+    changes no bit.
     """
     penalties = {
         name: float(any(getattr(each.regularizer, name) > 0 for each in all_variants))
         for name in ("l1", "l2")
     }
-    schedule, stopping = spec.optimizer.schedule, spec.training.early_stopping
-    match schedule:
-        case Plateau():
-            schedule = Plateau(rule="no-improvement", patience=1)
-        case Decay():
-            schedule = Decay(rule="exponential", half_life=1)
-        case None:
-            pass
+    stopping = spec.training.early_stopping
     match stopping:
         case NoImprovement():
             stopping = NoImprovement(rule="no-improvement", patience=1)
@@ -68,11 +59,6 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
             stopping = GeneralizationLoss(rule="generalization-loss", threshold=1.0)
         case None:
             pass
-    optimizer = {
-        "learning_rate": 1.0,
-        "momentum": float(spec.optimizer.momentum != 0),
-        "schedule": schedule,
-    }
     replay = spec.training.replay and Replay()
     training = {
         "early_stopping": stopping,
@@ -83,7 +69,7 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
     return spec.model_copy(
         update={
             "model": spec.model.without_initializers(),
-            "optimizer": spec.optimizer.model_copy(update=optimizer),
+            "optimizer": spec.optimizer.template(),
             "regularizer": spec.regularizer.model_copy(update={**penalties, "per": "image"}),
             "training": spec.training.model_copy(update=training),
         }

@@ -1,6 +1,6 @@
 """Stochastic gradient descent as the book defines it (ch. 1 eq. 20-21, ch. 3 eq. 93-97, 107)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -16,7 +16,8 @@ class Hyperparameters(NamedTuple):
     """What runs of one compiled program may differ in: arguments of it, not constants."""
 
     learning_rate: Float[Array | np.ndarray, "*runs"]
-    momentum: Float[Array | np.ndarray, "*runs"]
+    optimizer: Mapping[str, Float[Array | np.ndarray, "*runs"]]
+    """The optimiser's other numbers, by name."""
     l1: Float[Array | np.ndarray, "*runs"]
     l2: Float[Array | np.ndarray, "*runs"]
     per_batch: Bool[Array | np.ndarray, "*runs"]
@@ -30,9 +31,11 @@ class Hyperparameters(NamedTuple):
 def hyperparameters(specs: Sequence[Network]) -> Hyperparameters:
     """Those of several documents, each as an array with an entry per document."""
     dtype = specs[0].training.dtype
+    rows = [spec.optimizer.numbers() for spec in specs]
+    optimizer = {name: np.array([row[name] for row in rows], dtype) for name in rows[0]}
     return Hyperparameters(
-        learning_rate=np.array([spec.optimizer.learning_rate for spec in specs], dtype),
-        momentum=np.array([spec.optimizer.momentum for spec in specs], dtype),
+        learning_rate=optimizer.pop("learning_rate"),
+        optimizer=optimizer,
         l1=np.array([spec.regularizer.l1 for spec in specs], dtype),
         l2=np.array([spec.regularizer.l2 for spec in specs], dtype),
         per_batch=np.array([spec.regularizer.per == "batch" for spec in specs]),
@@ -74,7 +77,7 @@ def build_optimizer(
         steps.append(optax.masked(_add_sign(jnp.asarray(numbers.l1) / divisor), weights_only))
     steps.append(optax.scale(-jnp.asarray(numbers.learning_rate)))
     if spec.optimizer.momentum != 0:
-        steps.append(optax.trace(numbers.momentum))
+        steps.append(optax.trace(numbers.optimizer["momentum"]))
     return optax.chain(*steps)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Key, UInt32
 from nndl_jax.documents import Network
 from nndl_jax.networks.network import draw_network
 from nndl_jax.training.evaluation import Evaluation
-from nndl_jax.training.optimizer import Hyperparameters, build_optimizer
+from nndl_jax.training.optimizer import Hyperparameters, build_optimizer, hyperparameters_of
 from nndl_jax.training.rules import Progress, Rules, init_progress
 
 
@@ -68,7 +68,7 @@ def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:
     model = draw_network(spec, key=RunKeys.from_seed(seed).init)
     params = nnx.state(model, nnx.Param)
     # The numbers do not enter into the state that an optimiser starts from.
-    numbers = Hyperparameters(*(jnp.zeros(()) for _ in Hyperparameters._fields))
+    numbers = jax.tree.map(lambda _: jnp.zeros(()), hyperparameters_of(spec))
     opt_state = build_optimizer(spec, numbers, divisor=1).init(params)
     best = jax.tree.map(jnp.copy, params) if spec.training.keep_best else None
     return TrainState(params, opt_state, init_progress(spec.training.dtype), best)

@@ -58,7 +58,7 @@ def worst_deviation(spec):
     """The largest difference from the oracle in any parameter after three steps."""
     params = params_of(spec)
     gradients = [drawn_like(params, seed) for seed in range(3)]
-    rate, momentum, l1, l2 = (float(number) for number in hyperparameters_of(spec)[:4])
+    rate, momentum, l1, l2 = map(float, jax.tree.leaves(hyperparameters_of(spec))[:4])
     rule = oracle.Rule(rate, momentum, l1, l2, NUM_IMAGES)
     layers = as_oracle(params)
     velocities = [oracle.Layer(0 * layer.weight, 0 * layer.bias) for layer in layers]
@@ -141,7 +141,7 @@ def test_numbers_of_several_documents_are_columns(small_network):
     specs = [small_network({"optimizer.learning_rate": rate}) for rate in rates]
     numbers = hyperparameters(specs)
     assert numbers.learning_rate.tolist() == rates
-    assert {column.dtype.name for column in numbers[:4]} == {"float32"}
+    assert {column.dtype.name for column in jax.tree.leaves(numbers)[:4]} == {"float32"}
 
 
 @pytest.mark.parametrize(
