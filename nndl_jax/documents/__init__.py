@@ -42,13 +42,13 @@ from nndl_jax.documents.learning import (
     Decay,
     GeneralizationLoss,
     NoImprovement,
-    Optimizer,
     Plateau,
     Regularizer,
     Replay,
     Training,
 )
 from nndl_jax.documents.network import Network
+from nndl_jax.documents.optimizers import Optimizer
 from nndl_jax.reading.record import ID_PATTERN, FieldValue, Record
 
 Document = Network | Ensemble | Construction | Baseline | Calculation

@@ -60,37 +60,6 @@ class GeneralizationLoss(Record):
 EarlyStopping = Annotated[NoImprovement | GeneralizationLoss, Field(discriminator="rule")]
 
 
-class Optimizer(Record):
-    """Stochastic gradient descent, with momentum if asked for."""
-
-    learning_rate: Annotated[float, Field(gt=0, le=1e6)]
-    """Step size, the book's eta."""
-    momentum: Annotated[float, Field(ge=-10, le=10)] = 0.0
-    """Momentum coefficient, the book's mu: v <- mu v - eta g, w <- w + v."""
-    schedule: Schedule | None = None
-    """How the learning rate changes; None to keep it."""
-
-    def numbers(self) -> dict[str, float]:
-        """All its numbers by name, in which runs of one compiled program may differ."""
-        return {name: value for name, value in self if isinstance(value, float)}
-
-    def template(self) -> Self:
-        """What is compiled: the same rule with its numbers put to one.
-
-        Without momentum there is another program: a momentum of zero would round once more.
-        """
-        ones = dict.fromkeys(self.numbers(), 1.0)
-        choices = {
-            "momentum": float(self.momentum != 0),
-            "schedule": self.schedule and self.schedule.template(),
-        }
-        return self.model_copy(update=ones | choices)
-
-    def num_slots(self) -> int:
-        """Numbers that it remembers of each weight and bias."""
-        return int(self.momentum != 0)
-
-
 class Regularizer(Record):
     """Penalties on the size of the weights; biases are free (ch. 3)."""
 

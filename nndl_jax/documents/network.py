@@ -12,11 +12,11 @@ from nndl_jax.documents.layers import Dense, Model
 from nndl_jax.documents.learning import (
     Decay,
     GeneralizationLoss,
-    Optimizer,
     Plateau,
     Regularizer,
     Training,
 )
+from nndl_jax.documents.optimizers import Optimizer
 from nndl_jax.reading.record import fault
 
 Monitor = Literal[

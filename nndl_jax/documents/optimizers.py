@@ -1,0 +1,54 @@
+"""How weights follow from gradients: a record for each kind of optimiser.
+
+A record knows its numbers, what of it is compiled, and how much it remembers.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from nndl_jax.documents.learning import Schedule
+from nndl_jax.reading.record import Record
+
+
+class UpdateRule(Record):
+    """What all optimisers have."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1e6)]
+    """Step size, the book's eta."""
+    schedule: Schedule | None = None
+    """How the learning rate changes; None to keep it."""
+
+    def numbers(self) -> dict[str, float]:
+        """All its numbers by name, in which runs of one compiled program may differ."""
+        return {name: value for name, value in self if isinstance(value, float)}
+
+    def template(self) -> Self:
+        """What is compiled: the same rule with its numbers put to one."""
+        ones = dict.fromkeys(self.numbers(), 1.0)
+        schedule = self.schedule and self.schedule.template()
+        return self.model_copy(update={**ones, "schedule": schedule})
+
+    def num_slots(self) -> int:
+        """Numbers that it remembers of each weight and bias."""
+        raise NotImplementedError
+
+
+class Sgd(UpdateRule):
+    """Stochastic gradient descent, with momentum if asked for (ch. 1, 3)."""
+
+    kind: Literal["sgd"] = "sgd"
+    momentum: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Momentum coefficient, the book's mu: v <- mu v - eta g, w <- w + v."""
+
+    def template(self) -> Self:
+        """The same; without momentum another program, as one of zero would round once more."""
+        momentum = float(self.momentum != 0)
+        return super().template().model_copy(update={"momentum": momentum})
+
+    def num_slots(self) -> int:
+        """The velocity, if there is momentum."""
+        return int(self.momentum != 0)
+
+
+Optimizer = Sgd
