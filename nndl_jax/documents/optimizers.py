@@ -40,6 +40,9 @@ class Sgd(UpdateRule):
     kind: Literal["sgd"] = "sgd"
     momentum: Annotated[float, Field(ge=-10, le=10)] = 0.0
     """Momentum coefficient, the book's mu: v <- mu v - eta g, w <- w + v."""
+    nesterov: bool = False
+    """Take the gradient where the velocity is about to lead, at w + mu v (Nesterov's momentum, as
+    in Sutskever et al., 2013). The weights that are measured and kept are those places."""
 
     def template(self) -> Self:
         """The same; without momentum another program, as one of zero would round once more."""

@@ -58,6 +58,9 @@ def build_optimizer(
 
         g <- g + (l2 / n) w + (l1 / n) sgn(w),   v <- mu v - eta g,   w <- w + v.
 
+    Nesterov's momentum takes g at u = w + mu v instead. Here u takes the place of w, for it then
+    needs no other place, and moves by mu v - eta g with the new v.
+
     The optimiser is built inside the compiled program, from numbers that are its arguments.
 
     Args:
@@ -67,6 +70,8 @@ def build_optimizer(
 
     References:
         Nielsen (2015), ch. 3, sections on regularisation and on momentum.
+        Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum
+        in deep learning, eq. 3 and 4.
     """
     steps: list[optax.GradientTransformation] = []
     if spec.regularizer.l2 > 0:
@@ -77,7 +82,7 @@ def build_optimizer(
         steps.append(optax.masked(_add_sign(jnp.asarray(numbers.l1) / divisor), weights_only))
     steps.append(optax.scale(-jnp.asarray(numbers.learning_rate)))
     if spec.optimizer.momentum != 0:
-        steps.append(optax.trace(numbers.optimizer["momentum"]))
+        steps.append(optax.trace(numbers.optimizer["momentum"], nesterov=spec.optimizer.nesterov))
     return optax.chain(*steps)
 
 

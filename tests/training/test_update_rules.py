@@ -1,0 +1,158 @@
+"""Optimisers beside gradient descent, against the papers' equations and against optax's own."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import update_oracle
+
+from nndl_jax import abstract_states, load_snapshot, save_snapshot, train
+from nndl_jax.documents.memory import num_bytes
+from nndl_jax.documents.optimizers import Sgd
+from nndl_jax.documents.variants import variants
+from nndl_jax.training.groups import groups
+from nndl_jax.training.optimizer import build_optimizer, hyperparameters_of
+
+NUM_STEPS, NUM_WEIGHTS = 30, 4
+NESTEROV = {"learning_rate": 0.05, "momentum": 0.8, "nesterov": True}
+
+_draws = np.random.default_rng(0)
+START = _draws.normal(size=7)
+"""Four weights and three biases."""
+IS_WEIGHT = np.arange(7) < NUM_WEIGHTS
+_bowl = _draws.normal(size=(7, 7))
+
+
+def slope(theta):
+    """The gradient of a bowl, steeper one way than another, with its lowest point at ones."""
+    return _bowl @ _bowl.T @ (theta - 1)
+
+
+def apart(theta):
+    return {"weight": jnp.asarray(theta[:NUM_WEIGHTS]), "bias": jnp.asarray(theta[NUM_WEIGHTS:])}
+
+
+def walk(optimizer):
+    """The places that an optimiser comes to on the bowl."""
+
+    @jax.jit
+    def step(params, opt_state):
+        theta = jnp.concatenate([params["weight"], params["bias"]])
+        updates, opt_state = optimizer.update(apart(slope(theta)), opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+
+    params, places = apart(START), []
+    opt_state = optimizer.init(params)
+    for _ in range(NUM_STEPS):
+        params, opt_state = step(params, opt_state)
+        places.append(np.concatenate([params["weight"], params["bias"]]))
+    return np.array(places)
+
+
+def ours(small_network, record, changes=None):
+    """The same with the optimiser of a document, computed in float64."""
+    spec = small_network({"optimizer": record, "training.dtype": "float64", **(changes or {})})
+    return walk(build_optimizer(spec, hyperparameters_of(spec), divisor=1))
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+PAPERS = {
+    "nesterov": (NESTEROV, lambda: update_oracle.nesterov(START, slope, 0.05, 0.8, NUM_STEPS)),
+}
+OPTAX = {
+    "nesterov": (NESTEROV, lambda: optax.sgd(0.05, 0.8, nesterov=True)),
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_places_are_those_of_the_papers_equations(small_network, name):
+    record, oracle_fn = PAPERS[name]
+    expected = oracle_fn()
+    np.testing.assert_allclose(ours(small_network, record), expected, rtol=1e-11, atol=1e-11)
+    assert np.abs(expected[-1] - expected[0]).max() > 0.1
+
+
+@pytest.mark.parametrize("name", OPTAX)
+def test_places_are_those_of_optax(small_network, name):
+    record, optax_fn = OPTAX[name]
+    expected = walk(optax_fn())
+    np.testing.assert_allclose(ours(small_network, record), expected, rtol=1e-13, atol=1e-13)
+
+
+# What is remembered beside weights, gradient and update: [784, 8, 10] has 6,370 parameters.
+SLOTS = {
+    "plain": ({}, 0),
+    "momentum": ({"momentum": 0.5}, 1),
+    "nesterov": (NESTEROV, 1),
+}
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_memory_counts_the_numbers_that_are_remembered(small_network, name):
+    record, num_slots = SLOTS[name]
+    spec, plain = small_network({"optimizer": record}), small_network()
+    assert num_bytes(spec, 1) - num_bytes(plain, 1) == 4 * 6_370 * num_slots
+    state = build_optimizer(spec, hyperparameters_of(spec), divisor=1).init(apart(START))
+    remembered = [leaf for leaf in jax.tree.leaves(state) if leaf.ndim]
+    assert sum(leaf.size for leaf in remembered) == START.size * num_slots
+
+
+# Of each kind, numbers in which its runs may differ.
+SWEPT = {
+    "nesterov": (NESTEROV, {"learning_rate": [0.1, 0.2], "momentum": [0.5, 0.9]}),
+}
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_runs_that_differ_in_numbers_share_a_program_and_keep_their_bits(
+    small_network, small_dataset, name
+):
+    record, numbers = SWEPT[name]
+    axis = {f"optimizer.{field}": values for field, values in numbers.items()}
+    spec = small_network({"optimizer": record, "vary": [axis]})
+    (group,) = groups(spec, [0])
+    assert len(group.runs) == 2
+    with jax.enable_x64(False):
+        *_, together = train(spec, small_dataset)
+        for index, variant in enumerate(variants(spec)):
+            *_, alone = train(variant.spec, small_dataset)
+            for metric, values in alone.metrics.items():
+                assert together.metrics[metric][index] == values[0]
+
+
+def test_nesterov_is_another_program_than_momentum(small_network):
+    axis = {"optimizer.nesterov": [False, True]}
+    assert len(groups(small_network({"optimizer.momentum": 0.5, "vary": [axis]}), [0])) == 2
+
+
+def test_nesterov_without_momentum_is_gradient_descent(small_network):
+    assert Sgd(learning_rate=1.0, nesterov=True).num_slots() == 0
+    plain = ours(small_network, {"learning_rate": 0.05})
+    np.testing.assert_array_equal(
+        ours(small_network, {"learning_rate": 0.05, "nesterov": True}), plain
+    )
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_training_goes_on_from_a_file_with_the_same_bits(
+    small_network, small_dataset, tmp_path, name
+):
+    spec = small_network({"optimizer": SWEPT[name][0], "training.epochs": 2})
+    path = tmp_path / "snapshot"
+    with jax.enable_x64(False):
+        results = train(spec, small_dataset)
+        save_snapshot(next(results).snapshot(), path, identity={})
+        last = next(results).snapshot()
+        like = abstract_states(spec, [0])
+        snapshot, problems = load_snapshot(path, identity={}, like=like)
+        (resumed,) = train(spec, small_dataset, resume=snapshot)
+        states = last.states, resumed.snapshot().states
+    assert problems == []
+    for whole, again in zip(*map(jax.tree.leaves, states), strict=True):
+        np.testing.assert_array_equal(whole, again)
