@@ -18,3 +18,14 @@ def nesterov(theta: np.ndarray, gradient_fn: GradientFn, epsilon, mu, num_steps)
         theta = theta + v
         places.append(theta + mu * v)
     return np.array(places)
+
+
+def rmsprop(w: np.ndarray, gradient_fn: GradientFn, learning_rate, decay, epsilon, num_steps):
+    """Hinton (2012), lecture 6e: MeanSquare <- 0.9 MeanSquare + 0.1 g^2; g by its root."""
+    mean_square, places = np.zeros_like(w), []
+    for _ in range(num_steps):
+        g = gradient_fn(w)
+        mean_square = decay * mean_square + (1 - decay) * g**2
+        w = w - learning_rate * g / (np.sqrt(mean_square) + epsilon)
+        places.append(w)
+    return np.array(places)

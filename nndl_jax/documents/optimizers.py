@@ -5,10 +5,13 @@ A record knows its numbers, what of it is compiled, and how much it remembers.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nndl_jax.documents.learning import Schedule
 from nndl_jax.reading.record import Record
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Epsilon = Annotated[float, Field(gt=0, le=1)]
 
 
 class UpdateRule(Record):
@@ -54,4 +57,23 @@ class Sgd(UpdateRule):
         return int(self.momentum != 0)
 
 
-Optimizer = Sgd
+class RmsProp(UpdateRule):
+    """The gradient by the root of a running mean of its squares (Hinton, 2012, lecture 6e)."""
+
+    kind: Literal["rmsprop"]
+    decay: Decay = 0.9
+    """What remains of the mean of squares at a step: m <- decay m + (1 - decay) g^2."""
+    epsilon: Epsilon = 1e-8
+    """Added to the root, w <- w - eta g / (sqrt(m) + epsilon): the lecture leaves it out."""
+
+    def num_slots(self) -> int:
+        """The mean of squares."""
+        return 1
+
+
+def _name_kind(value: object) -> object:
+    """What is said without a kind is gradient descent."""
+    return {"kind": "sgd", **value} if isinstance(value, dict) else value
+
+
+Optimizer = Annotated[Sgd | RmsProp, Field(discriminator="kind"), BeforeValidator(_name_kind)]

@@ -1,7 +1,7 @@
-"""Stochastic gradient descent as the book defines it (ch. 1 eq. 20-21, ch. 3 eq. 93-97, 107)."""
+"""Records of optimisers to optax, and the penalties (ch. 1 eq. 20-21, ch. 3 eq. 93-97, 107)."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from nndl_jax.documents import Network
+from nndl_jax.documents import Network, Optimizer
+from nndl_jax.documents.optimizers import RmsProp, Sgd
 
 
 class Hyperparameters(NamedTuple):
@@ -52,14 +53,11 @@ def hyperparameters_of(spec: Network) -> Hyperparameters:
 def build_optimizer(
     spec: Network, numbers: Hyperparameters, *, divisor: Int[Array, ""] | int
 ) -> optax.GradientTransformation:
-    """Gradient descent with the penalties and the momentum that the document asks for.
+    """The optimiser that the document asks for, with its penalties.
 
     With g the mean gradient of the mini-batch, for weights (biases have no penalty)
 
-        g <- g + (l2 / n) w + (l1 / n) sgn(w),   v <- mu v - eta g,   w <- w + v.
-
-    Nesterov's momentum takes g at u = w + mu v instead. Here u takes the place of w, for it then
-    needs no other place, and moves by mu v - eta g with the new v.
+        g <- g + (l2 / n) w + (l1 / n) sgn(w).
 
     The optimiser is built inside the compiled program, from numbers that are its arguments.
 
@@ -70,8 +68,6 @@ def build_optimizer(
 
     References:
         Nielsen (2015), ch. 3, sections on regularisation and on momentum.
-        Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum
-        in deep learning, eq. 3 and 4.
     """
     steps: list[optax.GradientTransformation] = []
     if spec.regularizer.l2 > 0:
@@ -80,10 +76,32 @@ def build_optimizer(
         )
     if spec.regularizer.l1 > 0:
         steps.append(optax.masked(_add_sign(jnp.asarray(numbers.l1) / divisor), weights_only))
-    steps.append(optax.scale(-jnp.asarray(numbers.learning_rate)))
-    if spec.optimizer.momentum != 0:
-        steps.append(optax.trace(numbers.optimizer["momentum"], nesterov=spec.optimizer.nesterov))
-    return optax.chain(*steps)
+    return optax.chain(*steps, *_update_rule(spec.optimizer, numbers))
+
+
+def _update_rule(
+    spec: Optimizer, numbers: Hyperparameters
+) -> Iterator[optax.GradientTransformation]:
+    """The steps from a gradient to an update.
+
+    Nesterov's momentum takes the gradient at u = w + mu v. Here u stands in the place of w, which
+    is looked at nowhere then, and moves by mu v - eta g with the new v.
+
+    References:
+        Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum
+        in deep learning, eq. 3 and 4.
+    """
+    own, descend = numbers.optimizer, optax.scale(-jnp.asarray(numbers.learning_rate))
+    match spec:
+        case Sgd():
+            yield descend
+            if spec.momentum != 0:
+                yield optax.trace(own["momentum"], nesterov=spec.nesterov)
+        case RmsProp():
+            yield optax.scale_by_rms(own["decay"], own["epsilon"], eps_in_sqrt=False)
+            yield descend
+        case _:
+            assert_never(spec)
 
 
 def weights_only(params: optax.Params) -> optax.Params:

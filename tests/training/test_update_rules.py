@@ -16,6 +16,7 @@ from nndl_jax.training.optimizer import build_optimizer, hyperparameters_of
 
 NUM_STEPS, NUM_WEIGHTS = 30, 4
 NESTEROV = {"learning_rate": 0.05, "momentum": 0.8, "nesterov": True}
+RMSPROP = {"kind": "rmsprop", "learning_rate": 0.05, "decay": 0.8, "epsilon": 0.001}
 
 _draws = np.random.default_rng(0)
 START = _draws.normal(size=7)
@@ -64,9 +65,11 @@ def _float64():
 
 PAPERS = {
     "nesterov": (NESTEROV, lambda: update_oracle.nesterov(START, slope, 0.05, 0.8, NUM_STEPS)),
+    "rmsprop": (RMSPROP, lambda: update_oracle.rmsprop(START, slope, 0.05, 0.8, 1e-3, NUM_STEPS)),
 }
 OPTAX = {
     "nesterov": (NESTEROV, lambda: optax.sgd(0.05, 0.8, nesterov=True)),
+    "rmsprop": (RMSPROP, lambda: optax.rmsprop(0.05, 0.8, 0.001, eps_in_sqrt=False)),
 }
 
 
@@ -90,6 +93,7 @@ SLOTS = {
     "plain": ({}, 0),
     "momentum": ({"momentum": 0.5}, 1),
     "nesterov": (NESTEROV, 1),
+    "rmsprop": (RMSPROP, 1),
 }
 
 
@@ -106,6 +110,7 @@ def test_memory_counts_the_numbers_that_are_remembered(small_network, name):
 # Of each kind, numbers in which its runs may differ.
 SWEPT = {
     "nesterov": (NESTEROV, {"learning_rate": [0.1, 0.2], "momentum": [0.5, 0.9]}),
+    "rmsprop": (RMSPROP, {"decay": [0.0, 0.9], "epsilon": [1e-3, 1e-8]}),
 }
 
 
