@@ -29,3 +29,15 @@ def rmsprop(w: np.ndarray, gradient_fn: GradientFn, learning_rate, decay, epsilo
         w = w - learning_rate * g / (np.sqrt(mean_square) + epsilon)
         places.append(w)
     return np.array(places)
+
+
+def adam(theta: np.ndarray, gradient_fn: GradientFn, alpha, beta1, beta2, epsilon, num_steps):
+    """Kingma and Ba (2015), algorithm 1."""
+    m, v, places = np.zeros_like(theta), np.zeros_like(theta), []
+    for t in range(1, num_steps + 1):
+        g = gradient_fn(theta)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        theta = theta - alpha * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
+        places.append(theta)
+    return np.array(places)

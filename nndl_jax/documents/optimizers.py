@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from nndl_jax.documents.learning import Schedule
 from nndl_jax.reading.record import Record
 
-Decay = Annotated[float, Field(ge=0, lt=1)]
+Remaining = Annotated[float, Field(ge=0, lt=1)]
 Epsilon = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -61,7 +61,7 @@ class RmsProp(UpdateRule):
     """The gradient by the root of a running mean of its squares (Hinton, 2012, lecture 6e)."""
 
     kind: Literal["rmsprop"]
-    decay: Decay = 0.9
+    decay: Remaining = 0.9
     """What remains of the mean of squares at a step: m <- decay m + (1 - decay) g^2."""
     epsilon: Epsilon = 1e-8
     """Added to the root, w <- w - eta g / (sqrt(m) + epsilon): the lecture leaves it out."""
@@ -71,9 +71,31 @@ class RmsProp(UpdateRule):
         return 1
 
 
+class Adam(UpdateRule):
+    """Running means of the gradient and of its squares (Kingma and Ba, 2015).
+
+    At step t, m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2, and then
+    w <- w - eta (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
+    """
+
+    kind: Literal["adam"]
+    beta1: Remaining = 0.9
+    """What remains of the mean of gradients at a step."""
+    beta2: Remaining = 0.999
+    """What remains of the mean of squares at a step."""
+    epsilon: Epsilon = 1e-8
+    """Added to the root."""
+
+    def num_slots(self) -> int:
+        """Both means; the number of the step is one for all."""
+        return 2
+
+
 def _name_kind(value: object) -> object:
     """What is said without a kind is gradient descent."""
     return {"kind": "sgd", **value} if isinstance(value, dict) else value
 
 
-Optimizer = Annotated[Sgd | RmsProp, Field(discriminator="kind"), BeforeValidator(_name_kind)]
+Optimizer = Annotated[
+    Sgd | RmsProp | Adam, Field(discriminator="kind"), BeforeValidator(_name_kind)
+]

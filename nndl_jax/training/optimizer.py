@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from nndl_jax.documents import Network, Optimizer
-from nndl_jax.documents.optimizers import RmsProp, Sgd
+from nndl_jax.documents.optimizers import Adam, RmsProp, Sgd
 
 
 class Hyperparameters(NamedTuple):
@@ -100,8 +100,23 @@ def _update_rule(
         case RmsProp():
             yield optax.scale_by_rms(own["decay"], own["epsilon"], eps_in_sqrt=False)
             yield descend
+        case Adam():
+            yield _promoting(optax.scale_by_adam(own["beta1"], own["beta2"], own["epsilon"]))
+            yield descend
         case _:
             assert_never(spec)
+
+
+def _promoting(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The same where JAX is told to mix no types: optax takes beta^t of a whole number t."""
+
+    def update_fn(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        with jax.numpy_dtype_promotion("standard"):
+            return inner.update(updates, state, params)
+
+    return optax.GradientTransformation(inner.init, update_fn)
 
 
 def weights_only(params: optax.Params) -> optax.Params:

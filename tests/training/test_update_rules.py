@@ -17,6 +17,7 @@ from nndl_jax.training.optimizer import build_optimizer, hyperparameters_of
 NUM_STEPS, NUM_WEIGHTS = 30, 4
 NESTEROV = {"learning_rate": 0.05, "momentum": 0.8, "nesterov": True}
 RMSPROP = {"kind": "rmsprop", "learning_rate": 0.05, "decay": 0.8, "epsilon": 0.001}
+ADAM = {"kind": "adam", "learning_rate": 0.05, "beta1": 0.7, "beta2": 0.95, "epsilon": 0.001}
 
 _draws = np.random.default_rng(0)
 START = _draws.normal(size=7)
@@ -34,7 +35,7 @@ def apart(theta):
     return {"weight": jnp.asarray(theta[:NUM_WEIGHTS]), "bias": jnp.asarray(theta[NUM_WEIGHTS:])}
 
 
-def walk(optimizer):
+def walk(optimizer, promotion="strict"):
     """The places that an optimiser comes to on the bowl."""
 
     @jax.jit
@@ -46,7 +47,8 @@ def walk(optimizer):
     params, places = apart(START), []
     opt_state = optimizer.init(params)
     for _ in range(NUM_STEPS):
-        params, opt_state = step(params, opt_state)
+        with jax.numpy_dtype_promotion(promotion):
+            params, opt_state = step(params, opt_state)
         places.append(np.concatenate([params["weight"], params["bias"]]))
     return np.array(places)
 
@@ -66,10 +68,15 @@ def _float64():
 PAPERS = {
     "nesterov": (NESTEROV, lambda: update_oracle.nesterov(START, slope, 0.05, 0.8, NUM_STEPS)),
     "rmsprop": (RMSPROP, lambda: update_oracle.rmsprop(START, slope, 0.05, 0.8, 1e-3, NUM_STEPS)),
+    "adam": (
+        ADAM,
+        lambda: update_oracle.adam(START, slope, 0.05, 0.7, 0.95, 1e-3, NUM_STEPS),
+    ),
 }
 OPTAX = {
     "nesterov": (NESTEROV, lambda: optax.sgd(0.05, 0.8, nesterov=True)),
     "rmsprop": (RMSPROP, lambda: optax.rmsprop(0.05, 0.8, 0.001, eps_in_sqrt=False)),
+    "adam": (ADAM, lambda: optax.adam(0.05, 0.7, 0.95, 0.001)),
 }
 
 
@@ -84,7 +91,7 @@ def test_places_are_those_of_the_papers_equations(small_network, name):
 @pytest.mark.parametrize("name", OPTAX)
 def test_places_are_those_of_optax(small_network, name):
     record, optax_fn = OPTAX[name]
-    expected = walk(optax_fn())
+    expected = walk(optax_fn(), "standard")
     np.testing.assert_allclose(ours(small_network, record), expected, rtol=1e-13, atol=1e-13)
 
 
@@ -94,6 +101,7 @@ SLOTS = {
     "momentum": ({"momentum": 0.5}, 1),
     "nesterov": (NESTEROV, 1),
     "rmsprop": (RMSPROP, 1),
+    "adam": (ADAM, 2),
 }
 
 
@@ -111,6 +119,7 @@ def test_memory_counts_the_numbers_that_are_remembered(small_network, name):
 SWEPT = {
     "nesterov": (NESTEROV, {"learning_rate": [0.1, 0.2], "momentum": [0.5, 0.9]}),
     "rmsprop": (RMSPROP, {"decay": [0.0, 0.9], "epsilon": [1e-3, 1e-8]}),
+    "adam": (ADAM, {"learning_rate": [0.01, 0.1], "beta1": [0.9, 0.0], "beta2": [0.999, 0.9]}),
 }
 
 
