@@ -41,3 +41,18 @@ def adam(theta: np.ndarray, gradient_fn: GradientFn, alpha, beta1, beta2, epsilo
         theta = theta - alpha * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
         places.append(theta)
     return np.array(places)
+
+
+def adamw(
+    theta: np.ndarray, gradient_fn: GradientFn, alpha, beta1, beta2, epsilon, decay, num_steps
+):
+    """Loshchilov and Hutter (2019), algorithm 2, with eta_t = 1 and decay for lambda."""
+    m, v, places = np.zeros_like(theta), np.zeros_like(theta), []
+    for t in range(1, num_steps + 1):
+        g = gradient_fn(theta)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        theta = theta - (alpha * m_hat / (np.sqrt(v_hat) + epsilon) + decay * theta)
+        places.append(theta)
+    return np.array(places)

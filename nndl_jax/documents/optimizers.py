@@ -71,14 +71,13 @@ class RmsProp(UpdateRule):
         return 1
 
 
-class Adam(UpdateRule):
-    """Running means of the gradient and of its squares (Kingma and Ba, 2015).
+class Moments(UpdateRule):
+    """Running means of the gradient and of its squares, each by what it is short of at first.
 
     At step t, m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2, and then
-    w <- w - eta (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
+    d = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
     """
 
-    kind: Literal["adam"]
     beta1: Remaining = 0.9
     """What remains of the mean of gradients at a step."""
     beta2: Remaining = 0.999
@@ -91,11 +90,30 @@ class Adam(UpdateRule):
         return 2
 
 
+class Adam(Moments):
+    """Steps along the means' ratio, w <- w - eta d (Kingma and Ba, 2015)."""
+
+    kind: Literal["adam"]
+
+
+class AdamW(Moments):
+    """Adam whose weights decay by themselves, not through the gradient; biases do not.
+
+    w <- w - eta (d + weight_decay w), after Loshchilov and Hutter (2019), whose lambda is eta times
+    weight_decay and whose eta_t is what a schedule makes of eta. The decay is no part of the cost;
+    what `regularizer` asks for comes on top of it.
+    """
+
+    kind: Literal["adamw"]
+    weight_decay: Annotated[float, Field(ge=0, le=1e6)] = 0.01
+    """What a weight loses at a step, as a fraction of it and by the learning rate."""
+
+
 def _name_kind(value: object) -> object:
     """What is said without a kind is gradient descent."""
     return {"kind": "sgd", **value} if isinstance(value, dict) else value
 
 
 Optimizer = Annotated[
-    Sgd | RmsProp | Adam, Field(discriminator="kind"), BeforeValidator(_name_kind)
+    Sgd | RmsProp | Adam | AdamW, Field(discriminator="kind"), BeforeValidator(_name_kind)
 ]

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from nndl_jax.documents import Network, Optimizer
-from nndl_jax.documents.optimizers import Adam, RmsProp, Sgd
+from nndl_jax.documents.optimizers import Adam, AdamW, RmsProp, Sgd
 
 
 class Hyperparameters(NamedTuple):
@@ -102,6 +102,10 @@ def _update_rule(
             yield descend
         case Adam():
             yield _promoting(optax.scale_by_adam(own["beta1"], own["beta2"], own["epsilon"]))
+            yield descend
+        case AdamW():
+            yield _promoting(optax.scale_by_adam(own["beta1"], own["beta2"], own["epsilon"]))
+            yield optax.add_decayed_weights(jnp.asarray(own["weight_decay"]), mask=weights_only)
             yield descend
         case _:
             assert_never(spec)

@@ -18,6 +18,7 @@ NUM_STEPS, NUM_WEIGHTS = 30, 4
 NESTEROV = {"learning_rate": 0.05, "momentum": 0.8, "nesterov": True}
 RMSPROP = {"kind": "rmsprop", "learning_rate": 0.05, "decay": 0.8, "epsilon": 0.001}
 ADAM = {"kind": "adam", "learning_rate": 0.05, "beta1": 0.7, "beta2": 0.95, "epsilon": 0.001}
+ADAMW = {**ADAM, "kind": "adamw", "weight_decay": 0.5}
 
 _draws = np.random.default_rng(0)
 START = _draws.normal(size=7)
@@ -72,11 +73,24 @@ PAPERS = {
         ADAM,
         lambda: update_oracle.adam(START, slope, 0.05, 0.7, 0.95, 1e-3, NUM_STEPS),
     ),
+    # The paper's lambda is the learning rate times ours; biases do not decay.
+    "adamw": (
+        ADAMW,
+        lambda: update_oracle.adamw(
+            START, slope, 0.05, 0.7, 0.95, 1e-3, 0.05 * 0.5 * IS_WEIGHT, NUM_STEPS
+        ),
+    ),
 }
 OPTAX = {
     "nesterov": (NESTEROV, lambda: optax.sgd(0.05, 0.8, nesterov=True)),
     "rmsprop": (RMSPROP, lambda: optax.rmsprop(0.05, 0.8, 0.001, eps_in_sqrt=False)),
     "adam": (ADAM, lambda: optax.adam(0.05, 0.7, 0.95, 0.001)),
+    "adamw": (
+        ADAMW,
+        lambda: optax.adamw(
+            0.05, 0.7, 0.95, 0.001, weight_decay=0.5, mask={"weight": True, "bias": False}
+        ),
+    ),
 }
 
 
@@ -102,6 +116,7 @@ SLOTS = {
     "nesterov": (NESTEROV, 1),
     "rmsprop": (RMSPROP, 1),
     "adam": (ADAM, 2),
+    "adamw": (ADAMW, 2),
 }
 
 
@@ -120,6 +135,7 @@ SWEPT = {
     "nesterov": (NESTEROV, {"learning_rate": [0.1, 0.2], "momentum": [0.5, 0.9]}),
     "rmsprop": (RMSPROP, {"decay": [0.0, 0.9], "epsilon": [1e-3, 1e-8]}),
     "adam": (ADAM, {"learning_rate": [0.01, 0.1], "beta1": [0.9, 0.0], "beta2": [0.999, 0.9]}),
+    "adamw": (ADAMW, {"weight_decay": [0.0, 0.1]}),
 }
 
 
