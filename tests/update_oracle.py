@@ -56,3 +56,23 @@ def adamw(
         theta = theta - (alpha * m_hat / (np.sqrt(v_hat) + epsilon) + decay * theta)
         places.append(theta)
     return np.array(places)
+
+
+def descent(theta: np.ndarray, gradient_fn: GradientFn, eta, num_steps):
+    """Plain gradient descent."""
+    places = []
+    for _ in range(num_steps):
+        theta = theta - eta * gradient_fn(theta)
+        places.append(theta)
+    return np.array(places)
+
+
+def clipped(gradient_fn: GradientFn, threshold) -> GradientFn:
+    """Pascanu, Mikolov and Bengio (2013), algorithm 1, of a gradient."""
+
+    def shorten(theta: np.ndarray) -> np.ndarray:
+        g = gradient_fn(theta)
+        norm = np.sqrt(np.sum(g**2))
+        return threshold / norm * g if norm >= threshold else g
+
+    return shorten

@@ -21,6 +21,9 @@ class UpdateRule(Record):
     """Step size, the book's eta."""
     schedule: Schedule | None = None
     """How the learning rate changes; None to keep it."""
+    clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """Largest Euclidean length of the gradient by all weights and biases, penalties included: a
+    longer one is shortened to it (Pascanu, Mikolov and Bengio, 2013). None for any length."""
 
     def numbers(self) -> dict[str, float]:
         """All its numbers by name, in which runs of one compiled program may differ."""

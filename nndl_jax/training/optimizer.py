@@ -57,7 +57,9 @@ def build_optimizer(
 
     With g the mean gradient of the mini-batch, for weights (biases have no penalty)
 
-        g <- g + (l2 / n) w + (l1 / n) sgn(w).
+        g <- g + (l2 / n) w + (l1 / n) sgn(w),
+
+    and then g <- g min(1, c / |g|), with |g| over all weights and biases, if it is to be clipped.
 
     The optimiser is built inside the compiled program, from numbers that are its arguments.
 
@@ -76,6 +78,8 @@ def build_optimizer(
         )
     if spec.regularizer.l1 > 0:
         steps.append(optax.masked(_add_sign(jnp.asarray(numbers.l1) / divisor), weights_only))
+    if spec.optimizer.clip_norm is not None:
+        steps.append(optax.clip_by_global_norm(numbers.optimizer["clip_norm"]))
     return optax.chain(*steps, *_update_rule(spec.optimizer, numbers))
 
 
