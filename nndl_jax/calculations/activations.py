@@ -1,13 +1,19 @@
-"""Activation functions by the names that documents give them, in NumPy (ch. 1, 3, 4, 6)."""
+"""Activation functions by the names that documents give them, in NumPy (ch. 1, 3, 4, 6).
+
+What is known of them beside their values stands here too, so that nobody else lists their names.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from math import inf
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 from scipy import special
 
-Activation = Literal["sigmoid", "tanh", "relu", "linear", "softmax", "step", "wavy"]
+NeuronActivation = Literal["sigmoid", "tanh", "relu", "linear"]
+"""Of a single neuron in any layer, with a slope to learn by."""
+Activation = Literal[NeuronActivation, "softmax", "step", "wavy"]
 """`step` is a perceptron's: 1 above 0, else 0 (ch. 1). `wavy` is the book's example of another
 activation with two limits (ch. 4), sigma(z) + 0.2 sin(10 z) exp(-|z|)."""
 
@@ -39,3 +45,16 @@ ACTIVATIONS: Mapping[Activation, Callable[[Values], Values]] = {
     "wavy": lambda z: sigmoid(z) + 0.2 * np.sin(10 * z) * np.exp(-np.abs(z)),
 }
 """Of layers; a softmax along the last axis."""
+
+RANGES: Mapping[Activation, tuple[float, float]] = {
+    "sigmoid": (0.0, 1.0),
+    "wavy": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, inf),
+}
+"""What targets of an output layer may be; any number if not here."""
+
+_names = get_args(NeuronActivation)
+NEURON_ACTIVATIONS = f"{', '.join(_names[:-1])} or {_names[-1]}"
+"""Their names in a sentence."""

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from nndl_jax.calculations.activations import Activation
+from nndl_jax.calculations.activations import NEURON_ACTIVATIONS, Activation
 from nndl_jax.calculations.quantity import Quantity
 from nndl_jax.reading.record import Extent, Record, fault
 
@@ -80,7 +80,7 @@ class Backpropagation(Quantity):
             if activation == "step":
                 raise fault(("activations", index), "a step has no slope to learn by; use sigmoid")
             if activation == "softmax" and index != last:
-                said = "softmax belongs to the last layer; use sigmoid, tanh, relu or linear here"
+                said = f"softmax belongs to the last layer; use {NEURON_ACTIVATIONS} here"
                 raise fault(("activations", index), said)
         if self.activations[last] == "softmax" and self.sizes[-1] == 1:
             said = "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
@@ -107,7 +107,7 @@ class Backpropagation(Quantity):
             raise fault(("neuron", "number"), said)
         if self.neuron.activation in ("softmax", "step"):
             said = f"must have a slope at a neuron of its own, got {self.neuron.activation!r}"
-            raise fault(("neuron", "activation"), f"{said}; use sigmoid, tanh, relu or linear")
+            raise fault(("neuron", "activation"), f"{said}; use {NEURON_ACTIVATIONS}")
         return self
 
     @model_validator(mode="after")

@@ -6,12 +6,10 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from nndl_jax.calculations.activations import Activation
+from nndl_jax.calculations.activations import Activation, NeuronActivation
 from nndl_jax.reading.faults import Location
 from nndl_jax.reading.record import Extent, Record, fault
 
-MonotoneActivation = Literal["sigmoid", "tanh", "relu", "linear"]
-"""Functions that never fall, so that max-pooling may come before them."""
 Weights = Literal["normal", "normal-fan-in", "normal-fan-out", "zeros"]
 Pair = tuple[Extent, Extent]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -69,7 +67,7 @@ class Conv(Record):
     """Number of feature maps."""
     kernel: Pair
     """Height and width of the local receptive field, in pixels."""
-    activation: MonotoneActivation
+    activation: NeuronActivation
     initializer: Initializer | None = None
     """This layer's own initialisation; None for the network's."""
     dropout: ClassVar[float] = 0.0

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from nndl_jax.calculations.activations import NEURON_ACTIVATIONS, RANGES
 from nndl_jax.documents.data import Data
 from nndl_jax.documents.experiment import Experiment
 from nndl_jax.documents.float32 import check_float32
@@ -117,7 +118,7 @@ class Network(Experiment):
             if activation == "softmax":
                 raise fault(
                     ("model", "layers", at, "activation"),
-                    "softmax belongs to the last layer; use sigmoid, tanh, relu or linear here",
+                    f"softmax belongs to the last layer; use {NEURON_ACTIVATIONS} here",
                 )
         for (at, _), activation in zip(stack, activations, strict=True):
             if activation == "step":
@@ -145,7 +146,7 @@ class Network(Experiment):
         if activation == "softmax" and self.data.targets == "binary":
             said = "must be one-hot for a softmax output layer, whose outputs add up to 1"
             raise fault(("data", "targets"), f"{said}, got 'binary'")
-        low, high = _RANGES.get(activation, (-inf, inf))
+        low, high = RANGES.get(activation, (-inf, inf))
         for index, example in enumerate(self.data.examples or ()):
             at = ("data", "examples", index, "targets")
             for place, target in enumerate(example.targets):
@@ -246,12 +247,4 @@ MAX_LAYERS = 256
 MAX_UNSEEN = 50_000_000
 
 _COMPUTED = ("data", "model", "optimizer", "regularizer", "training")
-_RANGES = {
-    "sigmoid": (0.0, 1.0),
-    "wavy": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "relu": (0.0, inf),
-}
-"""What an output layer can give, by its activation; any number if not here."""
 _ROUNDING = 1e-6
