@@ -40,8 +40,14 @@ def activate(activation: str, z: np.ndarray) -> np.ndarray:
             return np.maximum(z, 0.0)
         case "softmax":
             return np.exp(z - z.max()) / np.exp(z - z.max()).sum()
-        case _:
+        case "leaky-relu":
+            return np.maximum(z, z / 100)
+        case "softplus":
+            return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+        case "linear":
             return z
+        case _:
+            raise ValueError(activation)
 
 
 def jacobian(activation: str, z: np.ndarray) -> np.ndarray:
@@ -56,8 +62,14 @@ def jacobian(activation: str, z: np.ndarray) -> np.ndarray:
             return np.diag((z > 0).astype(z.dtype))
         case "softmax":
             return np.diag(a) - np.outer(a, a)
-        case _:
+        case "leaky-relu":
+            return np.diag(np.where(z > 0, 1, 0.01).astype(z.dtype))
+        case "softplus":
+            return np.diag(np.exp(-np.logaddexp(0.0, -z)))
+        case "linear":
             return np.eye(len(z), dtype=z.dtype)
+        case _:
+            raise ValueError(activation)
 
 
 def feedforward(layers: Sequence[Layer], image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

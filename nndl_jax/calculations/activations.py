@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import special
 
-NeuronActivation = Literal["sigmoid", "tanh", "relu", "linear"]
-"""Of a single neuron in any layer, with a slope to learn by."""
+NeuronActivation = Literal["sigmoid", "tanh", "relu", "linear", "leaky-relu", "softplus"]
+"""Of a single neuron in any layer, with a slope to learn by. `leaky-relu` is z, or z / 100 where z
+is negative (Maas, Hannun and Ng, 2013); `softplus` is ln(1 + exp(z)), the sigmoid's integral."""
 Activation = Literal[NeuronActivation, "softmax", "step", "wavy"]
 """`step` is a perceptron's: 1 above 0, else 0 (ch. 1). `wavy` is the book's example of another
 activation with two limits (ch. 4), sigma(z) + 0.2 sin(10 z) exp(-|z|)."""
@@ -40,6 +41,8 @@ ACTIVATIONS: Mapping[Activation, Callable[[Values], Values]] = {
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, 0),
     "linear": lambda z: z,
+    "leaky-relu": lambda z: np.where(z < 0, 0.01 * z, z),
+    "softplus": lambda z: np.logaddexp(0, z),
     "softmax": lambda z: special.softmax(z, axis=-1),
     "step": lambda z: (z > 0).astype(np.float64),
     "wavy": lambda z: sigmoid(z) + 0.2 * np.sin(10 * z) * np.exp(-np.abs(z)),
@@ -52,6 +55,7 @@ RANGES: Mapping[Activation, tuple[float, float]] = {
     "softmax": (0.0, 1.0),
     "tanh": (-1.0, 1.0),
     "relu": (0.0, inf),
+    "softplus": (0.0, inf),
 }
 """What targets of an output layer may be; any number if not here."""
 

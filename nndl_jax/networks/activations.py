@@ -15,6 +15,8 @@ ACTIVATIONS: Mapping[Activation, ActivationFn] = {
     "tanh": jnp.tanh,
     "relu": jax.nn.relu,
     "linear": lambda z: z,
+    "leaky-relu": lambda z: jax.nn.leaky_relu(z, 0.01),
+    "softplus": jax.nn.softplus,
     "softmax": jax.nn.softmax,
     "step": lambda z: (z > 0).astype(z.dtype),
     "wavy": lambda z: jax.nn.sigmoid(z) + 0.2 * jnp.sin(10 * z) * jnp.exp(-jnp.abs(z)),

@@ -1,6 +1,7 @@
 """Convolution, max-pooling and their layers (ch. 6), against sums written out and against XLA."""
 
 from math import prod
+from typing import get_args
 
 import conv_oracle
 import jax
@@ -11,6 +12,7 @@ import pytest
 from scipy import signal
 
 from nndl_jax import build_model
+from nndl_jax.calculations.activations import NeuronActivation
 from nndl_jax.documents import Conv, Initializer
 from nndl_jax.networks.convolution import convolve, max_pool
 from nndl_jax.networks.layers import ConvLayer
@@ -140,7 +142,7 @@ def test_forward_mode_through_a_convolutional_network_is_its_slope(float64, smal
 
 
 @pytest.mark.parametrize("window", [(1, 1), (2, 2), (3, 2)])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
+@pytest.mark.parametrize("activation", get_args(NeuronActivation))
 def test_layer_is_the_books_activation_then_maximum(float64, activation, window):
     # The layer takes the maximum first, which is the same for functions that never fall.
     spec = Conv(kind="conv", filters=3, kernel=(3, 2), activation=activation)

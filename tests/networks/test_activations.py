@@ -1,0 +1,64 @@
+"""Activations: the same values in NumPy and JAX, and the slopes that networks learn by."""
+
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+
+from nndl_jax.calculations import activations
+from nndl_jax.calculations.activations import Activation, NeuronActivation
+from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.reading.faults import SpecError
+
+# With the kinks and where exponentials overflow; a power of two apart, so that differences are.
+PLACES = np.array([-1000.0, -40.0, -3.0, -0.75, -0.125, 0.0, 0.125, 0.75, 3.0, 40.0, 1000.0])
+
+
+def test_both_tables_have_all_names():
+    assert set(ACTIVATIONS) == set(activations.ACTIVATIONS) == set(get_args(Activation))
+    assert set(activations.RANGES) < set(get_args(Activation))
+
+
+@pytest.mark.parametrize("name", get_args(Activation))
+def test_numpy_and_jax_give_the_same_values(name):
+    with jax.enable_x64(True):
+        found = ACTIVATIONS[name](jnp.asarray(PLACES))
+    np.testing.assert_allclose(activations.ACTIVATIONS[name](PLACES), found, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", get_args(NeuronActivation))
+def test_values_and_slopes_are_the_oracles(name):
+    z = PLACES[PLACES != 0]
+    with jax.enable_x64(True):
+        values, slopes = jax.jvp(ACTIVATIONS[name], (jnp.asarray(z),), (jnp.ones_like(z),))
+    np.testing.assert_allclose(values, oracle.activate(name, z), rtol=1e-13, atol=1e-15)
+    expected = np.diag(oracle.jacobian(name, z))
+    np.testing.assert_allclose(slopes, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", get_args(NeuronActivation))
+def test_float32_stays_finite_where_exponentials_overflow(name):
+    z = jnp.asarray(PLACES, jnp.float32)
+    values, slopes = jax.jvp(ACTIVATIONS[name], (z,), (jnp.ones_like(z),))
+    assert values.dtype == slopes.dtype == jnp.float32
+    assert np.isfinite(values).all()
+    assert np.isfinite(slopes).all()
+
+
+@pytest.mark.parametrize("name", activations.RANGES)
+def test_targets_may_be_what_an_output_layer_can_give(name):
+    low, high = activations.RANGES[name]
+    z = np.linspace(-50, 50, 10_001)[:, None] * (np.arange(2) if name == "softmax" else 1)
+    values = activations.ACTIVATIONS[name](z)
+    assert values.min() == pytest.approx(low, abs=1e-6)
+    assert values.max() == pytest.approx(high, abs=1e-6) or (values.max() > 49 and high == np.inf)
+
+
+def test_what_softmax_is_to_be_replaced_by_are_all_activations_of_neurons(small_network):
+    names = list(get_args(NeuronActivation))
+    said = f"use {', '.join(names[:-1])} or {names[-1]} here"
+    with pytest.raises(SpecError, match=said):
+        small_network({"model.layers[0].activation": "softmax"})
