@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import erf, xlogy
 
 
 class Layer(NamedTuple):
@@ -44,6 +44,8 @@ def activate(activation: str, z: np.ndarray) -> np.ndarray:
             return np.maximum(z, z / 100)
         case "softplus":
             return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+        case "gelu":
+            return z * (1 + erf(z / np.sqrt(2))) / 2
         case "linear":
             return z
         case _:
@@ -66,6 +68,9 @@ def jacobian(activation: str, z: np.ndarray) -> np.ndarray:
             return np.diag(np.where(z > 0, 1, 0.01).astype(z.dtype))
         case "softplus":
             return np.diag(np.exp(-np.logaddexp(0.0, -z)))
+        case "gelu":
+            density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+            return np.diag((1 + erf(z / np.sqrt(2))) / 2 + z * density)
         case "linear":
             return np.eye(len(z), dtype=z.dtype)
         case _:

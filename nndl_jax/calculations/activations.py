@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy import special
 
-NeuronActivation = Literal["sigmoid", "tanh", "relu", "linear", "leaky-relu", "softplus"]
+NeuronActivation = Literal["sigmoid", "tanh", "relu", "linear", "leaky-relu", "softplus", "gelu"]
 """Of a single neuron in any layer, with a slope to learn by. `leaky-relu` is z, or z / 100 where z
-is negative (Maas, Hannun and Ng, 2013); `softplus` is ln(1 + exp(z)), the sigmoid's integral."""
+is negative (Maas, Hannun and Ng, 2013); `softplus` is ln(1 + exp(z)), the sigmoid's integral;
+`gelu` is z times the probability that a normal deviate is below z (Hendrycks and Gimpel, 2016)."""
 Activation = Literal[NeuronActivation, "softmax", "step", "wavy"]
 """`step` is a perceptron's: 1 above 0, else 0 (ch. 1). `wavy` is the book's example of another
 activation with two limits (ch. 4), sigma(z) + 0.2 sin(10 z) exp(-|z|)."""
@@ -43,6 +44,7 @@ ACTIVATIONS: Mapping[Activation, Callable[[Values], Values]] = {
     "linear": lambda z: z,
     "leaky-relu": lambda z: np.where(z < 0, 0.01 * z, z),
     "softplus": lambda z: np.logaddexp(0, z),
+    "gelu": lambda z: z * special.ndtr(z),
     "softmax": lambda z: special.softmax(z, axis=-1),
     "step": lambda z: (z > 0).astype(np.float64),
     "wavy": lambda z: sigmoid(z) + 0.2 * np.sin(10 * z) * np.exp(-np.abs(z)),
@@ -56,6 +58,8 @@ RANGES: Mapping[Activation, tuple[float, float]] = {
     "tanh": (-1.0, 1.0),
     "relu": (0.0, inf),
     "softplus": (0.0, inf),
+    # At z = -0.7518.
+    "gelu": (-0.16997120747990369, inf),
 }
 """What targets of an output layer may be; any number if not here."""
 

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
 from nndl_jax.documents import Activation, Conv, Dense, Initializer
-from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.activations import ACTIVATIONS, FALLING
 from nndl_jax.networks.convolution import Maps, convolve, gradient_apart, max_pool
 
 DropoutMasks = Literal["image", "batch"]
@@ -80,10 +80,10 @@ class DenseLayer(nnx.Module):
 
 
 class ConvLayer(nnx.Module):
-    """A convolution, and the max-pooling that follows it: activation(max-pool(w * a) + b) (ch. 6).
+    """A convolution, and the max-pooling that follows it: max-pool(activation(w * a + b)) (ch. 6).
 
-    The bias and the activation come after the maximum, on a quarter of the numbers: a convolution's
-    activations are monotone, so the order makes no difference.
+    The bias and the activation come after the maximum, on a quarter of the numbers, where the
+    activation never falls: the order makes no difference then.
 
     Attributes:
         weight: (filters, maps, height, width), the kernels.
@@ -117,9 +117,12 @@ class ConvLayer(nnx.Module):
     ) -> Float[Array, "*batch filters rows_out columns_out"]:
         """The activations of every filter."""
         leading = inputs.shape[:-3]
-        maps = max_pool(convolve(_flat(inputs), self.weight[...]), self.window)
+        is_pooled_first = self.activation not in FALLING
+        maps = convolve(_flat(inputs), self.weight[...])
+        maps = max_pool(maps, self.window) if is_pooled_first else maps
         weighted = maps + self.bias[...][None, :, None, None]
         activations = gradient_apart(ACTIVATIONS[self.activation](weighted))
+        activations = activations if is_pooled_first else max_pool(activations, self.window)
         return activations.reshape(*leading, *activations.shape[1:])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from nndl_jax.calculations import activations
 from nndl_jax.calculations.activations import Activation, NeuronActivation
-from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.activations import ACTIVATIONS, FALLING
 from nndl_jax.reading.faults import SpecError
 
 # With the kinks and where exponentials overflow; a power of two apart, so that differences are.
@@ -55,6 +55,12 @@ def test_targets_may_be_what_an_output_layer_can_give(name):
     values = activations.ACTIVATIONS[name](z)
     assert values.min() == pytest.approx(low, abs=1e-6)
     assert values.max() == pytest.approx(high, abs=1e-6) or (values.max() > 49 and high == np.inf)
+
+
+@pytest.mark.parametrize("name", get_args(NeuronActivation))
+def test_an_activation_is_known_to_fall_where_it_does(name):
+    values = activations.ACTIVATIONS[name](np.linspace(-30, 30, 10_001))
+    assert (np.diff(values) < 0).any() == (name in FALLING)
 
 
 def test_what_softmax_is_to_be_replaced_by_are_all_activations_of_neurons(small_network):
