@@ -10,7 +10,7 @@ from nndl_jax.calculations.activations import Activation, NeuronActivation
 from nndl_jax.reading.faults import Location
 from nndl_jax.reading.record import Extent, Record, fault
 
-Weights = Literal["normal", "normal-fan-in", "normal-fan-out", "zeros"]
+Weights = Literal["normal", "normal-fan-in", "normal-fan-out", "he", "glorot", "zeros"]
 Pair = tuple[Extent, Extent]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Shape = tuple[int, ...]
@@ -21,10 +21,15 @@ class Initializer(Record):
 
     weights: Weights | float
     """`normal`: N(0, 1), which the book calls large. `normal-fan-in`: N(0, 1/n_in), its default
-    from chapter 3 on. `normal-fan-out`: N(0, 1/n_out), what chapter 6's program does. A number:
-    every weight is that number."""
+    from chapter 3 on. `normal-fan-out`: N(0, 1/n_out), what chapter 6's program does. `he`:
+    N(0, 2/n_in) (He et al., 2015). `glorot`: evenly from -r to r, r^2 = 6/(n_in + n_out) (Glorot
+    and Bengio, 2010). A number: every weight is that number."""
     biases: Literal["normal", "zeros"] | float
     """`normal`: N(0, 1). A number: every bias is that number."""
+
+    def is_drawn(self) -> bool:
+        """Whether anything is left to chance."""
+        return any(isinstance(law, str) and law != "zeros" for law in (self.weights, self.biases))
 
 
 class LayerShape(NamedTuple):

@@ -64,7 +64,7 @@ class Network(Experiment):
         """Whether runs with different seeds differ."""
         layers = self.model.layers
         drawn = any(
-            initializer is not None and "normal" in f"{initializer.weights} {initializer.biases}"
+            initializer is not None and initializer.is_drawn()
             for initializer in (self.model.initializer, *(layer.initializer for layer in layers))
         )
         drops = any(layer.dropout > 0 for layer in layers)

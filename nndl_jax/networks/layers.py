@@ -163,6 +163,11 @@ def draw_weights(
         fan_out: outputs that an input goes to, as the document's initialiser counts them.
         initializer: the document's.
         dtype: of the weights.
+
+    References:
+        Glorot and Bengio (2010), Understanding the difficulty of training deep feedforward neural
+        networks, eq. 16, with the outputs of a convolution as many as a pixel takes part in.
+        He, Zhang, Ren and Sun (2015), Delving deep into rectifiers, eq. 10.
     """
     fan_in = prod(shape[1:])
     match initializer.weights:
@@ -170,6 +175,11 @@ def draw_weights(
             return _draw(key, shape, "normal", fan_in**-0.5, dtype)
         case "normal-fan-out":
             return _draw(key, shape, "normal", fan_out**-0.5, dtype)
+        case "he":
+            return _draw(key, shape, "normal", (2 / fan_in) ** 0.5, dtype)
+        case "glorot":
+            bound = (6 / (fan_in + shape[0] * prod(shape[2:]))) ** 0.5
+            return jax.random.uniform(key, shape, dtype, -bound, bound)
         case other:
             return _draw(key, shape, other, 1.0, dtype)
 
