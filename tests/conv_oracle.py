@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import oracle
 
-from nndl_jax.networks.layers import ConvLayer, MaxPoolLayer
+from nndl_jax.networks.layers import AveragePoolLayer, ConvLayer, MaxPoolLayer
 from nndl_jax.networks.network import FeedforwardNetwork
 
 Place = tuple[int, int, tuple[slice, slice, slice]]
@@ -32,7 +32,13 @@ class Pool(NamedTuple):
     window: tuple[int, int]
 
 
-Layer = Conv | Pool | oracle.Layer
+class AveragePool(NamedTuple):
+    """Means of windows."""
+
+    window: tuple[int, int]
+
+
+Layer = Conv | Pool | AveragePool | oracle.Layer
 
 
 def places(
@@ -84,6 +90,22 @@ def max_pool_gradient(image: np.ndarray, window: tuple[int, int], delta: np.ndar
     return by_image
 
 
+def average_pool(image: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """The means of windows side by side; what does not fill one is left out."""
+    means = np.zeros((len(image), *np.floor_divide(image.shape[1:], window)))
+    for row, column, covered in places(image, window, window):
+        means[:, row, column] = image[covered].sum(axis=(1, 2)) / (window[0] * window[1])
+    return means
+
+
+def average_pool_gradient(image, window: tuple[int, int], delta: np.ndarray) -> np.ndarray:
+    """The gradient by the image, of which each pixel of a window gets an equal share."""
+    by_image = np.zeros(image.shape)
+    for row, column, covered in places(image, window, window):
+        by_image[covered] = delta[:, row, column, None, None] / (window[0] * window[1])
+    return by_image
+
+
 def slopes(activation: str, z: np.ndarray) -> np.ndarray:
     """The derivative of each activation by its own weighted input."""
     return np.diag(oracle.jacobian(activation, z.ravel())).reshape(z.shape)
@@ -98,9 +120,11 @@ def feedforward(layers: Sequence[Layer], image: np.ndarray) -> list[tuple[np.nda
                 z = max_pool(correlate(a, layer.weight), layer.window) + layer.bias[:, None, None]
             case Pool():
                 z = max_pool(a, layer.window)
+            case AveragePool():
+                z = average_pool(a, layer.window)
             case oracle.Layer():
                 z = layer.weight @ a.ravel() + layer.bias
-        a = z if isinstance(layer, Pool) else oracle.activate(layer.activation, z)
+        a = z if isinstance(layer, Pool | AveragePool) else oracle.activate(layer.activation, z)
         passed.append((z, a))
     return passed
 
@@ -120,12 +144,14 @@ def backpropagate(layers: Sequence[Layer], image: np.ndarray, y: np.ndarray) -> 
                 own = layer._replace(weight=by_kernels, bias=delta.sum(axis=(1, 2)))
             case Pool():
                 by_inputs, own = max_pool_gradient(a, layer.window, delta), layer
+            case AveragePool():
+                by_inputs, own = average_pool_gradient(a, layer.window, delta), layer
             case oracle.Layer():
                 by_inputs = (layer.weight.T @ delta).reshape(a.shape)
                 own = oracle.Layer(np.outer(delta, a), delta)
         gradient.insert(0, own)
         before = layers[at - 1] if at else Pool((1, 1))
-        is_pool = isinstance(before, Pool)
+        is_pool = isinstance(before, Pool | AveragePool)
         delta = by_inputs if is_pool else by_inputs * slopes(before.activation, passed[at - 1][0])
     return gradient
 
@@ -155,7 +181,7 @@ def train(
 
 def step(layer: Layer, gradients: Sequence[Layer], rule: oracle.Rule) -> Layer:
     """A layer after a step by the mean of the gradients of some images; pooling has none."""
-    if isinstance(layer, Pool):
+    if isinstance(layer, Pool | AveragePool):
         return layer
     by_weight, by_bias = (
         np.mean([getattr(g, name) for g in gradients], axis=0) for name in ("weight", "bias")
@@ -171,8 +197,9 @@ def copy_layers(model: FeedforwardNetwork) -> list[Layer]:
     """The layers of one of the library's networks, in float64."""
     copies: list[Layer] = []
     for layer in model.layers:
-        if isinstance(layer, MaxPoolLayer):
-            copies.append(Pool(layer.window))
+        if isinstance(layer, MaxPoolLayer | AveragePoolLayer):
+            pool = Pool if isinstance(layer, MaxPoolLayer) else AveragePool
+            copies.append(pool(layer.window))
             continue
         params = np.asarray(layer.weight, float), np.asarray(layer.bias, float)
         if isinstance(layer, ConvLayer):

@@ -98,12 +98,12 @@ class Conv(Record):
         )
 
 
-class MaxPool(Record):
-    """Maxima over windows that do not overlap (ch. 6)."""
+class Pool(Record):
+    """A layer without weights that makes one number of each window; windows do not overlap."""
 
-    kind: Literal["max-pool"]
     window: Pair
     """Height and width of a window, in pixels."""
+    called: ClassVar[str]
     activation: ClassVar[None] = None
     initializer: ClassVar[None] = None
     dropout: ClassVar[float] = 0.0
@@ -116,12 +116,26 @@ class MaxPool(Record):
             inputs: shape of one input.
             at: where the layer stands in the model, for the fault if it does not fit there.
         """
-        maps, rows, columns = _maps(inputs, self.window, "max-pooling", (*at, "window"))
+        maps, rows, columns = _maps(inputs, self.window, self.called, (*at, "window"))
         height, width = self.window
         return LayerShape(inputs, (maps, rows // height, columns // width))
 
 
-AnyLayer = Dense | Conv | MaxPool
+class MaxPool(Pool):
+    """Maxima over windows (ch. 6)."""
+
+    kind: Literal["max-pool"]
+    called: ClassVar[str] = "max-pooling"
+
+
+class AveragePool(Pool):
+    """Means over windows."""
+
+    kind: Literal["average-pool"]
+    called: ClassVar[str] = "average-pooling"
+
+
+AnyLayer = Dense | Conv | MaxPool | AveragePool
 Layer = Annotated[AnyLayer, Field(discriminator="kind")]
 
 

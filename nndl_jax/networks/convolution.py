@@ -1,4 +1,4 @@
-"""Convolution and max-pooling of images (ch. 6), as products of matrices.
+"""Convolution and pooling of images (ch. 6), as products of matrices.
 
 XLA's own convolution is many times slower on a CPU inside of a loop, and slower on a GPU where runs
 are mapped over. benchmarks/README.md says what other forms gave.
@@ -63,6 +63,22 @@ def max_pool(
     apart = inside.reshape(batch, maps, rows, height, columns, width).transpose(3, 5, 1, 0, 2, 4)
     maxima = _maximum(apart.reshape(height * width, maps, batch, rows, columns))
     return jnp.swapaxes(maxima, 0, 1)
+
+
+def average_pool(
+    images: Maps, window: tuple[int, int]
+) -> Float[Array, "batch maps rows_out columns_out"]:
+    """The mean of each window; windows lie side by side and those cut off are left out.
+
+    Args:
+        images: maps of each image.
+        window: its rows and columns.
+    """
+    batch, maps, rows, columns = images.shape
+    height, width = window
+    rows, columns = rows // height, columns // width
+    inside = images[:, :, : rows * height, : columns * width]
+    return jnp.mean(inside.reshape(batch, maps, rows, height, columns, width), axis=(3, 5))
 
 
 @jax.custom_jvp

@@ -1,4 +1,4 @@
-"""Layers as Flax NNX modules: fully-connected ones, convolutions, max-pooling (ch. 1, 3, 6).
+"""Layers as Flax NNX modules: fully-connected ones, convolutions, pooling (ch. 1, 3, 6).
 
 Weights are stored as the book writes them, (out, in), which is also what a CPU likes best.
 """
@@ -13,7 +13,7 @@ from jaxtyping import Array, DTypeLike, Float, Key
 
 from nndl_jax.documents import Activation, Conv, Dense, Initializer
 from nndl_jax.networks.activations import ACTIVATIONS, FALLING
-from nndl_jax.networks.convolution import Maps, convolve, gradient_apart, max_pool
+from nndl_jax.networks.convolution import Maps, average_pool, convolve, gradient_apart, max_pool
 
 DropoutMasks = Literal["image", "batch"]
 
@@ -142,6 +142,27 @@ class MaxPoolLayer(nnx.Module):
         """The maxima of all windows."""
         maps = max_pool(_flat(inputs), self.window)
         return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
+
+
+class AveragePoolLayer(nnx.Module):
+    """Average-pooling.
+
+    Attributes:
+        window: rows and columns of a window.
+    """
+
+    def __init__(self, window: tuple[int, int]) -> None:
+        self.window = window
+
+    def __call__(
+        self, inputs: Float[Array, "*batch maps rows columns"]
+    ) -> Float[Array, "*batch maps rows_out columns_out"]:
+        """The means of all windows."""
+        maps = average_pool(_flat(inputs), self.window)
+        return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
+
+
+AnyLayer = DenseLayer | ConvLayer | MaxPoolLayer | AveragePoolLayer
 
 
 def _flat(inputs: Float[Array, "*batch maps rows columns"]) -> Maps:

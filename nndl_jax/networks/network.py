@@ -10,10 +10,17 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from nndl_jax.documents import Conv, Dense, Document, MaxPool, Network
+from nndl_jax.documents.layers import AveragePool
 from nndl_jax.documents.memory import check_memory
 from nndl_jax.documents.variants import single
 from nndl_jax.networks.activations import ACTIVATIONS
-from nndl_jax.networks.layers import ConvLayer, DenseLayer, MaxPoolLayer
+from nndl_jax.networks.layers import (
+    AnyLayer,
+    AveragePoolLayer,
+    ConvLayer,
+    DenseLayer,
+    MaxPoolLayer,
+)
 from nndl_jax.reading.faults import SpecError
 
 
@@ -31,7 +38,7 @@ class FeedforwardNetwork(nnx.Module):
 
     def __init__(
         self,
-        layers: Iterable[DenseLayer | ConvLayer | MaxPoolLayer],
+        layers: Iterable[AnyLayer],
         inputs: tuple[int, ...],
     ) -> None:
         self.layers = nnx.List(list(layers))
@@ -231,9 +238,7 @@ def check_supported(spec: Network) -> None:
         raise SpecError.at(spec.id, None, "training.dtype", said)
 
 
-def _build_layers(
-    spec: Network, key: Key[Array, ""]
-) -> Iterator[DenseLayer | ConvLayer | MaxPoolLayer]:
+def _build_layers(spec: Network, key: Key[Array, ""]) -> Iterator[AnyLayer]:
     """A module for each layer; max-pooling is a part of the convolution that it follows."""
     stack, shapes = [layer for _, layer in spec.model.stack()], spec.model.shapes()
     keys, dtype = jax.random.split(key, len(stack)), jnp.dtype(spec.training.dtype)
@@ -265,5 +270,7 @@ def _build_layers(
                 if not is_pooled:
                     yield MaxPoolLayer(layer.window)
                 is_pooled = False
+            case AveragePool():
+                yield AveragePoolLayer(layer.window)
             case _:
                 assert_never(layer)

@@ -31,6 +31,10 @@ def pool(*window):
     return {"kind": "max-pool", "window": window}
 
 
+def average(*window):
+    return {"kind": "average-pool", "window": window}
+
+
 # The book's program: images in their order, a short mini-batch left out, lambda by mini-batches.
 NETWORK3 = {
     "model.inputs": [1, 28, 28],
@@ -62,6 +66,18 @@ DOCUMENTS = {
         "model.inputs": [4, 14, 14],
         "model.layers": [conv(2, [3, 4], "relu"), pool(2, 2), pool(2, 3), SIGMOIDS],
         "loss": "cross-entropy",
+    },
+    # The last windows leave a row of five over.
+    "averages after a convolution and before it, and after maxima": {
+        "model.layers": [
+            average(2, 2),
+            conv(3, [3, 3], "tanh"),
+            average(2, 2),
+            conv(2, [2, 2], "relu"),
+            pool(1, 2),
+            average(2, 2),
+            SOFTMAX,
+        ],
     },
 }
 TOLERANCE = 1e-12

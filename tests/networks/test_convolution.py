@@ -14,7 +14,7 @@ from scipy import signal
 from nndl_jax import build_model
 from nndl_jax.calculations.activations import NeuronActivation
 from nndl_jax.documents import Conv, Initializer
-from nndl_jax.networks.convolution import convolve, max_pool
+from nndl_jax.networks.convolution import average_pool, convolve, max_pool
 from nndl_jax.networks.layers import ConvLayer
 
 KEY = jax.random.key(0)
@@ -80,6 +80,22 @@ def test_pooling_is_the_maximum_of_each_whole_window(size, window):
     images = drawn((2, 3, *size)).astype(np.float32)
     expected = [conv_oracle.max_pool(image, window) for image in images]
     np.testing.assert_array_equal(max_pool(jnp.asarray(images), window), expected)
+
+
+@pytest.mark.parametrize(("size", "window"), POOLS)
+def test_average_pooling_is_the_mean_of_each_whole_window_and_shares_its_gradient(
+    float64, size, window
+):
+    def xla(images):
+        shape = (1, 1, *window)
+        return jax.lax.reduce_window(images, 0.0, jax.lax.add, shape, shape, "VALID") / prod(window)
+
+    images = jnp.asarray(drawn((2, 3, *size)))
+    forward, backward = jax.vjp(lambda images: average_pool(images, window), images)
+    expected, expected_fn = jax.vjp(xla, images)
+    np.testing.assert_allclose(forward, expected, rtol=1e-12, atol=1e-14)
+    delta = jnp.asarray(drawn(forward.shape, seed=1))
+    np.testing.assert_allclose(backward(delta)[0], expected_fn(delta)[0], rtol=1e-12, atol=1e-14)
 
 
 def test_pooling_of_single_pixels_changes_nothing():
