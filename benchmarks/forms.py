@@ -71,9 +71,9 @@ def xla_convolution() -> Iterator[None]:
     """Convolutions by XLA's own operation, for which a GPU has a library."""
 
     def convolve(
-        images: Maps, kernels: Float[Array, "filters maps height width"]
+        images: Maps, kernels: Float[Array, "filters maps height width"], *, stride: tuple[int, int]
     ) -> Float[Array, "batch filters rows_out columns_out"]:
-        return jax.lax.conv_general_dilated(images, kernels, (1, 1), "VALID")
+        return jax.lax.conv_general_dilated(images, kernels, stride, "VALID")
 
     with mock.patch.object(layers, "convolve", convolve):
         yield

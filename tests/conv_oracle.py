@@ -24,6 +24,8 @@ class Conv(NamedTuple):
     bias: np.ndarray
     window: tuple[int, int]
     activation: str
+    padding: str = "valid"
+    stride: tuple[int, int] = (1, 1)
 
 
 class Pool(NamedTuple):
@@ -52,21 +54,35 @@ def places(
             yield top // stride[0], left // stride[1], covered
 
 
-def correlate(image: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+def correlate(image: np.ndarray, kernels: np.ndarray, stride=(1, 1)) -> np.ndarray:
     """Weighted inputs of every filter without its bias (ch. 6 eq. 125)."""
     size = kernels.shape[2:]
-    weighted = np.zeros((len(kernels), *np.subtract(image.shape[1:], size) + 1))
-    for row, column, covered in places(image, size):
+    weighted = np.zeros(
+        (len(kernels), *np.subtract(image.shape[1:], size) // np.asarray(stride) + 1)
+    )
+    for row, column, covered in places(image, size, stride):
         weighted[:, row, column] = (kernels * image[covered]).sum(axis=(1, 2, 3))
     return weighted
 
 
+def margins(image: np.ndarray, layer: Conv) -> list[tuple[int, int]]:
+    """Zeros before and after maps, rows and columns, so that every stride-th place has a kernel."""
+    zeros = [(0, 0)]
+    for extent, size, step in zip(
+        image.shape[1:], layer.weight.shape[2:], layer.stride, strict=True
+    ):
+        num_places = -(-extent // step)
+        missing = max((num_places - 1) * step + size - extent, 0)
+        zeros.append((missing // 2, (missing + 1) // 2))
+    return zeros if layer.padding == "same" else [(0, 0)] * 3
+
+
 def correlate_gradient(
-    image: np.ndarray, kernels: np.ndarray, delta: np.ndarray
+    image: np.ndarray, kernels: np.ndarray, delta: np.ndarray, stride=(1, 1)
 ) -> tuple[np.ndarray, np.ndarray]:
     """The gradient by the image and by the kernels, of what has the gradient delta above them."""
     by_image, by_kernels = np.zeros(image.shape), np.zeros(kernels.shape)
-    for row, column, covered in places(image, kernels.shape[2:]):
+    for row, column, covered in places(image, kernels.shape[2:], stride):
         error = delta[:, row, column, None, None, None]
         by_image[covered] += (error * kernels).sum(axis=0)
         by_kernels += error * image[covered]
@@ -106,18 +122,14 @@ def average_pool_gradient(image, window: tuple[int, int], delta: np.ndarray) -> 
     return by_image
 
 
-def slopes(activation: str, z: np.ndarray) -> np.ndarray:
-    """The derivative of each activation by its own weighted input."""
-    return np.diag(oracle.jacobian(activation, z.ravel())).reshape(z.shape)
-
-
 def feedforward(layers: Sequence[Layer], image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Each layer's z and a, from an image of maps, rows and columns."""
     passed, a = [], image
     for layer in layers:
         match layer:
             case Conv():
-                z = max_pool(correlate(a, layer.weight), layer.window) + layer.bias[:, None, None]
+                maps = correlate(np.pad(a, margins(a, layer)), layer.weight, layer.stride)
+                z = max_pool(maps, layer.window) + layer.bias[:, None, None]
             case Pool():
                 z = max_pool(a, layer.window)
             case AveragePool():
@@ -138,9 +150,13 @@ def backpropagate(layers: Sequence[Layer], image: np.ndarray, y: np.ndarray) -> 
         layer, a = layers[at], inputs[at]
         match layer:
             case Conv():
-                maps = correlate(a, layer.weight)
+                padded, (_, rows, columns) = np.pad(a, margins(a, layer)), margins(a, layer)
+                maps = correlate(padded, layer.weight, layer.stride)
                 spread = max_pool_gradient(maps, layer.window, delta)
-                by_inputs, by_kernels = correlate_gradient(a, layer.weight, spread)
+                by_inputs, by_kernels = correlate_gradient(
+                    padded, layer.weight, spread, layer.stride
+                )
+                by_inputs = by_inputs[:, rows[0] :, columns[0] :][:, : a.shape[1], : a.shape[2]]
                 own = layer._replace(weight=by_kernels, bias=delta.sum(axis=(1, 2)))
             case Pool():
                 by_inputs, own = max_pool_gradient(a, layer.window, delta), layer
@@ -152,7 +168,9 @@ def backpropagate(layers: Sequence[Layer], image: np.ndarray, y: np.ndarray) -> 
         gradient.insert(0, own)
         before = layers[at - 1] if at else Pool((1, 1))
         is_pool = isinstance(before, Pool | AveragePool)
-        delta = by_inputs if is_pool else by_inputs * slopes(before.activation, passed[at - 1][0])
+        delta = (
+            by_inputs if is_pool else by_inputs * oracle.slope(before.activation, passed[at - 1][0])
+        )
     return gradient
 
 
@@ -203,7 +221,10 @@ def copy_layers(model: FeedforwardNetwork) -> list[Layer]:
             continue
         params = np.asarray(layer.weight, float), np.asarray(layer.bias, float)
         if isinstance(layer, ConvLayer):
-            copies.append(Conv(*params, layer.window, layer.activation))
+            # One that falls somewhere comes before the maximum.
+            window = (1, 1) if layer.activation == "gelu" else layer.window
+            copies.append(Conv(*params, window, layer.activation, layer.padding, layer.stride))
+            copies += [Pool(layer.window)] * (window != layer.window)
         else:
             copies.append(oracle.Layer(*params, layer.activation))
     return copies

@@ -52,29 +52,35 @@ def activate(activation: str, z: np.ndarray) -> np.ndarray:
             raise ValueError(activation)
 
 
-def jacobian(activation: str, z: np.ndarray) -> np.ndarray:
-    """The derivatives of a layer's activations (rows) by its weighted inputs (columns)."""
+def slope(activation: str, z: np.ndarray) -> np.ndarray:
+    """The derivative of each activation by its own weighted input."""
     a = activate(activation, z)
     match activation:
         case "sigmoid":
-            return np.diag(a * (1 - a))
+            return a * (1 - a)
         case "tanh":
-            return np.diag(1 - a**2)
+            return 1 - a**2
         case "relu":
-            return np.diag((z > 0).astype(z.dtype))
-        case "softmax":
-            return np.diag(a) - np.outer(a, a)
+            return (z > 0).astype(z.dtype)
         case "leaky-relu":
-            return np.diag(np.where(z > 0, 1, 0.01).astype(z.dtype))
+            return np.where(z > 0, 1, 0.01).astype(z.dtype)
         case "softplus":
-            return np.diag(np.exp(-np.logaddexp(0.0, -z)))
+            return np.exp(-np.logaddexp(0.0, -z))
         case "gelu":
             density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-            return np.diag((1 + erf(z / np.sqrt(2))) / 2 + z * density)
+            return (1 + erf(z / np.sqrt(2))) / 2 + z * density
         case "linear":
-            return np.eye(len(z), dtype=z.dtype)
+            return np.ones_like(z)
         case _:
             raise ValueError(activation)
+
+
+def jacobian(activation: str, z: np.ndarray) -> np.ndarray:
+    """The derivatives of a layer's activations (rows) by its weighted inputs (columns)."""
+    if activation == "softmax":
+        a = activate(activation, z)
+        return np.diag(a) - np.outer(a, a)
+    return np.diag(slope(activation, z))
 
 
 def feedforward(layers: Sequence[Layer], image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -65,7 +65,7 @@ class Dense(Record):
 
 
 class Conv(Record):
-    """A convolutional layer with stride 1 and no padding (ch. 6)."""
+    """A convolutional layer (ch. 6)."""
 
     kind: Literal["conv"]
     filters: Annotated[int, Field(ge=1, le=65_536)]
@@ -73,6 +73,12 @@ class Conv(Record):
     kernel: Pair
     """Height and width of the local receptive field, in pixels."""
     activation: NeuronActivation
+    padding: Literal["valid", "same"] = "valid"
+    """`valid`: kernels lie within the image, as in the book. `same`: zeros around the image make
+    the output as large as the input, or as that divided by the stride and rounded up; where their
+    number is odd, there is one more below and to the right."""
+    stride: Pair = (1, 1)
+    """Rows and columns from one place of a kernel to the next."""
     initializer: Initializer | None = None
     """This layer's own initialisation; None for the network's."""
     dropout: ClassVar[float] = 0.0
@@ -85,10 +91,12 @@ class Conv(Record):
             inputs: shape of one input.
             at: where the layer stands in the model, for the fault if it does not fit there.
         """
-        maps, rows, columns = _maps(inputs, self.kernel, "a convolution", (*at, "kernel"))
-        height, width = self.kernel
-        places = (rows - height + 1, columns - width + 1)
-        per_filter = maps * height * width
+        is_padded, what = self.padding == "same", "a convolution"
+        window = (1, 1) if is_padded else self.kernel
+        maps, *size = _maps(inputs, window, what, (*at, "kernel"))
+        rooms = zip(size, window, self.stride, strict=True)
+        places = tuple((extent - covered) // step + 1 for extent, covered, step in rooms)
+        per_filter = maps * prod(self.kernel)
         return LayerShape(
             inputs,
             (self.filters, *places),

@@ -12,33 +12,55 @@ Maps = Float[Array, "batch maps rows columns"]
 
 
 def convolve(
-    images: Maps, kernels: Float[Array, "filters maps height width"]
+    images: Maps, kernels: Float[Array, "filters maps height width"], *, stride: tuple[int, int]
 ) -> Float[Array, "batch filters rows_out columns_out"]:
-    """Every kernel laid on every place of every image: no padding, stride 1, biases left out.
+    """Every kernel laid on every s-th row and t-th column of every image; biases left out.
 
-        z[b, f, r, c] = Σ_{m,i,j} kernels[f, m, i, j] · images[b, m, r + i, c + j]
+        z[b, f, r, c] = Σ_{m,i,j} kernels[f, m, i, j] · images[b, m, s r + i, t c + j]
 
     It is a cross-correlation, as in the book's equation; its program flips the kernels.
 
     Args:
         images: maps of each image.
         kernels: one for each filter and map.
+        stride: s and t above; both are 1 in the book.
 
     References:
         Nielsen (2015), ch. 6, eq. 125.
     """
     filters, maps, height, width = kernels.shape
     batch, _, rows, columns = images.shape
-    rows, columns = rows - height + 1, columns - width + 1
+    down, right = stride
+    rows, columns = (rows - height) // down + 1, (columns - width) // right + 1
+    tall, wide = (rows - 1) * down + 1, (columns - 1) * right + 1
     # Maps come first, so that the product's long side is the last: patches of 25 pixels times 20
     # filters are multiplied three times faster this way round. Columns before rows: the gradient
     # then adds 5 + 5 shifted arrays, not 25.
     patches = jnp.swapaxes(images, 0, 1)
-    patches = jnp.concatenate([patches[:, :, :, j : j + columns] for j in range(width)])
-    patches = jnp.concatenate([patches[:, :, i : i + rows] for i in range(height)])
+    patches = jnp.concatenate([patches[:, :, :, j : j + wide : right] for j in range(width)])
+    patches = jnp.concatenate([patches[:, :, i : i + tall : down] for i in range(height)])
     flat = kernels.transpose(0, 2, 3, 1).reshape(filters, height * width * maps)
     weighted = flat @ patches.reshape(height * width * maps, batch * rows * columns)
     return jnp.swapaxes(weighted.reshape(filters, batch, rows, columns), 0, 1)
+
+
+def pad_same(
+    images: Maps, kernel: tuple[int, int], *, stride: tuple[int, int]
+) -> Float[Array, "batch maps _ _"]:
+    """Images with zeros around them, so that kernels have a place for each stride that fits.
+
+    There are as many before as after, or one more after.
+
+    Args:
+        images: maps of each image.
+        kernel: its rows and columns.
+        stride: of the convolution.
+    """
+    widths = [(0, 0), (0, 0)]
+    for extent, covered, step in zip(images.shape[2:], kernel, stride, strict=True):
+        missing = max((extent - 1) // step * step + covered - extent, 0)
+        widths.append((missing // 2, missing - missing // 2))
+    return jnp.pad(images, widths)
 
 
 def max_pool(

@@ -13,9 +13,17 @@ from jaxtyping import Array, DTypeLike, Float, Key
 
 from nndl_jax.documents import Activation, Conv, Dense, Initializer
 from nndl_jax.networks.activations import ACTIVATIONS, FALLING
-from nndl_jax.networks.convolution import Maps, average_pool, convolve, gradient_apart, max_pool
+from nndl_jax.networks.convolution import (
+    Maps,
+    average_pool,
+    convolve,
+    gradient_apart,
+    max_pool,
+    pad_same,
+)
 
 DropoutMasks = Literal["image", "batch"]
+Padding = Literal["valid", "same"]
 
 
 class DenseLayer(nnx.Module):
@@ -90,6 +98,8 @@ class ConvLayer(nnx.Module):
         bias: (filters,), one for each filter.
         activation: name of the function applied to the weighted input.
         window: rows and columns of a pooling window, (1, 1) for none.
+        padding: `same` for zeros around the images, `valid` for none.
+        stride: rows and columns from one place of a kernel to the next.
     """
 
     def __init__(
@@ -111,6 +121,8 @@ class ConvLayer(nnx.Module):
         self.bias = nnx.Param(_draw(bias_key, (spec.filters,), initializer.biases, 1.0, dtype))
         self.activation: Activation = spec.activation
         self.window = window
+        self.padding: Padding = spec.padding
+        self.stride = spec.stride
 
     def __call__(
         self, inputs: Float[Array, "*batch maps rows columns"]
@@ -118,7 +130,11 @@ class ConvLayer(nnx.Module):
         """The activations of every filter."""
         leading = inputs.shape[:-3]
         is_pooled_first = self.activation not in FALLING
-        maps = convolve(_flat(inputs), self.weight[...])
+        images, kernels = _flat(inputs), self.weight[...]
+        if self.padding == "same":
+            height, width = kernels.shape[2:]
+            images = pad_same(images, (height, width), stride=self.stride)
+        maps = convolve(images, kernels, stride=self.stride)
         maps = max_pool(maps, self.window) if is_pooled_first else maps
         weighted = maps + self.bias[...][None, :, None, None]
         activations = gradient_apart(ACTIVATIONS[self.activation](weighted))

@@ -23,8 +23,9 @@ SOFTMAX = {
 SIGMOIDS = {"kind": "dense", "units": 10, "activation": "sigmoid"}
 
 
-def conv(filters, kernel, activation):
-    return {"kind": "conv", "filters": filters, "kernel": kernel, "activation": activation}
+def conv(filters, kernel, activation, **others):
+    layer = {"kind": "conv", "filters": filters, "kernel": kernel, "activation": activation}
+    return layer | others
 
 
 def pool(*window):
@@ -66,6 +67,17 @@ DOCUMENTS = {
         "model.inputs": [4, 14, 14],
         "model.layers": [conv(2, [3, 4], "relu"), pool(2, 2), pool(2, 3), SIGMOIDS],
         "loss": "cross-entropy",
+    },
+    # 28 rows and columns are 14 by strides of two, with one row of zeros before and one after, but
+    # two columns after; then 14 x 5, with places for a kernel of 2 x 1 on every third column.
+    "strides, and zeros around": {
+        "model.layers": [
+            conv(2, [4, 5], "sigmoid", padding="same", stride=[2, 2]),
+            conv(3, [2, 1], "gelu", padding="same", stride=[1, 3]),
+            pool(2, 2),
+            conv(2, [3, 2], "relu", stride=[2, 1]),
+            SOFTMAX,
+        ],
     },
     # The last windows leave a row of five over.
     "averages after a convolution and before it, and after maxima": {
@@ -137,10 +149,13 @@ def one_of_equals(images, window):
 CONVOLVE = layers.convolve
 MUTATIONS = {
     "one of equal pixels gets the gradient": ("max_pool", one_of_equals),
-    "kernels flipped": ("convolve", lambda images, kernels: CONVOLVE(images, kernels[..., ::-1])),
+    "kernels flipped": (
+        "convolve",
+        lambda images, kernels, **kw: CONVOLVE(images, kernels[..., ::-1], **kw),
+    ),
     "rows for columns": (
         "convolve",
-        lambda images, kernels: CONVOLVE(images, jnp.swapaxes(kernels, 2, 3)),
+        lambda images, kernels, **kw: CONVOLVE(images, jnp.swapaxes(kernels, 2, 3), **kw),
     ),
 }
 

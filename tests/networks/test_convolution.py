@@ -14,7 +14,7 @@ from scipy import signal
 from nndl_jax import build_model
 from nndl_jax.calculations.activations import NeuronActivation
 from nndl_jax.documents import Conv, Initializer
-from nndl_jax.networks.convolution import average_pool, convolve, max_pool
+from nndl_jax.networks.convolution import average_pool, convolve, max_pool, pad_same
 from nndl_jax.networks.layers import ConvLayer
 
 KEY = jax.random.key(0)
@@ -26,6 +26,18 @@ SHAPES = [
     ((2, 3, 5, 8), (1, 3, 5, 1)),
     ((5, 1, 4, 6), (2, 1, 4, 6)),
     ((2, 3, 6, 4), (3, 3, 1, 1)),
+]
+# The same with strides, also beyond the kernel and the image, and with zeros around.
+PLACED = [
+    *((*shapes, (1, 1), "valid") for shapes in SHAPES),
+    (*SHAPES[0], (1, 1), "same"),
+    (*SHAPES[0], (2, 3), "valid"),
+    (*SHAPES[1], (2, 2), "same"),
+    (*SHAPES[1], (3, 1), "valid"),
+    (*SHAPES[2], (4, 3), "same"),
+    (*SHAPES[3], (1, 2), "same"),
+    (*SHAPES[3], (9, 30), "valid"),
+    (*SHAPES[4], (9, 2), "same"),
 ]
 # Rows and columns, and windows that fit on them or leave some over.
 POOLS = [((24, 24), (2, 2)), ((7, 9), (2, 2)), ((8, 7), (3, 2)), ((5, 6), (1, 4)), ((4, 3), (4, 3))]
@@ -51,7 +63,7 @@ def test_convolution_is_the_cross_correlation_of_scipy(float64, images, kernels)
         ]
         for image in images
     ]
-    found = convolve(jnp.asarray(images), jnp.asarray(kernels))
+    found = convolve(jnp.asarray(images), jnp.asarray(kernels), stride=(1, 1))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -59,17 +71,23 @@ def test_kernels_are_not_flipped():
     # Where the kernel lies before the pixel, its last number meets it.
     image = jnp.zeros((1, 1, 1, 5)).at[0, 0, 0, 2].set(1.0)
     kernel = jnp.array([[[[1.0, 2.0, 3.0]]]])
-    assert convolve(image, kernel)[0, 0, 0].tolist() == [3, 2, 1]
+    assert convolve(image, kernel, stride=(1, 1))[0, 0, 0].tolist() == [3, 2, 1]
 
 
-@pytest.mark.parametrize(("images", "kernels"), SHAPES)
-def test_gradient_of_convolution_is_that_of_xla(float64, images, kernels):
+@pytest.mark.parametrize(("images", "kernels", "stride", "padding"), PLACED)
+def test_convolution_and_its_gradient_are_those_of_xla(float64, images, kernels, stride, padding):
     def xla(images, kernels):
-        return jax.lax.conv_general_dilated(images, kernels, (1, 1), "VALID")
+        return jax.lax.conv_general_dilated(images, kernels, stride, padding.upper())
+
+    def own(images, kernels):
+        if padding == "same":
+            images = pad_same(images, kernels.shape[2:], stride=stride)
+        return convolve(images, kernels, stride=stride)
 
     images, kernels = jnp.asarray(drawn(images)), jnp.asarray(drawn(kernels, seed=1))
-    forward, backward = jax.vjp(convolve, images, kernels)
-    _, expected_fn = jax.vjp(xla, images, kernels)
+    forward, backward = jax.vjp(own, images, kernels)
+    expected, expected_fn = jax.vjp(xla, images, kernels)
+    np.testing.assert_allclose(forward, expected, rtol=1e-11, atol=1e-11)
     delta = jnp.asarray(drawn(forward.shape, seed=2))
     for ours, theirs in zip(backward(delta), expected_fn(delta), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
