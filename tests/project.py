@@ -1,16 +1,20 @@
 """Throw-away copies of the repository, in which tests run stages and whole pipelines."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jax_settings import CACHE, JAX_SETTINGS
+from ruamel.yaml import YAML
 
 from nndl_jax.data.datasets import Dataset, Split, save_dataset
+from nndl_jax.documents.load import list_specs
 from pipeline import resolve
 from pipeline.store.results import Results, load_recorded
 
@@ -109,6 +113,42 @@ def copy_repository(folder: Path) -> Path:
     (folder / "recorded").mkdir(exist_ok=True)  # Git keeps no empty folder, and DVC asks for it.
     run("git", "init", "-q", cwd=folder)
     return folder
+
+
+def keep_documents(folder: Path, kept: Collection[str]) -> None:
+    """Leave these documents alone in a copy of the repository, whose stages take seconds then."""
+    left_out = set(list_specs(folder / "spec")) - set(kept)
+    if not left_out:
+        return
+    for name in left_out:
+        (folder / f"spec/{name}.yaml").unlink()
+    content = YAML(typ="safe", pure=True).load(folder / "dvc.yaml")
+    content = _without(content, re.compile(rf"(?<![\w-])({'|'.join(left_out)})(?![\w-])"))
+    stages, plots = content["stages"], content["plots"]
+    content["stages"] = {name: stage for name, stage in stages.items() if stage.get("foreach", 1)}
+    content["plots"] = [each for each in plots if all(plot["y"] for plot in each.values())]
+    YAML(typ="safe", pure=True).dump(content, folder / "dvc.yaml")
+    params = folder / "params.yaml"
+    limits = r"\n    (leave_out|limits):.*?(?=\n  \w)"
+    params.write_text(re.sub(limits, "", params.read_text(), flags=re.DOTALL))
+
+
+def _without(content: Any, named: re.Pattern[str]) -> Any:
+    """What is in lists and mappings, without what names something."""
+    if isinstance(content, dict):
+        trimmed = {key: _without(value, named) for key, value in content.items()}
+        return {key: value for key, value in trimmed.items() if not named.search(f"{key} {value}")}
+    if isinstance(content, list):
+        trimmed = [_without(value, named) for value in content]
+        return [value for value in trimmed if not named.search(str(value))]
+    return content
+
+
+def replace_in(path: Path, old: str, new: str) -> None:
+    """Replace what stands in a file."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
 def commit(folder: Path) -> None:

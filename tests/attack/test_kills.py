@@ -3,7 +3,6 @@
 import hashlib
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -14,10 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from project import commit, copy_repository, run, start_anew, tiny_project
+from project import (
+    commit,
+    copy_repository,
+    keep_documents,
+    replace_in,
+    run,
+    start_anew,
+    tiny_project,
+)
 from trainer import TRAIN, digest, kill_while_training, resolve
 
-from attack.mutants import IDS
 from attack.verdict import RIGHT, FindingError, Outcome
 
 PIPELINE = (sys.executable, "-m", "pipeline")
@@ -61,7 +67,8 @@ def test_a_pipeline_killed_many_times_ends_with_the_same_files(
     """Killed at any moment of all stages anew, together with what it has started or alone."""
     outcome, rng = Outcome("kills of the pipeline", attack_seed), random.Random(attack_seed)
     folder = copy_repository(tmp_path / "project")
-    keep_few_documents(folder)
+    keep_documents(folder, KEPT)
+    replace_in(folder / "params.yaml", "profile: quick", "profile: smoke")
     own = {"NNDL_MNIST_MIRROR": str(mnist_folder), "NNDL_CACHE": str(folder / ".nndl/cache")}
     run(*PIPELINE, cwd=folder, **own)
     commit(folder)
@@ -83,20 +90,6 @@ def test_a_pipeline_killed_many_times_ends_with_the_same_files(
     assert "Traceback" not in run(*PIPELINE, cwd=folder, **own).stderr
     assert {name for name, _ in before.items() ^ sums(folder).items()} == set()
     conclude(outcome)
-
-
-def keep_few_documents(folder: Path) -> None:
-    """Leave one document of each stage in a project: all stages together take seconds then."""
-    left_out = [name for name in IDS if name not in KEPT]
-    for name in left_out:
-        (folder / f"spec/{name}.yaml").unlink()
-    named = re.compile(rf"(?<![\w-])({'|'.join(left_out)})(?![\w-])")
-    for path in (folder / "dvc.yaml", folder / "params.yaml"):
-        text = path.read_text().replace("profile: quick", "profile: smoke")
-        text = re.sub(r"\n  ensemble:\n.*?(?=\n  \w)", "", text, flags=re.DOTALL)
-        text = re.sub(r"\nplots:\n.*", "\n", text, flags=re.DOTALL)
-        text = re.sub(r"\n    (leave_out|limits):.*?(?=\n  \w)", "", text, flags=re.DOTALL)
-        path.write_text("".join(line for line in text.splitlines(True) if not named.search(line)))
 
 
 def kill_pipeline(

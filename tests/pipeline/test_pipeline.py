@@ -12,19 +12,44 @@ from pathlib import Path
 
 import psutil
 import pytest
-from project import commit, copy_repository, environment, run, start_anew
+from project import (
+    commit,
+    copy_repository,
+    environment,
+    keep_documents,
+    replace_in,
+    run,
+    start_anew,
+)
+
+from nndl_jax.documents.load import list_specs
 
 NETWORK, BASELINE = "ch1-30-hidden", "ch1-average-darkness"
 DOCUMENT = f"spec/{NETWORK}.yaml"
 
 
+FEW = (NETWORK, "ch1-100-hidden", BASELINE, "ch1-svm", "ch1-nand", "ch4-bump")
+
+
+ALL = tuple(list_specs())
+pytestmark = pytest.mark.parametrize(
+    "kept",
+    # DVC takes seconds for a few documents, and minutes for all of them.
+    [pytest.param(FEW, id="few"), pytest.param(ALL, id="all", marks=pytest.mark.slow)],
+    scope="module",
+)
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> Path:
+def project(
+    kept: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path
+) -> Path:
     """A repository in which the smoke profile has run for two documents; tests change it."""
     folder = copy_repository(tmp_path_factory.mktemp("project"))
-    params = folder / "params.yaml"
-    text = params.read_text().replace("profile: quick", "profile: smoke")
-    params.write_text(text.replace("documents: all", f"documents: [{NETWORK}, {BASELINE}]"))
+    keep_documents(folder, kept)
+    replace_in(folder / "params.yaml", "profile: quick", "profile: smoke")
+    wanted = f"documents: [{NETWORK}, {BASELINE}]"
+    replace_in(folder / "params.yaml", "documents: all", wanted)
     repro(folder, mnist_folder)
     commit(folder)
     return folder
@@ -40,12 +65,6 @@ def make(folder: Path, mirror: Path | str, **extra: str) -> subprocess.Completed
 def repro(folder: Path, mirror: Path) -> set[str]:
     """Run the pipeline; the stages that ran."""
     return set(re.findall(r"Running stage '([^']+)'", make(folder, mirror).stdout))
-
-
-def replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_a_second_run_does_nothing(project: Path, mnist_folder: Path) -> None:
@@ -73,7 +92,7 @@ def test_an_edit_of_our_source_that_computes_the_same_trains_nothing(
 def test_an_edited_document_runs_its_experiment_and_the_report(
     project: Path, mnist_folder: Path
 ) -> None:
-    replace(project / DOCUMENT, "learning_rate: 3.0", "learning_rate: 2.5")
+    replace_in(project / DOCUMENT, "learning_rate: 3.0", "learning_rate: 2.5")
     diff = run("dvc", "params", "diff", "--json", cwd=project).stdout
     change = {"optimizer.learning_rate": {"old": 3.0, "new": 2.5, "diff": -0.5}}
     assert json.loads(diff)[DOCUMENT] == change
@@ -85,7 +104,7 @@ def test_an_edited_document_runs_its_experiment_and_the_report(
 
 def test_an_override_runs_its_experiment_and_the_report(project: Path, mnist_folder: Path) -> None:
     override = f"overrides: {{{NETWORK}: {{optimizer.learning_rate: 2.0}}}}"
-    replace(project / "params.yaml", "overrides: {}", override)
+    replace_in(project / "params.yaml", "overrides: {}", override)
     expected = {"resolve", "programs", f"train@{NETWORK}", "evaluate", "report"}
     assert repro(project, mnist_folder) == expected
     report = (project / "report/results.md").read_text()
@@ -115,7 +134,7 @@ def test_learning_curves_are_shown_as_plots(project: Path) -> None:
 
 
 def test_a_bad_value_stops_everything_with_one_sentence(project: Path) -> None:
-    replace(project / "params.yaml", "profile: smoke", "profile: smok")
+    replace_in(project / "params.yaml", "profile: smoke", "profile: smok")
     before = sorted((project / "runs").rglob("*"))
     done = run(sys.executable, "-m", "pipeline", cwd=project, check=False)
     run("git", "checkout", "-q", "params.yaml", cwd=project)
@@ -205,10 +224,11 @@ def _wait_for_group(group: int) -> None:
         time.sleep(0.01)
 
 
-def test_without_a_source_every_result_is_marked_as_not_mnist(tmp_path: Path) -> None:
+def test_without_a_source_every_result_is_marked_as_not_mnist(tmp_path: Path, kept) -> None:
     folder = copy_repository(tmp_path / "project")
-    replace(folder / "params.yaml", "profile: quick", "profile: smoke")
-    replace(folder / "params.yaml", "documents: all", f"documents: [{BASELINE}]")
+    keep_documents(folder, kept)
+    replace_in(folder / "params.yaml", "profile: quick", "profile: smoke")
+    replace_in(folder / "params.yaml", "documents: all", f"documents: [{BASELINE}]")
     mirrors = folder / "pipeline/download.py"
     text = re.sub(r'"https://[^"]+"', '"http://127.0.0.1:9/"', mirrors.read_text())
     mirrors.write_text(text)
