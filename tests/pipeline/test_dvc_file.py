@@ -1,13 +1,14 @@
 """`dvc.yaml` names every document, and for each stage the code that it really imports."""
 
 import ast
+import json
 import shutil
-import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from project import ROOT, environment
+from project import ROOT, run
 from ruamel.yaml import YAML
 
 from nndl_jax.documents import ID_PATTERN, Ensemble
@@ -46,6 +47,16 @@ def test_what_is_calculated_has_one_folder_in_and_one_out() -> None:
     assert stage["outs"] == ["runs/_calculated"]
 
 
+def test_dvc_reads_each_stage(tmp_path: Path) -> None:
+    run("dvc", "init", "--no-scm", "--quiet", cwd=tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    listed = run("dvc", "stage", "list", "--name-only", cwd=tmp_path).stdout.split()
+    assert {name.split("@")[0] for name in listed} == set(DVC["stages"])
+    ids = [name for stage in DVC["stages"].values() for name in stage.get("foreach", ())]
+    assert sorted(name.split("@")[1] for name in listed if "@" in name) == sorted(ids)
+
+
 def test_each_document_is_run_by_one_stage() -> None:
     ids = [name for stage in DVC["stages"].values() for name in stage.get("foreach", ())]
     kinds = ("calculation", "construction")
@@ -82,10 +93,12 @@ def test_ids_are_harmless_in_a_shell() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_list_of_a_stage_is_the_code_that_it_imports(stage: str, monkeypatch) -> None:
+def test_the_list_of_a_stage_is_the_code_that_it_imports(
+    stage: str, imported: Mapping[str, set[str]], monkeypatch
+) -> None:
     monkeypatch.chdir(ROOT)
     left_out = NO_RESULT if stage == "resolve" else READING | NO_RESULT
-    expected = _imported(stage) - left_out
+    expected = imported[stage] - left_out
     if stage in TRAINING:  # Documents import what these stages have none of.
         expected = {name for name in expected if not name.startswith("nndl_jax/calculations/")}
     if stage in DATA:  # The package imports documents by itself.
@@ -140,30 +153,55 @@ def _files(dependency: str) -> list[str]:
     return [str(file.relative_to(ROOT)) for file in found if file.name != "__main__.py"]
 
 
-def _imported(stage: str) -> set[str]:
-    """Our files that a stage imports, the names that the package imports lazily included."""
-    source = ROOT / f"pipeline/{stage}.py"
-    lazy = {
+def _lazy(stage: str) -> list[str]:
+    """Names that a stage takes from the package, which imports them then."""
+    tree = ast.parse((ROOT / f"pipeline/{stage}.py").read_text())
+    names = {
         node.attr
-        for node in ast.walk(ast.parse(source.read_text()))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "nndl_jax"
     }
-    code = (
-        f"import sys, nndl_jax, pipeline.{stage}\n"
-        f"for name in {sorted(lazy - {'__file__'})}: getattr(nndl_jax, name)\n"
-        # What a function imports when it is called.
-        "import ast, importlib, pathlib\n"
-        "for name, module in list(sys.modules.items()):\n"
-        "    if name.split('.')[0] in ('nndl_jax', 'pipeline') and name != 'nndl_jax':\n"
-        "        for node in ast.walk(ast.parse(pathlib.Path(module.__file__).read_text())):\n"
-        "            if isinstance(node, ast.ImportFrom) and node.col_offset:\n"
-        "                importlib.import_module(node.module)\n"
-        "for name, module in list(sys.modules.items()):\n"
-        "    if name.split('.')[0] in ('nndl_jax', 'pipeline'): print(module.__file__)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
-    )
-    return {str(Path(line).relative_to(ROOT)) for line in done.stdout.splitlines()}
+    return sorted(names - {"__file__"})
+
+
+# Each stage in a copy of one process that has imported what is not ours.
+IMPORT_ALL = """\
+import ast, importlib, json, os, pathlib, sys
+import flax.nnx, jax, matplotlib.pyplot, optax, pydantic, ruamel.yaml, scipy.stats, sklearn.svm
+
+def ours():
+    names = [name for name in sys.modules if name.split(".")[0] in ("nndl_jax", "pipeline")]
+    return {name: sys.modules[name] for name in names}
+
+assert not ours()
+for stage, lazy in json.loads(sys.argv[1]).items():
+    if process := os.fork():
+        assert os.waitpid(process, 0)[1] == 0, stage
+        continue
+    nndl_jax = importlib.import_module("nndl_jax")
+    importlib.import_module(f"pipeline.{stage}")
+    for name in lazy:
+        getattr(nndl_jax, name)
+    for name, module in ours().items():  # What a function imports when it is called.
+        if name != "nndl_jax":
+            for node in ast.walk(ast.parse(pathlib.Path(module.__file__).read_text())):
+                if isinstance(node, ast.ImportFrom) and node.col_offset:
+                    importlib.import_module(node.module)
+    for module in ours().values():
+        print(stage, module.__file__, flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def imported() -> Mapping[str, set[str]]:
+    """Our files that each stage imports, the names that the package imports lazily included."""
+    names = json.dumps({stage: _lazy(stage) for stage in STAGES})
+    command = (sys.executable, "-W", "ignore", "-c", IMPORT_ALL, names)
+    found: dict[str, set[str]] = {stage: set() for stage in STAGES}
+    for line in run(*command, cwd=ROOT).stdout.splitlines():
+        stage, path = line.split(" ", 1)
+        found[stage].add(str(Path(path).relative_to(ROOT)))
+    return found
