@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 import jax
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 from nndl_jax.data.selection import select
 from nndl_jax.documents import Network
+from nndl_jax.documents.layers import Conv, Dense
 from nndl_jax.documents.load import list_specs, load_spec
+from nndl_jax.documents.variants import variants
 from nndl_jax.training.engine import Engine
 from nndl_jax.training.groups import groups
 from nndl_jax.training.program import like_mnist, trace_training
@@ -30,6 +33,10 @@ FOREIGN = {
 
 
 NETWORKS = [name for name in list_specs() if isinstance(load_spec(name), Network)]
+# They have all that a test below lists; the rest are slow.
+FIRST = ("ch1-30-hidden", "ch3-early-stopping", "ch3-neuron", "ch3-overfitting-replay")
+FIRST += ("ch3-schedule", "ch5-gradients", "ch6-dropout", "ch6-elastic", "ch6-expanded")
+FIRST += ("ch6-learning-rate", "ch6-tanh")
 
 
 def found_in(text: str) -> list[str]:
@@ -55,7 +62,13 @@ def programs(name: str) -> Iterator[jax.stages.Traced]:
             yield trace_training(group, splits, num_epochs=num_epochs, side_by_side=True)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in FIRST else pytest.mark.slow, id=name)
+        for name in NETWORKS
+    ],
+)
 def test_every_network_is_lowered_for_accelerators(name: str) -> None:
     spec = load_spec(name)
     assert isinstance(spec, Network)
@@ -68,6 +81,29 @@ def test_every_network_is_lowered_for_accelerators(name: str) -> None:
 
 def test_networks_of_every_chapter_that_trains_any_are_lowered() -> None:
     assert {name[:3] for name in NETWORKS} == {"ch1", "ch3", "ch5", "ch6"}
+    assert {name[:3] for name in FIRST} == {"ch1", "ch3", "ch5", "ch6"}
+
+
+def test_what_is_lowered_each_time_has_all_that_any_network_has() -> None:
+    first, networks = ([*chain.from_iterable(map(parts, names))] for names in (FIRST, NETWORKS))
+    assert set(first) == set(networks)
+
+
+def parts(name: str) -> Iterator[tuple[str, object]]:
+    """What a network and its variants are made of."""
+    for variant in variants(load_spec(name)):
+        spec = variant.spec
+        assert isinstance(spec, Network)
+        yield "loss", spec.loss
+        yield "dtype", spec.training.dtype
+        yield "augmentation", spec.data.augmentation and spec.data.augmentation.kind
+        yield "schedule", spec.optimizer.schedule and spec.optimizer.schedule.rule
+        for layer in spec.model.layers:
+            yield "layer", layer.kind
+            if isinstance(layer, Dense):
+                yield "dropout", layer.dropout > 0
+            if isinstance(layer, Dense | Conv):
+                yield "activation", layer.activation
 
 
 def _noisy(x: jax.Array) -> jax.Array:
