@@ -25,10 +25,11 @@ $(READY): $(LOCK) pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Most of its time is compiling, here without what makes programs fast, as JAX's own tests have it.
 test: lint
-	@pytest -n auto --dist loadfile --no-loadscope-reorder
+	@JAX_DISABLE_MOST_OPTIMIZATIONS=1 pytest -n auto --dist loadfile --no-loadscope-reorder
 
-test-all: lint # with the tests that take longer than a minute
+test-all: lint # with the slow tests, and compiled as for a user
 	@pytest -n auto --dist loadfile --no-loadscope-reorder -m ""
 
 attack: lint # thousands of damaged inputs and kills, about an hour on two cores; SEED=1 for others
