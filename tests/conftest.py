@@ -37,10 +37,9 @@ monitors: [test_accuracy, test_cost]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep compiled programs from one session to the next, each worker its own."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    os.environ[CACHE] = str(config.cache.mkdir(f"xla-{worker}"))
-    # An entry cut short by a kill is compiled anew.
+    """Keep compiled programs from one session to the next, the same for all workers."""
+    os.environ[CACHE] = str(config.cache.mkdir("xla"))
+    # An entry that was cut short by a kill, or that another worker is writing, is compiled anew.
     config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
     # Flax's nnx.State names typing.Hashable.
     category = "beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
@@ -106,5 +105,11 @@ def small_network() -> Callable:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that workers end together."""
-    longest = ("test_pipeline.py", "test_kills.py", "test_train_stage.py")
+    longest = ("test_pipeline.py", "test_kills.py", "test_train_stage.py", "test_train.py")
+    longest += (
+        "test_replays.py",
+        "test_spans.py",
+        "test_recordings.py",
+        "test_stopped_training.py",
+    )
     items.sort(key=lambda item: item.path.name not in longest)
