@@ -75,6 +75,11 @@ class DenseLayer(nnx.Module):
         weighted = self.weighted_input(inputs, dropout_key=dropout_key)
         return ACTIVATIONS[self.activation](weighted)
 
+    def describe(self) -> str:
+        """What it does beside its weights."""
+        dropped = f", dropping {float(self.dropout)} by {self.dropout_masks}"
+        return f"dense, {self.activation}{dropped if self.dropout else ''}"
+
     def _drop(
         self, inputs: Float[Array, "*batch in"], key: Key[Array, ""] | None
     ) -> Float[Array, "*batch in"]:
@@ -141,6 +146,12 @@ class ConvLayer(nnx.Module):
         activations = activations if is_pooled_first else max_pool(activations, self.window)
         return activations.reshape(*leading, *activations.shape[1:])
 
+    def describe(self) -> str:
+        """What it does beside its weights."""
+        zeros = ", zeros around the image" if self.padding == "same" else ""
+        stride = f", a stride of {self.stride}" if self.stride != (1, 1) else ""
+        return f"a convolution, {self.activation}, windows of {self.window}{zeros}{stride}"
+
 
 class MaxPoolLayer(nnx.Module):
     """Max-pooling that follows no convolution (ch. 6).
@@ -159,6 +170,10 @@ class MaxPoolLayer(nnx.Module):
         maps = max_pool(_flat(inputs), self.window)
         return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
 
+    def describe(self) -> str:
+        """What it does."""
+        return f"max-pooling, windows of {self.window}"
+
 
 class AveragePoolLayer(nnx.Module):
     """Average-pooling.
@@ -176,6 +191,10 @@ class AveragePoolLayer(nnx.Module):
         """The means of all windows."""
         maps = average_pool(_flat(inputs), self.window)
         return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
+
+    def describe(self) -> str:
+        """What it does."""
+        return f"average-pooling, windows of {self.window}"
 
 
 AnyLayer = DenseLayer | ConvLayer | MaxPoolLayer | AveragePoolLayer

@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from nndl_jax.data.array_files import Arrays, describe, misfit, open_arrays, write_arrays
 from nndl_jax.documents import DOCUMENTS, Document, Model, Network
 from nndl_jax.documents.variants import Run, single
-from nndl_jax.networks.layers import ConvLayer, DenseLayer, MaxPoolLayer
+from nndl_jax.networks.layers import AnyLayer
 from nndl_jax.networks.network import FeedforwardNetwork, build_model, check_network
 from nndl_jax.reading.faults import SpecError, printable
 from nndl_jax.reading.located_yaml import LocatedYaml
@@ -254,18 +254,9 @@ def _deviation(model: FeedforwardNetwork, arrays: Arrays, spec: Network) -> str 
 
 def _describe_layer(layer: object) -> str:
     """What a layer does beside its weights."""
-    match layer:
-        case None:
-            return "missing"
-        case DenseLayer():
-            dropped = f", dropping {float(layer.dropout)} by {layer.dropout_masks}"
-            return f"dense, {layer.activation}{dropped if layer.dropout else ''}"
-        case ConvLayer():
-            return f"a convolution, {layer.activation}, windows of {layer.window}"
-        case MaxPoolLayer():
-            return f"max-pooling, windows of {layer.window}"
-        case _:
-            return f"of type {type(layer).__name__}"
+    if isinstance(layer, AnyLayer):
+        return layer.describe()
+    return "missing" if layer is None else f"of type {type(layer).__name__}"
 
 
 def _excess(arrays: Arrays, spec: Network) -> str | None:

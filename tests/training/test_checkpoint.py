@@ -144,6 +144,24 @@ SIBLINGS = {
         "layer 0 of the network is a convolution, relu, windows of (4, 4), and the document's is "
         "a convolution, relu, windows of (4, 3)",
     ),
+    "stride": (
+        {"model.layers[0].stride": [2, 1]},
+        {"model.layers[0].stride": [1, 2]},
+        "layer 0 of the network is a convolution, relu, windows of (2, 2), a stride of (2, 1), and "
+        "the document's is a convolution, relu, windows of (2, 2), a stride of (1, 2)",
+    ),
+    "padding": (
+        {"model.layers[0].padding": "same"},
+        {},
+        "layer 0 of the network is a convolution, relu, windows of (2, 2), zeros around the image, "
+        "and the document's is a convolution, relu, windows of (2, 2)",
+    ),
+    "average-pooling": (
+        {"model.layers[2]": {"kind": "average-pool", "window": [1, 2]}},
+        {"model.layers[2]": {"kind": "average-pool", "window": [2, 1]}},
+        "layer 1 of the network is average-pooling, windows of (1, 2), and the document's is "
+        "average-pooling, windows of (2, 1)",
+    ),
     "masks": (
         {"training.dropout_masks": "batch"},
         {},
