@@ -7,23 +7,23 @@
 >>> model.layers[0].weight.shape
 (30, 784)
 
-Reading documents does not import JAX; the names that need it are imported when they are used.
+Names are imported when they are used, so that nothing waits for what it does not need: reading
+documents does not import JAX, and the commands that show what is kept import no document.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
-from nndl_jax.documents.load import dump_spec, list_specs, load_spec
-from nndl_jax.documents.variants import list_runs, variants
-from nndl_jax.reading.faults import SpecError
-
 if TYPE_CHECKING:
     from nndl_jax.data.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
+    from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+    from nndl_jax.documents.load import dump_spec, list_specs, load_spec
+    from nndl_jax.documents.variants import list_runs, variants
     from nndl_jax.networks.backpropagation import backpropagate
     from nndl_jax.networks.calculated import run_calculation
     from nndl_jax.networks.constructed import build_construction, measure_construction
     from nndl_jax.networks.network import FeedforwardNetwork, build_model
+    from nndl_jax.reading.faults import SpecError
     from nndl_jax.training.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.training.devices import describe_devices
     from nndl_jax.training.evaluation import Evaluation, evaluate, predict
@@ -33,10 +33,21 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "data.datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
+    "documents": (
+        "Baseline",
+        "Calculation",
+        "Construction",
+        "Document",
+        "Ensemble",
+        "Network",
+    ),
+    "documents.load": ("dump_spec", "list_specs", "load_spec"),
+    "documents.variants": ("list_runs", "variants"),
     "networks.backpropagation": ("backpropagate",),
     "networks.calculated": ("run_calculation",),
     "networks.constructed": ("build_construction", "measure_construction"),
     "networks.network": ("FeedforwardNetwork", "build_model"),
+    "reading.faults": ("SpecError",),
     "training.checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "training.devices": ("describe_devices",),
     "training.evaluation": ("Evaluation", "evaluate", "predict"),
