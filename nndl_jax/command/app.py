@@ -1,0 +1,33 @@
+"""The app: every command with an example."""
+
+from collections.abc import Callable
+
+import typer
+
+from nndl_jax.command import documents
+
+app = typer.Typer(
+    name="nndl",
+    help="The networks of Nielsen's Neural Networks and Deep Learning: look, change, train.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add(name: str, command: Callable[..., None], example: str) -> None:
+    app.command(name, epilog=f"Example: {example}")(command)
+
+
+_add("ls", documents.ls, "nndl ls --chapter 3")
+_add("show", documents.show_document, "nndl show ch6-relu")
+_add("check", documents.check, "nndl check experiments/mine.yaml")
+_add("schema", documents.schema, "nndl schema > schema.json")
+_add("new", documents.new, "nndl new mine --from ch3-dropout -S training.epochs=10")
+_add("diff", documents.diff, "nndl diff ch6-relu ch6-dropout")
+
+
+def main() -> None:
+    """Run the command that the process was called with."""
+    app(prog_name="nndl")

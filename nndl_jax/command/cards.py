@@ -1,0 +1,190 @@
+"""Cards: what commands show of a document, as plain JSON, kept from one command to the next.
+
+To read and validate all documents of the book takes seconds, and to import what does that a second
+alone. So a card is kept by the sum of its document's file and of the code that reads it, and a
+command that finds what it shows imports neither. What is faulty is not kept.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from nndl_jax.documents import Document
+
+PACKAGE = Path(__file__).parents[1]
+OWN = Path("experiments")
+"""Where documents of one's own lie, in the working folder."""
+_READERS = ("reading", "calculations", "documents", "command")
+_SUFFIXES = (".yaml", ".yml")
+
+
+class LayerCard(TypedDict):
+    """A layer of the stack."""
+
+    kind: str
+    activation: str | None
+    dropout: float
+    inputs: list[int]
+    outputs: list[int]
+    weights: int
+    biases: int
+
+
+class Card(TypedDict):
+    """What is shown of a document."""
+
+    id: str
+    title: str
+    kind: str
+    chapter: int | None
+    section: str | None
+    variants: list[str]
+    parameters: list[int]
+    """Numbers of weights and biases of its variants, from the least; none where nothing is
+    trained."""
+    memory: int | None
+    """Bytes that training one run holds."""
+    layers: list[LayerCard]
+    claims: list[dict[str, object]]
+    deviations: list[str]
+    document: dict[str, object]
+    """The document as JSON, defaults left out."""
+    fields: dict[str, object]
+    """Every value by field path, defaults too, but for None and what is said about the document."""
+
+
+def spec_folder() -> Path:
+    """The folder of the book's documents; `nndl_jax.documents.load` tells it too, in a second."""
+    packaged = PACKAGE / "spec"
+    return packaged if packaged.is_dir() else PACKAGE.parent / "spec"
+
+
+def cache_folder() -> Path:
+    """Where cards and compiled programs are kept: `NNDL_CACHE`, or the user's cache."""
+    if own := os.environ.get("NNDL_CACHE"):
+        return Path(own).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "nndl_jax"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/nndl_jax"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nndl_jax"
+
+
+def load_card(id_or_path: str) -> Card:
+    """The card of a document of the book by its id, or of any by the path of its file.
+
+    Raises:
+        SpecError: there is no such document or it is faulty; names file, line and field.
+    """
+    path = Path(id_or_path)
+    if path.suffix not in _SUFFIXES:
+        path = spec_folder() / f"{id_or_path}.yaml"
+    try:
+        key = hashlib.sha256(f"{_reader()} {path.stem}".encode() + path.read_bytes()).hexdigest()
+        kept = cache_folder() / "cards" / f"{path.stem}.json"
+    except (OSError, RuntimeError, ValueError):  # No home folder, or no name of a file.
+        return make_card(id_or_path)
+    with suppress(OSError, ValueError):
+        found, _, text = kept.read_text(encoding="utf-8").partition("\n")
+        if found == key:
+            return json.loads(text)
+    card = make_card(id_or_path)
+    with suppress(OSError):  # Nothing is lost but time.
+        _write(kept, f"{key}\n{json.dumps(card)}\n")
+    return card
+
+
+def make_card(id_or_path: str) -> Card:
+    """The same, read anew."""
+    import nndl_jax
+    from nndl_jax.documents import Network
+    from nndl_jax.documents.memory import num_bytes
+
+    spec = nndl_jax.load_spec(id_or_path)
+    points = nndl_jax.variants(spec)
+    specs = [point.spec for point in points]
+    whole = spec.model_dump(mode="json")
+    about = ("id", "title", "source", "claims", "deviations")
+    return Card(
+        id=spec.id,
+        title=spec.title,
+        kind=spec.kind,
+        chapter=spec.source and spec.source.chapter,
+        section=spec.source and spec.source.section,
+        variants=[point.name for point in points],
+        parameters=sorted({one.model.num_params() for one in specs if isinstance(one, Network)}),
+        memory=max((num_bytes(one, 1) for one in specs if isinstance(one, Network)), default=None),
+        layers=_layers(spec),
+        claims=whole["claims"],
+        deviations=list(spec.deviations),
+        document=spec.model_dump(mode="json", exclude_defaults=True),
+        fields=dict(flatten({key: each for key, each in whole.items() if key not in about})),
+    )
+
+
+def flatten(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every number, text and list of such in a document, by its field path."""
+    match value:
+        case dict() if value:
+            for key, inner in value.items():
+                yield from flatten(inner, f"{path}.{key}" if path else str(key))
+        case list() if any(isinstance(each, dict) for each in value):
+            for index, inner in enumerate(value):
+                yield from flatten(inner, f"{path}[{index}]")
+        case None:
+            return
+        case _:
+            yield path, value
+
+
+def _layers(spec: "Document") -> list[LayerCard]:
+    from nndl_jax.documents import Dense, MaxPool, Network
+
+    if not isinstance(spec, Network):
+        return []
+    return [
+        LayerCard(
+            kind=layer.kind,
+            activation=None if isinstance(layer, MaxPool) else layer.activation,
+            dropout=layer.dropout if isinstance(layer, Dense) else 0.0,
+            inputs=list(shape.inputs),
+            outputs=list(shape.outputs),
+            weights=shape.num_weights,
+            biases=shape.num_biases,
+        )
+        for (_, layer), shape in zip(spec.model.stack(), spec.model.shapes(), strict=True)
+    ]
+
+
+@cache
+def _reader() -> str:
+    """A hash of the code that makes cards."""
+    digest = hashlib.sha256()
+    for room in _READERS:
+        for path in sorted((PACKAGE / room).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a file in place in one step, as another command may read it now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.writing")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def without(card: Card, *names: str) -> dict[str, object]:
+    """A card without some of its parts."""
+    return {name: value for name, value in card.items() if name not in names}
