@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from nndl_jax.command import documents
+from nndl_jax.command import documents, results, training
 
 app = typer.Typer(
     name="nndl",
@@ -26,6 +26,15 @@ _add("check", documents.check, "nndl check experiments/mine.yaml")
 _add("schema", documents.schema, "nndl schema > schema.json")
 _add("new", documents.new, "nndl new mine --from ch3-dropout -S training.epochs=10")
 _add("diff", documents.diff, "nndl diff ch6-relu ch6-dropout")
+_add("train", training.train, "nndl train ch1-30-hidden --runs 4 --data digits")
+_add("evaluate", training.evaluate, "nndl evaluate trained/ch1-30-hidden/seed=0.safetensors")
+_add("results", results.results, "nndl results ch1-30-hidden")
+app.command(
+    "run",
+    epilog="Example: nndl run --dry",
+    options_metavar="[ARGS]...",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(results.run)
 
 
 def main() -> None:

@@ -1,0 +1,133 @@
+"""Commands that show what the pipeline has judged, and run it."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nndl_jax.command.console import AsJson, in_a_sentence, show, show_json, show_table
+
+JUDGEMENTS = Path("report/judgements.json")
+PIPELINE = Path("dvc.yaml")
+
+Entry = Mapping[str, object]
+_WEAK = ("not run", "not judged", "undecided")
+"""Verdicts that say nothing, by which recorded runs may say more."""
+
+
+@in_a_sentence
+def results(
+    document: Annotated[str | None, typer.Argument(metavar="ID", help="One document's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the claims of the book with their verdicts, as the pipeline wrote them here."""
+    entries = read_judgements(JUDGEMENTS)
+    if document is None:
+        if as_json:
+            show_json(entries)
+            return
+        show_table(
+            ("document", "claims", "verdicts"),
+            [
+                [name, str(sum(counts.values())), _said_counts(counts)]
+                for name, counts in _by_document(entries).items()
+            ],
+            right=("claims",),
+        )
+        show(f"\n{len(entries)} claims: {_said_counts(Counter(_verdicts(entries)))}")
+        return
+    own = [entry for entry in entries if entry["document"] == document]
+    if not own:
+        from nndl_jax.reading.validation import closest
+
+        known = list(_by_document(entries))
+        raise ValueError(f"{JUDGEMENTS} has no claims of {document!r}; {closest(document, known)}")
+    if as_json:
+        show_json(own)
+        return
+    rows = [
+        [
+            str(entry["verdict"]),
+            _said(entry.get("book")),
+            _said_mean(entry),
+            str(entry["statement"]),
+        ]
+        for entry in own
+    ]
+    show_table(("verdict", "book", "here", "claim"), rows, right=("book", "here"))
+
+
+@in_a_sentence
+def run(context: typer.Context) -> None:
+    """Run the pipeline of the working folder; ARGS go to `dvc repro`."""
+    if not PIPELINE.is_file():
+        raise FileNotFoundError(
+            f"there is no {PIPELINE} here; go to a checkout of nndl_jax, where the pipeline is, "
+            "or train one document with nndl train"
+        )
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "pipeline", *context.args]))
+
+
+def read_judgements(path: Path) -> list[Entry]:
+    """Each claim with its verdict, by recorded runs where only these decide it.
+
+    Raises:
+        FileNotFoundError: the pipeline has written nothing here.
+        ValueError: the file is not what it writes.
+    """
+    if not path.is_file():
+        said = "is written by the pipeline, and not here; go to a checkout and run `nndl run`"
+        raise FileNotFoundError(f"{path} {said}")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        judged, recorded = list(found["judgements"]), list(found["recorded"])
+        for entry in (*judged, *recorded):
+            _ = [str(entry[name]) for name in ("document", "statement", "verdict")]
+    except (KeyError, RecursionError, TypeError, ValueError):
+        raise ValueError(f"{path} is not what the pipeline writes; run it again") from None
+    others = {name: list(group) for name, group in groupby(recorded, key=_document)}
+    settled: list[Entry] = []
+    for name, group in groupby(judged, key=_document):
+        own = list(group)
+        known = others.get(name, [])
+        for today, other in zip(own, known if len(known) == len(own) else own, strict=True):
+            settled.append(other if _told(other) > _told(today) else today)
+    return settled
+
+
+def _told(entry: Entry) -> int:
+    """How much a verdict says."""
+    return (0, 0, 1)[_WEAK.index(str(entry["verdict"]))] if entry["verdict"] in _WEAK else 2
+
+
+def _document(entry: Entry) -> str:
+    return str(entry["document"])
+
+
+def _verdicts(entries: list[Entry]) -> list[str]:
+    return [str(entry["verdict"]) for entry in entries]
+
+
+def _by_document(entries: list[Entry]) -> dict[str, Counter[str]]:
+    return {
+        name: Counter(_verdicts(list(group))) for name, group in groupby(entries, key=_document)
+    }
+
+
+def _said_counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+
+
+def _said(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, int | float) else ""
+
+
+def _said_mean(entry: Entry) -> str:
+    mean, spread = _said(entry.get("mean")), entry.get("spread")
+    return f"{mean} ± {spread:.2g}" if mean and isinstance(spread, int | float) else mean

@@ -1,0 +1,448 @@
+"""Commands that train networks and measure trained ones."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nndl_jax.command.cards import cache_folder
+from nndl_jax.command.console import (
+    AsJson,
+    Changes,
+    Quiet,
+    in_a_sentence,
+    say,
+    show,
+    show_json,
+    show_table,
+)
+from nndl_jax.command.documents import Named, read_changes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nndl_jax.data.datasets import Dataset
+    from nndl_jax.documents import Network
+    from nndl_jax.documents.variants import Run
+    from nndl_jax.training.train import EpochResult
+
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="digits (scikit-learn's), a folder with MNIST's four files, or a file of "
+        "save_dataset; else data/dataset.safetensors here, or the folder NNDL_MNIST_MIRROR.",
+    ),
+]
+PREPARED = Path("data/dataset.safetensors")
+SNAPSHOT = "snapshot.safetensors"
+RESULTS = "results.json"
+
+Row = Mapping[str, Sequence[float]]
+"""A measurement: a value for each run by the name of the metric, NaN where there is none."""
+
+_SAVE_SHARE = 0.05
+"""Saving may take this share of the time: an epoch of a small network is shorter than a save."""
+_SAVED_SUFFIX = ".safetensors"
+
+
+@in_a_sentence
+def train(
+    document: Named,
+    changes: Changes = None,
+    runs: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each variant.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first run.")] = 0,
+    data: DataOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where results go; else trained/ID.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network, all its variants, and save the weights of each run.
+
+    After Ctrl-C the same command goes on from where it was stopped.
+    """
+    import nndl_jax
+    from nndl_jax.documents.load import of_kind
+    from nndl_jax.documents.memory import check_fits
+    from nndl_jax.documents.variants import check_seeds
+
+    spec = of_kind(nndl_jax.load_spec(document, read_changes(changes)), nndl_jax.Network)
+    seeds = check_seeds(range(seed, seed + runs))
+    check_fits(spec)
+    dataset = _no_data() if spec.data.examples else read_data(data)
+    folder = out or Path("trained") / spec.id
+    identity = {
+        "document": _digest(spec.model_dump_json(exclude=_SAID).encode()),
+        "choice of seeds": ", ".join(map(str, seeds)),
+        "data set": digest_of(dataset),
+    }
+    rows = _finished(folder, identity)
+    if rows is not None:
+        say(f"{folder} holds this training already; move it away to train again")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        set_up_jax(len(seeds))
+        with _precision(spec):
+            rows = _train(spec, dataset, seeds, folder, identity, quiet=quiet)
+    if not quiet:
+        _show_results(spec, nndl_jax.list_runs(spec, seeds), rows)
+        show(f"\n{len(nndl_jax.list_runs(spec, seeds))} network(s) on {dataset.name} in {folder}")
+
+
+_SAID = {"title", "source", "claims", "deviations"}
+"""Parts of a document that decide nothing of its training."""
+
+
+@in_a_sentence
+def evaluate(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A file of nndl train.")],
+    data: DataOption = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a trained network: accuracy, cost, and which digit it takes for which."""
+    from nndl_jax.data.datasets import SPLITS
+    from nndl_jax.data.selection import cut, read_dataset, select
+
+    if split not in SPLITS:
+        raise typer.BadParameter(f"must be one of {', '.join(SPLITS)}, got {split!r}")
+    set_up_jax(1)
+    import jax
+
+    import nndl_jax
+
+    with jax.enable_x64(True):  # Its document may ask for that.
+        _, spec = nndl_jax.load(weights)
+    dataset = _no_data() if spec.data.examples else read_data(data)
+    with _precision(spec):
+        model, _ = nndl_jax.load(weights)
+        confusion: list[list[int]] = []
+        if spec.data.examples:
+            images = select(dataset, spec)["train"]
+            found = nndl_jax.evaluate(model, images, spec)
+            measured = {"cost": float(found.cost), "output": float(found.output)}
+        else:
+            images = cut(read_dataset(dataset, [split]), split, digits=spec.data.digits, limit=None)
+            found = nndl_jax.evaluate(model, images, spec)
+            guesses = nndl_jax.predict(model, images, spec)
+            measured = {"accuracy": float(found.accuracy), "cost": float(found.cost)}
+            confusion = _confusion(images.labels, guesses)
+    about = {"id": spec.id, "data": dataset.name, "split": split, "images": len(images.labels)}
+    if as_json:
+        show_json(about | measured | ({"confusion": confusion} if confusion else {}))
+    elif spec.data.examples:
+        said = f"cost {measured['cost']:.6g}, mean output {measured['output']:.6g}"
+        show(f"{spec.id} on its examples: {said}")
+    else:
+        show(f"{spec.id} on {len(images.labels):,} images of {dataset.name}, {split}")
+        show(f"accuracy {measured['accuracy']:.4f}, cost {measured['cost']:.6g}\n")
+        _show_confusion(confusion)
+
+
+def _confusion(labels: "np.ndarray", guesses: "np.ndarray") -> list[list[int]]:
+    """How many images of each digit were taken for each; four outputs can spell 10 to 15."""
+    import numpy as np
+
+    counts = np.zeros((10, max(10, int(guesses.max()) + 1)), int)
+    np.add.at(counts, (labels, guesses), 1)
+    return counts.tolist()
+
+
+def _show_confusion(confusion: Sequence[Sequence[int]]) -> None:
+    digits = [str(digit) for digit in range(len(confusion[0]))]
+    rows = [
+        [str(digit), *(f"{count:,}" if count else "." for count in counts)]
+        for digit, counts in enumerate(confusion)
+    ]
+    show_table(("digit", *digits), rows, right=("digit", *digits))
+    show("rows: the digit in the image; columns: the digit that the network takes it for")
+
+
+def read_data(data: str | None) -> "Dataset":
+    """The data set that an option names.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+        FileNotFoundError: there is no such file.
+        ImportError: digits need scikit-learn.
+    """
+    from nndl_jax.data.datasets import load_dataset, load_digits, load_mnist
+
+    if data is None and PREPARED.is_file():
+        return load_dataset(PREPARED)
+    data = data or os.environ.get("NNDL_MNIST_MIRROR")
+    if not data:
+        raise ValueError(
+            "no data set is named: give --data digits, or the folder with MNIST's four files, or "
+            f"a file of save_dataset; without it {PREPARED} is read if it is there"
+        )
+    if data == "digits":
+        return load_digits()
+    path = Path(data)
+    if not path.exists():
+        raise FileNotFoundError(f"--data {data}: there is no such file or folder, and no data set")
+    return load_mnist(path) if path.is_dir() else load_dataset(path)
+
+
+def digest_of(dataset: "Dataset") -> str:
+    """A sum of all images and labels."""
+    digest = hashlib.sha256()
+    for split in (dataset.train, dataset.validation, dataset.test):
+        for array in split:
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def set_up_jax(num_runs: int) -> None:
+    """Choose how JAX works, before it is imported; what the user has set stays.
+
+    One thread for each device, and on a CPU one device for each core, as `pipeline` does.
+    """
+    if "jax" in sys.modules:
+        return
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    wanted = {
+        "PJRT_NPROC": "1",
+        "JAX_NUM_CPU_DEVICES": str(max(1, min(cores, num_runs))),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    for variable, value in wanted.items():
+        os.environ.setdefault(variable, value)
+
+
+def _precision(spec: "Network") -> AbstractContextManager[object]:
+    """In which JAX computes in the document's type of numbers."""
+    import jax
+
+    return jax.enable_x64(True) if spec.training.dtype == "float64" else nullcontext()
+
+
+def weights_names(runs: "Sequence[Run]") -> list[str]:
+    """A name for the file of each run, without what no file's name should have."""
+    names: list[str] = []
+    for run in runs:
+        variant = "" if run.variant == "base" else f"{run.variant},"
+        safe = re.sub(r"[^A-Za-z0-9_,.=+-]+", "_", variant)[:100]
+        name = f"{safe.lstrip('.')}seed={run.seed}"
+        names.append(f"{len(names)},{name}" if name in names else name)
+    return names
+
+
+def _no_data() -> "Dataset":
+    """For documents with examples of their own, which read no data set."""
+    import numpy as np
+
+    from nndl_jax.data.datasets import Dataset, Split
+
+    none = Split(np.zeros((0, 784), np.uint8), np.zeros(0, np.int32))
+    return Dataset("examples", none, none, none)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _finished(folder: Path, identity: Mapping[str, str]) -> list[Row] | None:
+    """What a training that has ended here has measured; None where there is none.
+
+    Raises:
+        ValueError: the results here are of another training, or unreadable.
+    """
+    path = folder / RESULTS
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        kept, measured = dict(found["identity"]), list(found["epochs"])
+        rows: list[Row] = [
+            {name: [_number(value) for value in values] for name, values in row.items()}
+            for row in measured
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ValueError(f"{path} cannot be read; move it away, or give another --out") from None
+    others = [part for part in identity if kept.get(part) != identity[part]]
+    if others:
+        said = f"holds a training of another {' and another '.join(others)}"
+        raise ValueError(f"{folder} {said}; give another --out, or move it away")
+    return rows
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _train(
+    spec: "Network",
+    dataset: "Dataset",
+    seeds: Sequence[int],
+    folder: Path,
+    identity: Mapping[str, str],
+    *,
+    quiet: bool,
+) -> list[Row]:
+    """Measurements of every epoch; snapshots, weights and results go to the folder."""
+    import nndl_jax
+
+    snapshot_path = folder / SNAPSHOT
+    like = nndl_jax.abstract_states(spec, seeds)
+    snapshot, problems = nndl_jax.load_snapshot(snapshot_path, identity=identity, like=like)
+    if snapshot is not None and len(snapshot.history) != snapshot.number + 1:
+        problems.append(f"{snapshot_path}: lacks results of the epochs before; it is not used")
+        snapshot = None
+    for problem in problems:
+        say(problem)
+    rows: list[Row] = [] if snapshot is None else list(snapshot.history)
+    if rows and not quiet:
+        say(f"{spec.id}: goes on after {len(rows)} of {_num_results(spec)} measurements")
+    save_at, num_saved = 0.0, len(rows)
+    try:
+        with _progress(spec, len(rows), quiet=quiet) as advance:
+            for result in nndl_jax.train(spec, dataset, seeds=seeds, resume=snapshot):
+                rows.append(_row(result))
+                advance(rows[-1])
+                if result.is_last:
+                    _save(result, rows, folder, identity, dataset.name)
+                elif time.monotonic() >= save_at:
+                    start = time.monotonic()
+                    current = result.snapshot()._replace(history=rows)
+                    nndl_jax.save_snapshot(current, snapshot_path, identity=identity)
+                    num_saved = len(rows)
+                    save_at = start + (time.monotonic() - start) / _SAVE_SHARE
+    except KeyboardInterrupt:
+        say(f"{spec.id}: stopped; the same command goes on after {num_saved} measurement(s)")
+        raise typer.Exit(130) from None
+    for path in (snapshot_path, snapshot_path.with_suffix(".previous")):
+        path.unlink(missing_ok=True)
+    return rows
+
+
+def _row(result: "EpochResult") -> Row:
+    epochs = [float(epoch) if epoch >= 0 else math.nan for epoch in result.epochs]
+    return {"epoch": epochs} | {name: values.tolist() for name, values in result.metrics.items()}
+
+
+def _save(
+    result: "EpochResult",
+    rows: Sequence[Row],
+    folder: Path,
+    identity: Mapping[str, str],
+    data: str,
+) -> None:
+    """Write each run's network, the best too where it is kept, and then what was measured."""
+    import nndl_jax
+    from nndl_jax.data.files import replace_file
+
+    names = weights_names(result.runs)
+    for index, name in enumerate(names):
+        spec = result.spec(index)
+        nndl_jax.save(result.model(index), spec, folder / f"{name}{_SAVED_SUFFIX}")
+        if spec.training.keep_best:
+            best = result.model(index, is_best=True)
+            nndl_jax.save(best, spec, folder / f"{name},best{_SAVED_SUFFIX}")
+    epochs = [
+        {
+            name: [None if math.isnan(value) else value for value in values]
+            for name, values in row.items()
+        }
+        for row in rows
+    ]
+    about = {
+        "id": result.spec(0).id,
+        "data": data,
+        "identity": dict(identity),
+        "runs": [
+            {"variant": run.variant, "seed": run.seed, "weights": f"{name}{_SAVED_SUFFIX}"}
+            for run, name in zip(result.runs, names, strict=True)
+        ],
+        "epochs": epochs,
+    }
+    replace_file(folder / RESULTS, (json.dumps(about, indent=1) + "\n").encode())
+
+
+def _num_results(spec: "Network") -> int:
+    """Most measurements of any variant."""
+    import nndl_jax
+    from nndl_jax.documents import Network
+
+    trainings = [
+        point.spec.training for point in nndl_jax.variants(spec) if isinstance(point.spec, Network)
+    ]
+    return max(-(-training.epochs // training.evaluate_every) for training in trainings)
+
+
+@contextmanager
+def _progress(spec: "Network", done: int, *, quiet: bool) -> Iterator[Callable[[Row], None]]:
+    """A bar on a terminal, which is gone at the end; nothing in a pipe."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    columns = (TextColumn(spec.id, markup=False), BarColumn(), MofNCompleteColumn())
+    last = TextColumn("{task.fields[last]}", markup=False)
+    bar = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        last,
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    metric = spec.metrics()[0]
+    with bar:
+        task = bar.add_task(spec.id, total=_num_results(spec), completed=done, last="")
+
+        def advance(row: Row) -> None:
+            values = [value for value in row[metric] if not math.isnan(value)]
+            mean = sum(values) / max(1, len(values))
+            bar.update(task, advance=1, last=f"{metric} {mean:.4f}")
+
+        yield advance
+
+
+def _show_results(spec: "Network", runs: "Sequence[Run]", rows: Sequence[Row]) -> None:
+    """Mean and standard deviation over the runs of each variant, last and best."""
+    import numpy as np
+
+    from nndl_jax.judging.judge import best_epoch, last_epoch
+
+    variants = list(dict.fromkeys(run.variant for run in runs))
+    table = []
+    for metric in spec.metrics():
+        missing = [math.nan] * len(runs)
+        curves = np.array([row.get(metric, missing) for row in rows], float).T
+        last, best = last_epoch(curves), best_epoch(metric, curves)
+        has_best = metric.endswith(("accuracy", "cost"))
+        for variant in variants:
+            own = np.array([run.variant == variant for run in runs])
+            cells = [_spread(last[own]), _spread(best[own]) if has_best else ""]
+            table.append([*([variant] if len(variants) > 1 else []), metric, *cells])
+    heads = [*(["variant"] if len(variants) > 1 else []), "metric", "last", "best"]
+    show_table(heads, table)
+
+
+def _spread(values: "np.ndarray") -> str:
+    """The mean, with the standard deviation where there are several runs."""
+    import numpy as np
+
+    mean = f"{np.mean(values):.6g}"
+    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.2g}"

@@ -1,0 +1,61 @@
+"""Commands that show what the pipeline has judged, and run it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import ROOT
+
+
+@pytest.fixture
+def judged(nndl) -> list[dict]:
+    """The report of the checkout, in the working folder."""
+    Path("report").mkdir()
+    shutil.copyfile(ROOT / "report/judgements.json", "report/judgements.json")
+    return json.loads(Path("report/judgements.json").read_text())["judgements"]
+
+
+def test_results_count_claims_as_the_readme_does(nndl, judged: list[dict]) -> None:
+    last = nndl("results").stdout.splitlines()[-1]
+    number, _, counts = last.partition(" claims: ")
+    assert int(number) == len(judged)
+    readme = (ROOT / "README.md").read_text()
+    assert f"Of {number} claims of the book: {counts}, " in readme
+
+
+def test_results_of_a_document_show_the_book_beside_ours(nndl, judged: list[dict]) -> None:
+    own = [entry for entry in judged if entry["document"] == "ch1-30-hidden"]
+    heads, *rows = nndl("results", "ch1-30-hidden").stdout.splitlines()
+    assert heads.split() == ["verdict", "book", "here", "claim"]
+    assert len(rows) == len(own)
+    for row, entry in zip(rows, own, strict=True):
+        assert row.endswith(entry["statement"])
+    shown = json.loads(nndl("results", "ch1-30-hidden", "--json").stdout)
+    assert [entry["statement"] for entry in shown] == [entry["statement"] for entry in own]
+    assert len(json.loads(nndl("results", "--json").stdout)) == len(judged)
+
+
+def test_a_recorded_verdict_stands_where_it_says_more(nndl) -> None:
+    def entry(verdict: str, statement: str) -> dict:
+        return {"document": "a", "statement": statement, "verdict": verdict, "mean": 0.5}
+
+    today = [entry("undecided", "one"), entry("equal", "two"), entry("not run", "three")]
+    recorded = [entry("consistent", "one"), entry("differs", "two"), entry("undecided", "three")]
+    Path("report").mkdir()
+    Path("report/judgements.json").write_text(
+        json.dumps({"judgements": today, "recorded": recorded})
+    )
+    shown = json.loads(nndl("results", "a", "--json").stdout)
+    assert [each["verdict"] for each in shown] == ["consistent", "equal", "undecided"]
+
+
+def test_run_hands_its_words_to_the_pipeline(nndl, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("dvc.yaml").write_text("")
+    called = []
+    monkeypatch.setattr(subprocess, "call", lambda command: called.append(command) or 7)
+    done = nndl("run", "--dry", "report", "-f")
+    assert done.exit_code == 7
+    assert called == [[sys.executable, "-m", "pipeline", "--dry", "report", "-f"]]
