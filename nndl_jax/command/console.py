@@ -42,6 +42,9 @@ def in_a_sentence(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:  # Who reads has seen enough, as `head` does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            say("stopped")
+            raise typer.Exit(130) from None
         except (ArithmeticError, ImportError, OSError, TypeError, ValueError) as error:
             say_error(error)
             raise typer.Exit(1) from None
@@ -90,8 +93,10 @@ def show_table(
     if not console.is_terminal:
         console.width = _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, justify="right" if head in right else "left", overflow="fold")
+    for index, head in enumerate(heads):
+        justify = "right" if head in right else "left"
+        # Long texts are folded, and names, which stand first, are not.
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*row)
     with console.capture() as captured:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -35,12 +35,18 @@ def ls(
     """List the documents of the book, or your own."""
     folder = OWN if mine else spec_folder()
     paths = sorted(folder.glob("*.yaml"), key=lambda path: path.stem)
-    cards = [load_card(str(path)) for path in paths]
-    cards = [card for card in cards if chapter in (None, card["chapter"])]
+    readable = list(_readable([str(path) for path in paths]))
+    cards = [card for _, card in readable if chapter in (None, card["chapter"])]
     if as_json:
         listed = ("id", "title", "kind", "chapter", "parameters")
         show_json([{n: card[n] for n in listed} | _num_variants(card) for card in cards])
-        return
+    else:
+        _show_cards(cards)
+    if len(readable) < len(paths):
+        raise typer.Exit(1)
+
+
+def _show_cards(cards: Sequence[Card]) -> None:
     rows = [
         [
             card["id"],
@@ -85,18 +91,22 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Read documents, and say what is wrong with each, with file and line."""
-    is_faulty = False
+    num_read = 0
+    for file, _ in _readable(files):
+        num_read += 1
+        if not quiet:
+            show(f"{file}: fits")
+    if num_read < len(files):
+        raise typer.Exit(1)
+
+
+def _readable(files: Sequence[str]) -> Iterator[tuple[str, Card]]:
+    """The files that hold a document; of the others it is said what is wrong with them."""
     for file in files:
         try:
-            load_card(file)
+            yield file, load_card(file)
         except SpecError as error:
-            is_faulty = True
             say_error(error)
-        else:
-            if not quiet:
-                show(f"{file}: fits")
-    if is_faulty:
-        raise typer.Exit(1)
 
 
 @in_a_sentence

@@ -41,6 +41,15 @@ def test_ls_mine_lists_the_folder_of_ones_own(nndl) -> None:
     assert "mine" not in nndl("ls").stdout.split()
 
 
+def test_ls_lists_what_can_be_read_beside_what_is_faulty(nndl) -> None:
+    nndl("new", "mine", "--from", "ch1-30-hidden")
+    Path("experiments/faulty.yaml").write_text("kind: [")
+    done = nndl("ls", "--mine")
+    assert done.exit_code == 1
+    assert [row.split()[0] for row in done.stdout.splitlines()] == ["id", "mine"]
+    assert done.stderr.startswith("error: experiments/faulty.yaml:1: not valid YAML")
+
+
 def test_show_tells_shapes_claims_and_deviations(nndl) -> None:
     shown = nndl("show", "ch6-relu").stdout
     assert "conv      1 x 28 x 28   20 x 24 x 24  relu" in shown
