@@ -13,6 +13,8 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from nndl_jax.reading.faults import printable
+
 P = ParamSpec("P")
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")]
@@ -58,7 +60,7 @@ def say_error(error: Exception) -> None:
     if isinstance(error, OSError) and error.filename is not None:
         said = f"{error.filename}: {error.strerror}"
     for line in (said or type(error).__name__).splitlines():
-        say(f"error: {line}")
+        say(f"error: {printable(line)}")
 
 
 def say(sentence: str) -> None:

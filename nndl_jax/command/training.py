@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nndl_jax.command.cards import cache_folder
+from nndl_jax.command.cards import cache_folder, code_sum
 from nndl_jax.command.console import (
     AsJson,
     Changes,
@@ -53,6 +53,8 @@ Row = Mapping[str, Sequence[float]]
 
 _SAVE_SHARE = 0.05
 """Saving may take this share of the time: an epoch of a small network is shorter than a save."""
+_TRAINERS = ("calculations", "documents", "data", "networks", "training")
+"""Rooms whose code decides what training gives: it is finished by what it was begun with."""
 _SAVED_SUFFIX = ".safetensors"
 
 
@@ -297,9 +299,9 @@ def _train(
     """Measurements of every epoch; snapshots, weights and results go to the folder."""
     import nndl_jax
 
-    snapshot_path = folder / SNAPSHOT
+    snapshot_path, here = folder / SNAPSHOT, {**identity, "code": code_sum(_TRAINERS)}
     like = nndl_jax.abstract_states(spec, seeds)
-    snapshot, problems = nndl_jax.load_snapshot(snapshot_path, identity=identity, like=like)
+    snapshot, problems = nndl_jax.load_snapshot(snapshot_path, identity=here, like=like)
     if snapshot is not None and len(snapshot.history) != snapshot.number + 1:
         problems.append(f"{snapshot_path}: lacks results of the epochs before; it is not used")
         snapshot = None
@@ -319,7 +321,7 @@ def _train(
                 elif time.monotonic() >= save_at:
                     start = time.monotonic()
                     current = result.snapshot()._replace(history=rows)
-                    nndl_jax.save_snapshot(current, snapshot_path, identity=identity)
+                    nndl_jax.save_snapshot(current, snapshot_path, identity=here)
                     num_saved = len(rows)
                     save_at = start + (time.monotonic() - start) / _SAVE_SHARE
     except KeyboardInterrupt:

@@ -112,7 +112,7 @@ def test_train_goes_on_after_an_interruption_to_the_same_bits(
         assert Path("whole", name).read_bytes() == Path("parts", name).read_bytes(), name
 
 
-def test_a_snapshot_of_another_document_is_not_used(
+def test_a_snapshot_of_another_training_is_not_used(
     nndl, tiny: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*args, **kwargs) -> Iterator[nndl_jax.EpochResult]:
@@ -123,9 +123,12 @@ def test_a_snapshot_of_another_document_is_not_used(
     with monkeypatch.context() as patch:
         patch.setattr(nndl_jax, "train", interrupted)
         assert nndl("train", tiny, *SHORT).exit_code == 130
+        patch.setattr(training, "code_sum", lambda rooms: "another")
+        done = nndl("train", tiny, *SHORT)
+        assert "belongs to another code; it is not used" in done.stderr
     done = nndl("train", tiny, *SHORT, "-S", "optimizer.learning_rate=2.0")
     assert done.exit_code == 0
-    assert "belongs to another document; it is not used" in done.stderr
+    assert "belongs to another document and another code; it is not used" in done.stderr
 
 
 def test_train_does_not_train_twice_nor_over_another_training(nndl, tiny: str) -> None:

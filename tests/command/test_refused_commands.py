@@ -121,6 +121,13 @@ def test_what_is_called_wrongly_gets_its_usage(nndl, situation: str) -> None:
     assert done.stdout == ""
 
 
+def test_a_terminal_does_not_obey_what_is_refused(nndl) -> None:
+    for words in (("show", "a\x1b[2J"), ("evaluate", "a\x1b[2J"), ("show", "\udcff")):
+        done = nndl(*words)
+        assert done.exit_code == 1
+        assert done.stderr.rstrip("\n").isprintable()
+
+
 @pytest.mark.usefixtures("folder")
 def test_nothing_is_written_of_a_document_that_is_refused(nndl) -> None:
     nndl("new", "mine", "--from", "tiny.yaml", "-S", "training.epochs=0")
