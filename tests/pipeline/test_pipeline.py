@@ -26,11 +26,8 @@ from nndl_jax.documents.load import list_specs
 
 NETWORK, BASELINE = "ch1-30-hidden", "ch1-average-darkness"
 DOCUMENT = f"spec/{NETWORK}.yaml"
-
-
+# Documents of each stage but the one that votes, whose members refer to many others.
 FEW = (NETWORK, "ch1-100-hidden", BASELINE, "ch1-svm", "ch1-nand", "ch4-bump")
-
-
 ALL = tuple(list_specs())
 pytestmark = pytest.mark.parametrize(
     "kept",
