@@ -110,9 +110,7 @@ def path_to(content: Any, parent: Any, key: Any, path: str = "") -> str:
 
 def check(name: str, experiment: Plan, overrides: dict[str, Any]) -> None:
     """Hold what is run to be what the settings say."""
-    save_plan(name, experiment, Path())
-    Path("resolved").mkdir(exist_ok=True)
-    Path(f"{name}.json").replace(f"resolved/{name}.json")
+    save_plan(name, experiment)
     if load_plan(name) != experiment:
         raise FindingError(f"{name} is another one when it has been written")
     for path, value in overrides.items():
