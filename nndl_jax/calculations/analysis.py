@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy import special
 
 from nndl_jax.calculations.activations import Values, sigmoid_slope
+from nndl_jax.calculations.descent import Descent
 from nndl_jax.calculations.quantity import Quantity
 from nndl_jax.reading.record import Number
 
@@ -143,6 +144,9 @@ class ReluScaling(Quantity):
                 scaled_softmax.max(axis=1).mean(),
             ]
         )
+
+
+Analysis = Descent | Activations | SteepInterval | IdentityNeuron | ReluScaling
 
 
 def steep_width(weight: float) -> float:

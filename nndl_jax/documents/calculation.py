@@ -4,35 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nndl_jax.calculations.analysis import Activations, IdentityNeuron, ReluScaling, SteepInterval
+from nndl_jax.calculations.analysis import Analysis
 from nndl_jax.calculations.backpropagation import Backpropagation
-from nndl_jax.calculations.descent import (
-    GradientCost,
-    GradientDescent,
-    LearningSpeed,
-    SmallChange,
-    SteepestDescent,
-)
 from nndl_jax.calculations.polynomial import Polynomial
 from nndl_jax.calculations.softmax import Softmax
 from nndl_jax.calculations.weighted_input import WeightedInput
 from nndl_jax.documents.calculated import Calculated
 
 Quantity = Annotated[
-    Softmax
-    | Polynomial
-    | WeightedInput
-    | GradientDescent
-    | SteepestDescent
-    | SmallChange
-    | LearningSpeed
-    | GradientCost
-    | Activations
-    | SteepInterval
-    | IdentityNeuron
-    | ReluScaling
-    | Backpropagation,
-    Field(discriminator="kind"),
+    Softmax | Polynomial | WeightedInput | Analysis | Backpropagation, Field(discriminator="kind")
 ]
 
 

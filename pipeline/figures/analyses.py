@@ -14,6 +14,7 @@ from nndl_jax.calculations.analysis import (
     PLOTTED,
     STEEP,
     Activations,
+    Analysis,
     IdentityNeuron,
     ReluScaling,
     SteepInterval,
@@ -38,17 +39,6 @@ from pipeline.tables.format import variant_labels
 _WIDEST = 40.0
 """Largest weight whose interval is drawn, unless the document has a larger one."""
 
-Analysis = (
-    GradientDescent
-    | SteepestDescent
-    | SmallChange
-    | LearningSpeed
-    | GradientCost
-    | Activations
-    | SteepInterval
-    | IdentityNeuron
-    | ReluScaling
-)
 Kind = TypeVar("Kind", GradientDescent, SmallChange, SteepInterval, IdentityNeuron)
 
 
