@@ -8,8 +8,8 @@ from math import inf
 from typing import Literal, get_args
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import special
 
 NeuronActivation = Literal["sigmoid", "tanh", "relu", "linear", "leaky-relu", "softplus", "gelu"]
 """Of a single neuron in any layer, with a slope to learn by. `leaky-relu` is z, or z / 100 where z
@@ -34,7 +34,7 @@ def inverse_sigmoid(a: Values) -> Values:
 
 def sigmoid_slope(z: Values) -> Values:
     """s'(z) = s(z) (1 - s(z)), 1/4 at most."""
-    return np.asarray(special.expit(z) * special.expit(-z))
+    return np.asarray(scipy.special.expit(z) * scipy.special.expit(-z))
 
 
 ACTIVATIONS: Mapping[Activation, Callable[[Values], Values]] = {
@@ -44,8 +44,8 @@ ACTIVATIONS: Mapping[Activation, Callable[[Values], Values]] = {
     "linear": lambda z: z,
     "leaky-relu": lambda z: np.where(z < 0, 0.01 * z, z),
     "softplus": lambda z: np.logaddexp(0, z),
-    "gelu": lambda z: z * special.ndtr(z),
-    "softmax": lambda z: special.softmax(z, axis=-1),
+    "gelu": lambda z: z * scipy.special.ndtr(z),
+    "softmax": lambda z: scipy.special.softmax(z, axis=-1),
     "step": lambda z: (z > 0).astype(np.float64),
     "wavy": lambda z: sigmoid(z) + 0.2 * np.sin(10 * z) * np.exp(-np.abs(z)),
 }

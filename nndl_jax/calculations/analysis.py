@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from pydantic import Field
-from scipy import special
 
 from nndl_jax.calculations.activations import Values, sigmoid_slope
 from nndl_jax.calculations.descent import Descent
@@ -20,7 +20,7 @@ STEEP = 4.0
 _NUM_EXAMPLES = 100
 
 PLOTTED: Mapping[str, Callable[[Values], Values]] = {
-    "sigmoid": special.expit,
+    "sigmoid": lambda z: scipy.special.expit(z),
     "step": lambda z: np.heaviside(z, 1.0),
     "tanh": np.tanh,
     "rectified linear": lambda z: np.maximum(z, 0.0),
@@ -43,7 +43,7 @@ class Activations(Quantity):
     def measure(self, rng: np.random.Generator) -> Float[np.ndarray, " metrics"]:
         """The steepest slopes, and the largest difference of s(z) from (1 + tanh(z/2)) / 2."""
         z = np.linspace(-self.limit, self.limit, 1001)
-        difference = special.expit(z) - (1 + np.tanh(z / 2)) / 2
+        difference = scipy.special.expit(z) - (1 + np.tanh(z / 2)) / 2
         slopes = sigmoid_slope(z), 1 - np.tanh(z) ** 2, np.heaviside(z, 0.0)
         return np.array([*(slope.max() for slope in slopes), np.abs(difference).max()])
 
@@ -131,7 +131,10 @@ class ReluScaling(Quantity):
         plain, copy, biased, biased_copy, grown_copy = (
             weighted_inputs(own_weights, own_biases, inputs) for own_weights, own_biases in cases
         )
-        softmax, scaled_softmax = special.softmax(plain, axis=1), special.softmax(copy, axis=1)
+        softmax, scaled_softmax = (
+            scipy.special.softmax(plain, axis=1),
+            scipy.special.softmax(copy, axis=1),
+        )
         return np.array(
             [
                 _norm(copy) / _norm(plain),
@@ -139,7 +142,7 @@ class ReluScaling(Quantity):
                 _deviation(plain, copy, power),
                 _deviation(biased, biased_copy, power),
                 _deviation(biased, grown_copy, power),
-                np.abs(scaled_softmax - special.softmax(power * plain, axis=1)).max(),
+                np.abs(scaled_softmax - scipy.special.softmax(power * plain, axis=1)).max(),
                 softmax.max(axis=1).mean(),
                 scaled_softmax.max(axis=1).mean(),
             ]
@@ -168,9 +171,7 @@ def steep_width(weight: float) -> float:
 
 def widest_weight() -> float:
     """The weight w > 0 with the widest interval in which |w s'(w a + b)| >= 1."""
-    from scipy import optimize  # It takes half a second.
-
-    return optimize.minimize_scalar(
+    return scipy.optimize.minimize_scalar(
         lambda weight: -steep_width(weight), bounds=(STEEP, 100.0), method="bounded"
     ).x
 
@@ -183,7 +184,7 @@ def identity_neuron(x: Values, weight: float) -> Values:
     References:
         Nielsen, 2015, ch. 5, section "What's causing the vanishing gradient problem?", problem.
     """
-    return 4 / weight * special.expit(weight * (x - 0.5))
+    return 4 / weight * scipy.special.expit(weight * (x - 0.5))
 
 
 def best_identity_neuron() -> Float[np.ndarray, "4"]:
@@ -191,17 +192,15 @@ def best_identity_neuron() -> Float[np.ndarray, "4"]:
 
     The error e is minimized under -e <= w_2 s(w_1 x + b) - x <= e at 1,001 places x.
     """
-    from scipy import optimize
-
     x = np.linspace(0, 1, 1001)
 
     def room(values: Float[np.ndarray, "4"]) -> Float[np.ndarray, " bounds"]:
         weight, bias, output_weight, error = values
-        deviation = output_weight * special.expit(weight * x + bias) - x
+        deviation = output_weight * scipy.special.expit(weight * x + bias) - x
         return np.concatenate([error - deviation, error + deviation])
 
     start, bounds = (4.0, -2.0, 1.0, 0.5), {"type": "ineq", "fun": room}
-    return optimize.minimize(
+    return scipy.optimize.minimize(
         lambda values: values[3], start, constraints=bounds, method="SLSQP", options={"ftol": 1e-12}
     ).x
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
-from scipy import special
 
 from nndl_jax.calculations.activations import sigmoid_slope
 from nndl_jax.calculations.quantity import Quantity
@@ -102,7 +102,7 @@ class SmallChange(Quantity):
     def measure(self, rng: np.random.Generator) -> Float[np.ndarray, " metrics"]:
         """Eq. 5 of chapter 1: the sum of s'(z) x_j dw_j and s'(z) db, that is s'(z) dz."""
         z, dz = self.weighted_input(), self.weighted_input_change()
-        before, after = special.expit([z, z + dz])
+        before, after = scipy.special.expit([z, z + dz])
         change, predicted = after - before, sigmoid_slope(np.array([z]))[0] * dz
         ratio = change / predicted
         return np.array([before, change, predicted, ratio, abs(ratio - 1)])
@@ -254,7 +254,7 @@ def learning_speed(input_activation: float, weighted_input: float, target: float
 def _error(weighted_input: float, target: float) -> float:
     """(s(z) - y) s'(z), the error of an output neuron with the quadratic cost."""
     slope = sigmoid_slope(np.asarray(weighted_input))
-    return float((special.expit(weighted_input) - target) * slope)
+    return float((scipy.special.expit(weighted_input) - target) * slope)
 
 
 def _is_minimum(point: Sequence[float]) -> bool:

@@ -3,9 +3,9 @@
 from typing import Annotated, ClassVar, Literal, assert_never
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from pydantic import Field, model_validator
-from scipy import special
 
 from nndl_jax.calculations.quantity import Quantity
 from nndl_jax.reading.record import fault
@@ -86,7 +86,7 @@ def weighted_input_deviation(
 
 def tail_probability(deviation: float, beyond: float) -> float:
     """Probability that a normal number of mean 0 is above `beyond` or below -`beyond`."""
-    return float(special.erfc(beyond / (deviation * np.sqrt(2))))
+    return float(scipy.special.erfc(beyond / (deviation * np.sqrt(2))))
 
 
 def _weight_deviation(inputs: int, weights: Literal["normal", "normal-fan-in"]) -> float:

@@ -5,9 +5,12 @@ their word, they would rule out every other number. So each variance is moderate
 Norms of gradients span decades: everything here sees their logarithms.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import special
 
 Values = Float[np.ndarray, " runs"]
 """A measurement for each run."""
@@ -161,23 +164,42 @@ def protocol_draws(
     References:
         Gelman et al. (2013), Bayesian Data Analysis, ch. 3, sections 3.2 and 3.3.
     """
-    rng = np.random.default_rng(0)  # The same draws each time: a verdict must not flicker.
     known = to_scale(metric, values)
     mean, num_runs = float(known.mean()), len(known)
     prior = prior_variance(metric, mean)
     variance, degrees = moderate(float(known.var(ddof=1)), num_runs - 1, prior=prior)
-    deviation = np.sqrt(variance * degrees / rng.chisquare(degrees, _NUM_DRAWS))
-    center = mean + deviation / np.sqrt(num_runs) * rng.standard_normal(_NUM_DRAWS)
-    noise = rng.standard_normal((_NUM_DRAWS, best_of))
+    draws = _standard_draws(degrees, best_of)
+    deviation = np.sqrt(variance * degrees / draws.chi_squared)
+    center = mean + deviation / np.sqrt(num_runs) * draws.center
     if chosen_by is None:
-        runs = center[:, None] + deviation[:, None] * noise
-        best = runs.min(axis=1) if is_cost(metric) else runs.max(axis=1)
+        best = center + deviation * (draws.least if is_cost(metric) else draws.largest)
     else:
         correlation = _correlation(metric, known, chosen_by)
-        other = rng.standard_normal(_NUM_DRAWS)
-        shared = correlation * noise.max(axis=1) + np.sqrt(1 - correlation**2) * other
+        shared = correlation * draws.largest + np.sqrt(1 - correlation**2) * draws.other
         best = center + deviation * shared
     return np.clip(best, 0.0, 1.0) if metric.endswith("accuracy") else best
+
+
+class _Draws(NamedTuple):
+    """What `protocol_draws` puts together, for a mean of zero and a deviation of one."""
+
+    chi_squared: Float[np.ndarray, " draws"]
+    center: Float[np.ndarray, " draws"]
+    least: Float[np.ndarray, " draws"]
+    """The least of the runs of a protocol."""
+    largest: Float[np.ndarray, " draws"]
+    other: Float[np.ndarray, " draws"]
+    """What a run's measurement has of its own, where another one chooses the run."""
+
+
+@lru_cache(maxsize=16)  # Some hundred claims ask for a few of them, of 8 MB each.
+def _standard_draws(degrees: int, best_of: int) -> _Draws:
+    rng = np.random.default_rng(0)  # The same draws each time: a verdict must not flicker.
+    chi_squared = rng.chisquare(degrees, _NUM_DRAWS)
+    center = rng.standard_normal(_NUM_DRAWS)
+    runs = rng.standard_normal((_NUM_DRAWS, best_of))
+    other = rng.standard_normal(_NUM_DRAWS)
+    return _Draws(chi_squared, center, runs.min(axis=1), runs.max(axis=1), other)
 
 
 def _correlation(metric: str, known: Values, validation: Values) -> float:
@@ -197,7 +219,7 @@ def _is_norm(metric: str) -> bool:
 
 def _tail(t: float, degrees: float) -> float:
     """Probability above t under Student's law; `scipy.stats` takes a second to load."""
-    return float(special.stdtr(degrees, -t))
+    return float(scipy.special.stdtr(degrees, -t))
 
 
 def _certain(gain: float) -> float:

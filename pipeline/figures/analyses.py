@@ -3,11 +3,11 @@
 from typing import TypeVar, assert_never, cast
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
-from scipy import special
 
 from nndl_jax.calculations.activations import sigmoid_slope
 from nndl_jax.calculations.analysis import (
@@ -102,13 +102,15 @@ def _draw_tangent(results: Results) -> Figure:
     neurons, names = _quantities(results, SmallChange), _names(results)
     z = neurons[0].weighted_input()
     around = z + np.linspace(-2, 2, 401)
-    tangent = special.expit(z) + sigmoid_slope(np.array([z])) * (around - z)
-    axes.plot(around, special.expit(around), color=COLOURS[0], label="sigmoid")
+    tangent = scipy.special.expit(z) + sigmoid_slope(np.array([z])) * (around - z)
+    axes.plot(around, scipy.special.expit(around), color=COLOURS[0], label="sigmoid")
     axes.plot(around, tangent, "--", color="black", lw=1, label="first order (eq. 5)")
-    axes.plot(z, special.expit(z), "o", color="black", label="before")
+    axes.plot(z, scipy.special.expit(z), "o", color="black", label="before")
     for index, (neuron, name) in enumerate(zip(neurons, names, strict=True), start=1):
         after = z + neuron.weighted_input_change()
-        axes.plot(after, special.expit(after), "o", color=_colour(index), label=f"after, {name}")
+        axes.plot(
+            after, scipy.special.expit(after), "o", color=_colour(index), label=f"after, {name}"
+        )
     axes.set(xlabel="weighted input z", ylabel="output")
     return figure
 
@@ -154,7 +156,7 @@ def _draw_identity(results: Results) -> Figure:
         for name, each in zip(names, neurons, strict=True)
     }
     weight, bias, output_weight, _ = best_identity_neuron()
-    curves["best without a constant"] = output_weight * special.expit(weight * x + bias)
+    curves["best without a constant"] = output_weight * scipy.special.expit(weight * x + bias)
     for index, (name, curve) in enumerate(curves.items()):
         outputs.plot(x, curve, color=_colour(index), label=name)
         errors.semilogy(x, np.abs(curve - x), color=_colour(index), label=name)
