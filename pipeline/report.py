@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nndl_jax.documents import Baseline, Network
-from pipeline.figures import draw
-from pipeline.figures.data import draw_data
-from pipeline.figures.frame import save
 from pipeline.machine.cores import map_on_cores
 from pipeline.machine.paths import BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
 from pipeline.machine.writing import replacing, write_text
@@ -201,6 +198,8 @@ def _footnote(results: Results, made: str) -> str:
 
 
 def _draw(item: tuple[_Picture, Path]) -> Sequence[Path]:
+    from pipeline.figures import draw  # Matplotlib is loaded where something is drawn.
+
     picture, folder = item
     if picture.name == _DATA:
         return _draw_data(folder)
@@ -212,6 +211,9 @@ def _draw(item: tuple[_Picture, Path]) -> Sequence[Path]:
 
 def _draw_data(folder: Path) -> Sequence[Path]:
     """The book's pictures of the data."""
+    from pipeline.figures.data import draw_data
+    from pipeline.figures.frame import save
+
     dataset, paths = load_data(), []
     for name, figure in draw_data(dataset):
         paths.append(folder / f"{name}.png")

@@ -80,6 +80,7 @@ class Today(Record):
 
 
 _TODAY, _BOOK, _DOCUMENTS = (f"_{name}.json" for name in ("today", "book", "documents"))
+_SETTINGS, _PLAN = TypeAdapter(Today), TypeAdapter(Plan)
 _DOCUMENT_LIST = TypeAdapter(list[AnyDocument])
 _PLAN_DICT = TypeAdapter(dict[str, Plan])
 
@@ -106,7 +107,7 @@ def load_plan(name: str, kind: type[Record] | None = None, done: str = "") -> Pl
         raise OSError(f"{RESOLVED}: is empty; run `python -m pipeline.resolve` first")
     if name not in known:
         raise OSError(f"{name!r}: there is no such document; {closest(name, known)}")
-    plan = _read(plan_file(name), TypeAdapter(Plan))
+    plan = _read(plan_file(name), _PLAN)
     if kind is not None and not isinstance(plan.spec, kind):
         said = f"is of kind {plan.spec.kind}, and only those of kind {kind.__name__.lower()}"
         raise OSError(f"{name}: {said} are {done}")
@@ -120,7 +121,7 @@ def load_plans() -> dict[str, Plan]:
 
 def load_today() -> Today:
     """What `params.yaml` said when `resolve` read it."""
-    return _read(RESOLVED / _TODAY, TypeAdapter(Today))
+    return _read(RESOLVED / _TODAY, _SETTINGS)
 
 
 def load_books_plans() -> dict[str, Plan]:
@@ -150,17 +151,17 @@ def save_plan(name: str, plan: Plan, folder: Path = RESOLVED) -> None:
     """Write what the other stages of a document depend on."""
     if isinstance(plan.spec, Calculation | Construction):
         folder /= CALCULATED
-    _write(folder / f"{name}.json", plan.model_dump(mode="json"))
+    _write(folder / f"{name}.json", _PLAN, plan)
 
 
 def save_all(
     today: Today, books: Mapping[str, Plan], documents: Iterable[Document], folder: Path
 ) -> None:
     """Write what stages depend on that read the results of all documents."""
-    _write(folder / _TODAY, today.model_dump(mode="json"))
-    _write(folder / _BOOK, _PLAN_DICT.dump_python(dict(books), mode="json"))
-    _write(folder / _DOCUMENTS, _DOCUMENT_LIST.dump_python(list(documents), mode="json"))
+    _write(folder / _TODAY, _SETTINGS, today)
+    _write(folder / _BOOK, _PLAN_DICT, dict(books))
+    _write(folder / _DOCUMENTS, _DOCUMENT_LIST, list(documents))
 
 
-def _write(path: Path, content: object) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")
+def _write(path: Path, adapter: TypeAdapter[Content], content: Content) -> None:
+    write_text(path, adapter.dump_json(content, indent=1).decode() + "\n")

@@ -7,20 +7,15 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import chdir
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
-import PIL
-
-from pipeline.machine.paths import DATASET, DRAWN, FIGURES
+from pipeline.machine.paths import CODE, DATASET, DRAWN, FIGURES
 from pipeline.machine.writing import write_text
-from pipeline.plan.imports import list_code
 from pipeline.store.results import Results
 from pipeline.store.runs import ERRORS, FILTERS
 
-_ROOT = Path(__file__).parents[2]
 _MEASURED = ("history.csv", ERRORS, FILTERS)
 
 
@@ -66,10 +61,9 @@ def describe(inputs: str, footnote: str, paths: Sequence[Path]) -> Drawn:
 
 
 def digest_of_code() -> str:
-    """All that draws: our code, the libraries, and the data that pictures are of."""
-    with chdir(_ROOT):
-        parts = [_digest(path) for path in list_code("report")]
-    return _join(*parts, matplotlib.__version__, PIL.__version__, _digest(DATASET))
+    """All that draws: our code as `code` lists it, libraries, and the data that is drawn."""
+    libraries = [f"{name} {version(name)}" for name in ("matplotlib", "pillow")]
+    return _join(_digest(CODE / "report.txt"), *libraries, _digest(DATASET))
 
 
 def digest_of(results: Results, *others: str) -> str:
