@@ -1,0 +1,1 @@
+"""Pages of the site: what they show of an experiment, their templates, styles and scripts."""
