@@ -29,6 +29,7 @@ from nndl_jax.documents import (
     NumberClaim,
     Side,
 )
+from nndl_jax.documents.metrics import VALIDATION, OfGradients, parse_metric
 from nndl_jax.judging.judge import (
     Judgement,
     best_epoch,
@@ -42,7 +43,7 @@ from pipeline.machine.paths import CURVES, METRICS, SUMMARY
 from pipeline.machine.process import forget_finished
 from pipeline.machine.writing import replacing, write_text
 from pipeline.store.judged import Entry, Judged, Summary, read_judgements, write_judgements
-from pipeline.store.results import VALIDATION, Results, load_all, load_recorded, mean_curve
+from pipeline.store.results import Results, load_all, load_recorded, mean_curve
 from pipeline.tables.claims import settle
 from pipeline.tables.side_by_side import list_details
 
@@ -218,7 +219,7 @@ def _write_metrics(results: Results, folder: Path) -> None:
     shown = [
         metric
         for metric in results.metrics()
-        if not metric.startswith("gradient.") and metric not in _timings(document)
+        if not _is_of_neuron(metric) and metric not in _timings(document)
     ]
     found: dict[str, object] = {"data": history.data, "runs": history.num_runs()}
     for point in results.points:
@@ -232,6 +233,12 @@ def _write_metrics(results: Results, folder: Path) -> None:
         found[point.name] = own
     content = json.dumps(found, indent=1) + "\n"
     (folder / f"{document.id}.json").write_text(content, encoding="utf-8")
+
+
+def _is_of_neuron(metric: str) -> bool:
+    """Whether it is of a single neuron, of which there are too many to sum up."""
+    found = parse_metric(metric)
+    return found.quantity.by == "neuron" and found.part != ""
 
 
 def _timings(document: Document) -> Collection[str]:
@@ -275,7 +282,7 @@ def _summaries(
     last = last_epoch(curves)
     if isinstance(document, Calculation | Construction):
         return {metric: last}
-    if metric.startswith("gradient_norm."):
+    if isinstance(parse_metric(metric).quantity, OfGradients):
         return {f"{metric}.first": last_epoch(curves[:, ::-1]), f"{metric}.last": last}
     summaries = {f"{metric}.last": last, f"{metric}.best": best_epoch(metric, curves)}
     if isinstance(document, Network) and document.training.keep_best and validation is not None:
@@ -290,7 +297,7 @@ def _write_curves(results: Results, folder: Path) -> None:
     for metric in results.metrics():
         for point in results.points:
             curves = results.curves(metric, point.values)
-            if curves is not None and not metric.startswith("gradient."):
+            if curves is not None and not _is_of_neuron(metric):
                 name = metric if point.name == "base" else f"{metric} {point.name}"
                 columns[name] = mean_curve(curves)
     if not columns:

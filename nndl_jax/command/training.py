@@ -425,6 +425,7 @@ def _show_results(spec: "Network", runs: "Sequence[Run]", rows: Sequence[Row]) -
     """Mean and standard deviation over the runs of each variant, last and best."""
     import numpy as np
 
+    from nndl_jax.documents.metrics import parse_metric
     from nndl_jax.judging.judge import best_epoch, last_epoch
 
     variants = list(dict.fromkeys(run.variant for run in runs))
@@ -433,7 +434,7 @@ def _show_results(spec: "Network", runs: "Sequence[Run]", rows: Sequence[Row]) -
         missing = [math.nan] * len(runs)
         curves = np.array([row.get(metric, missing) for row in rows], float).T
         last, best = last_epoch(curves), best_epoch(metric, curves)
-        has_best = metric.endswith(("accuracy", "cost"))
+        has_best = parse_metric(metric).quantity.best is not None
         for variant in variants:
             own = np.array([run.variant == variant for run in runs])
             cells = [_spread(last[own]), _spread(best[own]) if has_best else ""]

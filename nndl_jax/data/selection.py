@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from nndl_jax.data.arrays import as_images, as_labels, as_numbers
 from nndl_jax.data.datasets import Dataset, Split
 from nndl_jax.documents import Data, Network
+from nndl_jax.documents.metrics import parse_metric
 
 
 def read_images(
@@ -100,8 +101,7 @@ def splits_read(spec: Network) -> list[str]:
 
 def monitored_splits(spec: Network) -> list[str]:
     """The splits that a document's monitors are measured on: `train`, `validation`, `test`."""
-    names = {monitor.split("_")[0] for monitor in spec.monitors}
-    return sorted(names - {"gradient"})
+    return sorted({metric.split for metric in map(parse_metric, spec.monitors) if metric.split})
 
 
 def cut(dataset: Dataset, name: str, *, digits: tuple[int, ...] | None, limit: int | None) -> Split:

@@ -21,7 +21,6 @@ from nndl_jax.documents.claims import (
     Claim,
     ComparisonClaim,
     CurveClaim,
-    Metric,
     NumberClaim,
     Side,
 )
@@ -97,7 +96,6 @@ __all__ = [
     "KnownError",
     "LayerShape",
     "MaxPool",
-    "Metric",
     "Model",
     "Network",
     "NoImprovement",

@@ -4,10 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from nndl_jax.documents.metrics import parse_metric
+from nndl_jax.reading.faults import Location
 from nndl_jax.reading.record import FieldValue, Identifier, Record, Text, fault
 from nndl_jax.reading.validation import METRIC_PATTERN
 
-Metric = Annotated[str, Field(pattern=METRIC_PATTERN)]
+MetricName = Annotated[str, Field(pattern=METRIC_PATTERN)]
 """A quantity that a document measures, by its name in the results."""
 
 Epoch = Literal["best", "last", "best-validation"] | Annotated[int, Field(ge=0)]
@@ -24,7 +26,7 @@ class NumberClaim(Record):
     kind: Literal["number"]
     statement: Text
     """What the number is, in a few words."""
-    metric: Metric
+    metric: MetricName
     value: Annotated[float, Field(ge=-1e15, le=1e15)]
     """The printed number; accuracies as a fraction."""
     epoch: Epoch = "last"
@@ -40,9 +42,7 @@ class NumberClaim(Record):
 
     @model_validator(mode="after")
     def _accuracy_is_a_fraction(self) -> Self:
-        if self.metric.endswith("accuracy") and not 0 <= self.value <= 1:
-            message = f"must be a fraction for an accuracy, 0 to 1, got {self.value}"
-            raise fault(("value",), message)
+        _check_fraction(self.metric, self.value, ("value",))
         return self
 
 
@@ -52,7 +52,7 @@ class CurveClaim(Record):
     kind: Literal["curve"]
     statement: Text
     """What the numbers are, in a few words."""
-    metric: Metric
+    metric: MetricName
     values: Annotated[tuple[float, ...], Field(min_length=2, max_length=1000)]
     """The numbers from epoch 0 on, every run of ours must give them; accuracies as fractions."""
     tolerance: Annotated[float, Field(ge=0)] = 0.0
@@ -63,9 +63,7 @@ class CurveClaim(Record):
     @model_validator(mode="after")
     def _accuracies_are_fractions(self) -> Self:
         for index, value in enumerate(self.values):
-            if self.metric.endswith("accuracy") and not 0 <= value <= 1:
-                message = f"must be a fraction for an accuracy, 0 to 1, got {value}"
-                raise fault(("values", index), message)
+            _check_fraction(self.metric, value, ("values", index))
         return self
 
 
@@ -76,7 +74,7 @@ class Side(Record):
     """The document compared; None for the one that states the claim."""
     variant: Choice | None = None
     """The variant compared; None in a document without `vary`."""
-    metric: Metric | None = None
+    metric: MetricName | None = None
     """What is compared; None for the claim's metric."""
 
 
@@ -86,10 +84,17 @@ class ComparisonClaim(Record):
     kind: Literal["comparison"]
     statement: Text
     """What is said to be better than what."""
-    metric: Metric
+    metric: MetricName
     epoch: Epoch = "last"
     better: Side
     worse: Side
 
 
 Claim = Annotated[NumberClaim | CurveClaim | ComparisonClaim, Field(discriminator="kind")]
+
+
+def _check_fraction(metric: str, value: float, at: Location) -> None:
+    """Refuse per cent."""
+    quantity = parse_metric(metric).quantity
+    if quantity.unit == "fraction" and not 0 <= value <= 1:
+        raise fault(at, f"must be a fraction for an {quantity.name}, 0 to 1, got {value}")

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nndl_jax.documents.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
+from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.reading.record import FieldValue, Identifier, Record, Text, fault
 from nndl_jax.reading.validation import MAX_LISTED, closest
 
@@ -25,7 +26,6 @@ VARIED = (
 )
 """Parts of a document that its variants may differ in."""
 
-_VALIDATED = "validation_accuracy"
 Values = Annotated[tuple[FieldValue, ...], Field(min_length=1, max_length=64)]
 Vary = tuple[dict[str, Values], ...]
 
@@ -120,9 +120,9 @@ class Experiment(Record):
                         hint = closest(metric, list(measured))
                     said = f"{metric!r} is not measured here; {hint}"
                     raise fault(("claims", index, *at), said)
-            is_measured = _VALIDATED in measured or not any(_choices(claim))
+            is_measured = VALIDATION in measured or not any(_choices(claim))
             if getattr(claim, "epoch", None) == "best-validation" and not is_measured:
-                said = f"'best-validation' needs {_VALIDATED}, which is not measured; monitor it"
+                said = f"'best-validation' needs {VALIDATION}, which is not measured; monitor it"
                 raise fault(("claims", index, "epoch"), said)
             for at, choice in _choices(claim):
                 self._check_choice(("claims", index, *at), choice)

@@ -17,23 +17,9 @@ from nndl_jax.documents.learning import (
     Regularizer,
     Training,
 )
+from nndl_jax.documents.metrics import VALIDATION, Monitor, OfGradients, parse_metric
 from nndl_jax.documents.optimizers import Optimizer
 from nndl_jax.reading.record import fault
-
-Monitor = Literal[
-    "train_accuracy",
-    "train_cost",
-    "train_output",
-    "validation_accuracy",
-    "validation_cost",
-    "test_accuracy",
-    "test_cost",
-    "gradient_norms",
-]
-"""What is measured after each epoch. Accuracies are fractions; costs include the penalties;
-`train_output` is the mean activation of the first output neuron. `gradient_norms` are measured
-before each epoch and give `gradient_norm.1` and so on, one for each layer: the Euclidean norm of
-the gradient, by the layer's biases, of the mean cost over the training images (ch. 5)."""
 
 
 class Network(Experiment):
@@ -53,12 +39,13 @@ class Network(Experiment):
     """What is measured: after each epoch, or as often as training says."""
 
     def metrics(self) -> tuple[str, ...]:
-        """The monitors, the gradient norms of each layer with biases."""
+        """The monitors; of those by layer, one for each layer with biases, after the others."""
         num_layers = sum(shape.num_biases > 0 for shape in self.model.shapes())
-        numbers = range(1, num_layers + 1)
-        norms = tuple(f"gradient_norm.{number}" for number in numbers)
-        own = tuple(monitor for monitor in self.monitors if monitor != "gradient_norms")
-        return own + (norms if "gradient_norms" in self.monitors else ())
+        monitored = [parse_metric(monitor) for monitor in self.monitors]
+        whole = [metric.name for metric in monitored if metric.quantity.by is None]
+        layers = [metric for metric in monitored if metric.quantity.by == "layer"]
+        parts = [metric.of(part) for metric in layers for part in range(1, num_layers + 1)]
+        return (*whole, *parts)
 
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""
@@ -166,28 +153,29 @@ class Network(Experiment):
         """Refuse what cannot be measured, and rules for what is not measured."""
         self._check_rules_of_examples()
         for index, monitor in enumerate(self.monitors):
-            if self.data.examples and monitor.split("_")[0] not in ("train", "gradient"):
-                said = f"examples have no {monitor.split('_')[0]} split to measure, got {monitor!r}"
-                raise fault(("monitors", index), f"{said}; monitor train_cost or train_output")
-            if self.data.examples and monitor == "train_accuracy":
-                said = "examples have no digit to guess, got 'train_accuracy'"
-                raise fault(("monitors", index), f"{said}; monitor train_cost or train_output")
-        if "gradient_norms" in self.monitors and self.training.evaluate_every != 1:
-            said = "gradient_norms are measured before each epoch, and training.evaluate_every is "
-            at = ("monitors", self.monitors.index("gradient_norms"))
-            raise fault(at, f"{said}{self.training.evaluate_every}; make it 1")
+            metric, at = parse_metric(monitor), ("monitors", index)
+            if self.data.examples and metric.split in ("validation", "test"):
+                said = f"examples have no {metric.split} split to measure, got {monitor!r}"
+                raise fault(at, f"{said}; monitor train_cost or train_output")
+            if self.data.examples and metric.quantity.needs_digits:
+                said = f"examples have no digit to guess, got {monitor!r}"
+                raise fault(at, f"{said}; monitor train_cost or train_output")
+            every = self.training.evaluate_every
+            if isinstance(metric.quantity, OfGradients) and every != 1:
+                said = f"{monitor} are measured before each epoch, and training.evaluate_every is "
+                raise fault(at, f"{said}{every}; make it 1")
         rules = {
             ("optimizer", "schedule"): self.optimizer.schedule,
             ("training", "early_stopping"): self.training.early_stopping,
         }
-        if self.training.keep_best and "validation_accuracy" not in self.monitors:
-            said = "looks at validation_accuracy, which is not measured; add it to the monitors"
+        if self.training.keep_best and VALIDATION not in self.monitors:
+            said = f"looks at {VALIDATION}, which is not measured; add it to the monitors"
             raise fault(("training", "keep_best"), said)
         for at, rule in rules.items():
             if rule is None:
                 continue
             is_loss = isinstance(rule, GeneralizationLoss)
-            needed = "validation_cost" if is_loss else "validation_accuracy"
+            needed = "validation_cost" if is_loss else VALIDATION
             if needed not in self.monitors and not isinstance(rule, Decay):
                 raise fault(at, f"watches {needed}, which is not measured; add it to the monitors")
             if self.training.evaluate_every != 1:

@@ -13,13 +13,12 @@ from jaxtyping import Float
 
 from nndl_jax.documents import ComparisonClaim, CurveClaim, NumberClaim
 from nndl_jax.documents.claims import Epoch
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.judging.statistics import (
     ROUNDING,
     Values,
     from_scale,
-    is_cost,
     one_sample,
-    prior_variance,
     protocol_draws,
     to_scale,
     two_samples,
@@ -94,7 +93,8 @@ def at_epoch(
 
 def best_epoch(metric: str, curves: Curves) -> Values:
     """Each run's best measurement: the highest accuracy, or the lowest cost."""
-    best = np.fmin if is_cost(metric) else np.fmax  # Both pass over NaN.
+    is_lowest = parse_metric(metric).quantity.best == "lowest"
+    best = np.fmin if is_lowest else np.fmax  # Both pass over NaN.
     return best.reduce(curves, axis=1)
 
 
@@ -136,10 +136,11 @@ def judge_number(claim: NumberClaim, values: Values, validation: Values | None =
         return Judgement("consistent", mean, spread, num_runs)
     if spread is None:
         return Judgement("undecided", mean, None, num_runs)
-    draws = protocol_draws(claim.metric, values, best_of=claim.best_of, chosen_by=validation)
-    (value,) = to_scale(claim.metric, claim.value)
+    quantity = parse_metric(claim.metric).quantity
+    draws = protocol_draws(quantity, values, best_of=claim.best_of, chosen_by=validation)
+    (value,) = to_scale(quantity, claim.value)
     probability = float(min(1.0, 2 * min(np.mean(draws <= value), np.mean(draws >= value))))
-    low, high = (from_scale(claim.metric, end) for end in np.quantile(draws, [0.01, 0.99]))
+    low, high = (from_scale(quantity, end) for end in np.quantile(draws, [0.01, 0.99]))
     verdict = "consistent" if probability >= CONSISTENT else "inconsistent"
     return Judgement(verdict, mean, spread, num_runs, (low, high), probability)
 
@@ -179,19 +180,20 @@ def judge_comparison(
         worse: the same of the other side.
         is_paired: both sides are measurements of the same runs, in the same order.
     """
-    metric, sign = claim.metric, -1.0 if is_cost(claim.metric) else 1.0
+    quantity = parse_metric(claim.metric).quantity
+    sign = -1.0 if quantity.best == "lowest" else 1.0
     counts = [len(side) for side in (better, worse) if isinstance(side, np.ndarray)]
-    ours, theirs = (to_scale(metric, side) for side in (better, worse))
+    ours, theirs = (to_scale(quantity, side) for side in (better, worse))
     difference, num_runs = float(ours.mean() - theirs.mean()), min(counts, default=1)
-    shown = from_scale(metric, difference)
+    shown = from_scale(quantity, difference)
     if counts and num_runs < 2:
         return Judgement("undecided", shown, None, num_runs)
-    prior = prior_variance(metric, float(np.append(ours, theirs).mean()))
+    prior = quantity.prior(float(np.append(ours, theirs).mean()))
     if is_paired or len(counts) < 2:
         spread, probability = one_sample(sign * (ours - theirs), prior=len(counts) * prior)
     else:
         spread, probability = two_samples(sign * ours, sign * theirs, prior=prior)
-    spread = None if spread is None else from_scale(metric, spread)
+    spread = None if spread is None else from_scale(quantity, spread)
     return Judgement(_compare(probability), shown, spread, num_runs, probability=probability)
 
 

@@ -6,11 +6,13 @@ Norms of gradients span decades: everything here sees their logarithms.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 import scipy
 from jaxtyping import Float
+
+from nndl_jax.documents.metrics import ACCURACY, Quantity
 
 Values = Float[np.ndarray, " runs"]
 """A measurement for each run."""
@@ -21,44 +23,34 @@ _NUM_DRAWS = 200_000
 _LARGEST_LOGARITHM = float(np.log(np.finfo(np.float64).max))
 
 
-def is_cost(metric: str) -> bool:
-    """Whether lower is better."""
-    return metric.endswith("cost")
-
-
-def to_scale(metric: str, values: Values | float) -> Values:
+def to_scale(quantity: Quantity, values: Values | float) -> Values:
     """Measurements as they are compared: log x for norms of gradients, x for all else.
 
     A norm may be zero, as that of a layer before weights of zero is; it counts as the smallest
     normal float.
     """
     values = np.atleast_1d(values)
-    return np.log(np.maximum(values, np.finfo(np.float64).tiny)) if _is_norm(metric) else values
+    match quantity.scale:
+        case "logarithmic":
+            return np.log(np.maximum(values, np.finfo(np.float64).tiny))
+        case "linear":
+            return values
+        case _:
+            assert_never(quantity.scale)
 
 
-def from_scale(metric: str, value: float) -> float:
+def from_scale(quantity: Quantity, value: float) -> float:
     """What `to_scale` was given; of a difference between logarithms, the ratio.
 
     What lies beyond the floats is the largest of them, nearly: JSON has no infinity.
     """
-    return float(np.exp(min(value, _LARGEST_LOGARITHM))) if _is_norm(metric) else float(value)
-
-
-def prior_variance(metric: str, mean: float) -> float:
-    """A guess of the variance between runs, before any is known; zero for no guess.
-
-    Accuracies p vary as if each of 10,000 images were a draw of its own, p (1 - p) / 10,000; costs
-    by 3 %; logarithms of gradient norms by a quarter.
-
-    Args:
-        metric: name of the quantity.
-        mean: of the runs, on the scale of `to_scale`.
-    """
-    if metric.endswith("accuracy"):
-        return mean * (1 - mean) / 10_000
-    if is_cost(metric):
-        return (0.03 * mean) ** 2
-    return 0.25**2 if _is_norm(metric) else 0.0
+    match quantity.scale:
+        case "logarithmic":
+            return float(np.exp(min(value, _LARGEST_LOGARITHM)))
+        case "linear":
+            return float(value)
+        case _:
+            assert_never(quantity.scale)
 
 
 def moderate(variance: float, degrees: int, *, prior: float) -> tuple[float, int]:
@@ -142,7 +134,7 @@ def two_samples(
 
 
 def protocol_draws(
-    metric: str, values: Values, *, best_of: int, chosen_by: Values | None = None
+    quantity: Quantity, values: Values, *, best_of: int, chosen_by: Values | None = None
 ) -> Float[np.ndarray, " draws"]:
     """What a protocol would print, over and over, on the scale of `to_scale`.
 
@@ -156,7 +148,7 @@ def protocol_draws(
     where x and v have the correlation of our runs, moderated by a guess that there is none.
 
     Args:
-        metric: name of the quantity; accuracies stay fractions, and of costs the least is best.
+        quantity: what is measured; fractions stay fractions, and of costs the least is best.
         values: measurements of at least two runs.
         best_of: number of runs of which the best is printed, k.
         chosen_by: the runs' validation accuracies; None to choose by the measurement itself.
@@ -164,20 +156,20 @@ def protocol_draws(
     References:
         Gelman et al. (2013), Bayesian Data Analysis, ch. 3, sections 3.2 and 3.3.
     """
-    known = to_scale(metric, values)
+    known = to_scale(quantity, values)
     mean, num_runs = float(known.mean()), len(known)
-    prior = prior_variance(metric, mean)
+    prior = quantity.prior(mean)
     variance, degrees = moderate(float(known.var(ddof=1)), num_runs - 1, prior=prior)
     draws = _standard_draws(degrees, best_of)
     deviation = np.sqrt(variance * degrees / draws.chi_squared)
     center = mean + deviation / np.sqrt(num_runs) * draws.center
     if chosen_by is None:
-        best = center + deviation * (draws.least if is_cost(metric) else draws.largest)
+        best = center + deviation * (draws.least if quantity.best == "lowest" else draws.largest)
     else:
-        correlation = _correlation(metric, known, chosen_by)
+        correlation = _correlation(quantity, known, chosen_by)
         shared = correlation * draws.largest + np.sqrt(1 - correlation**2) * draws.other
         best = center + deviation * shared
-    return np.clip(best, 0.0, 1.0) if metric.endswith("accuracy") else best
+    return np.clip(best, 0.0, 1.0) if quantity.unit == "fraction" else best
 
 
 class _Draws(NamedTuple):
@@ -202,19 +194,15 @@ def _standard_draws(degrees: int, best_of: int) -> _Draws:
     return _Draws(chi_squared, center, runs.min(axis=1), runs.max(axis=1), other)
 
 
-def _correlation(metric: str, known: Values, validation: Values) -> float:
+def _correlation(quantity: Quantity, known: Values, validation: Values) -> float:
     """Between measurements and validation accuracies of the same runs, moderated towards none."""
     degrees = len(known) - 1
     covariance = float(np.cov(known, validation)[0, 1]) * degrees / (degrees + 1)
     scale = 1.0
-    for name, values in ((metric, known), ("accuracy", validation)):
-        prior = prior_variance(name, float(values.mean()))
+    for measured, values in ((quantity, known), (ACCURACY, validation)):
+        prior = measured.prior(float(values.mean()))
         scale *= moderate(float(values.var(ddof=1)), degrees, prior=prior)[0]
     return float(np.clip(covariance / np.sqrt(scale), -1, 1)) if scale > 0 else 0.0
-
-
-def _is_norm(metric: str) -> bool:
-    return metric.startswith("gradient_norm")
 
 
 def _tail(t: float, degrees: float) -> float:

@@ -11,6 +11,7 @@ from nndl_jax.data.arrays import NUM_CLASSES
 from nndl_jax.data.datasets import Dataset, Split
 from nndl_jax.data.selection import cut, read_dataset
 from nndl_jax.documents import SVM, AverageDarkness, Baseline, Document, RandomGuess
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import check_seeds, single
 
 Images = UInt8[np.ndarray, "_ pixels"] | Float[np.ndarray, "_ pixels"]
@@ -32,7 +33,7 @@ def run_baseline(spec: Document, dataset: Dataset, *, seed: int) -> Mapping[str,
     """
     spec = single(spec, Baseline)
     (seed,) = check_seeds((seed,))
-    names = [monitor.removesuffix("_accuracy") for monitor in spec.monitors]
+    names = [parse_metric(monitor).split for monitor in spec.monitors]
     dataset = read_dataset(dataset, {"train", *names})
     train = cut(dataset, "train", digits=None, limit=spec.data.train_images)
     splits = [cut(dataset, name, digits=None, limit=None) for name in names]

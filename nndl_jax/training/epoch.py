@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, UInt32
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import monitored_splits
 from nndl_jax.documents import Network
+from nndl_jax.documents.metrics import OfGradients, parse_metric
 from nndl_jax.networks.network import FeedforwardNetwork
 from nndl_jax.training.evaluation import Evaluation, measure
 from nndl_jax.training.gradients import mean_bias_gradients
@@ -55,7 +56,7 @@ def train_epochs(
 
     def go_on(state: TrainState) -> tuple[TrainState, Measurements]:
         gradients = ()
-        if "gradient_norms" in spec.monitors:
+        if any(isinstance(parse_metric(each).quantity, OfGradients) for each in spec.monitors):
             gradients = mean_bias_gradients(nnx.merge(graph, state.params), splits["train"], spec)
         state, costs = train_only(state)
         model = nnx.merge(graph, state.params)

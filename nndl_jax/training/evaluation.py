@@ -1,7 +1,7 @@
 """Accuracy and cost of a network on a set of images."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_images, read_split
 from nndl_jax.documents import Document, Network
+from nndl_jax.documents.metrics import OfImages
 from nndl_jax.documents.variants import single
 from nndl_jax.networks.losses import build_loss
 from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
@@ -50,6 +51,21 @@ class Evaluation(NamedTuple):
                 "cost or output"
             )
         return np.asarray(self.num_correct) / np.asarray(self.num_images)
+
+
+def read_evaluation(
+    quantity: OfImages, evaluation: Evaluation
+) -> Float[np.ndarray, "*runs"] | np.float64:
+    """What was measured of a quantity."""
+    match quantity.kind:
+        case "accuracy":
+            return evaluation.accuracy
+        case "cost":
+            return np.asarray(evaluation.cost)
+        case "output":
+            return np.asarray(evaluation.output)
+        case _:
+            assert_never(quantity.kind)
 
 
 def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluation:

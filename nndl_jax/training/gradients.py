@@ -4,20 +4,45 @@ Chapter 5, section "What's causing the vanishing gradient problem?" and before, 
 this gradient, averaged over training images, as the speed of learning of a layer.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_split
 from nndl_jax.documents import Document, Network
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import single
 from nndl_jax.networks.losses import build_loss
 from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
 from nndl_jax.networks.targets import encode, pixels
 from nndl_jax.training.evaluation import CHUNK
 from nndl_jax.training.optimizer import is_weight
+
+_NUM_NEURONS = 6
+"""Neurons of a layer whose gradients are kept, those that the book shows (ch. 5)."""
+
+
+def read_gradients(
+    gradients: Sequence[Float[np.ndarray, "runs _"]], *, is_first: bool
+) -> dict[str, Float[np.ndarray, " runs"]]:
+    """By layer the norm of what `mean_bias_gradients` gave, and before training of some neurons.
+
+    Args:
+        gradients: of several runs.
+        is_first: whether they are of networks before training.
+    """
+    norm, one = parse_metric("gradient_norms"), parse_metric("gradient")
+    metrics = {}
+    for layer, found in enumerate(gradients, start=1):
+        metrics[norm.of(layer)] = np.linalg.norm(found, axis=1)
+        for neuron, column in enumerate(found.T[:_NUM_NEURONS] if is_first else (), start=1):
+            metrics[one.of(layer, neuron)] = column
+    return metrics
 
 
 def bias_gradients(

@@ -20,6 +20,7 @@ from nndl_jax.data.datasets import Dataset
 from nndl_jax.data.selection import read_dataset, select, splits_read
 from nndl_jax.documents import Model, Network
 from nndl_jax.documents.memory import check_memory
+from nndl_jax.documents.metrics import OfImages, parse_metric
 from nndl_jax.documents.variants import Run, Variants, check_seeds, expand, list_runs
 from nndl_jax.networks.network import FeedforwardNetwork, check_supported
 from nndl_jax.reading.faults import Location, field_path
@@ -32,11 +33,10 @@ from nndl_jax.training.checkpoint import (
 )
 from nndl_jax.training.devices import check_devices
 from nndl_jax.training.engine import Engine, spread
+from nndl_jax.training.evaluation import read_evaluation
+from nndl_jax.training.gradients import read_gradients
 from nndl_jax.training.groups import Group, groups
 from nndl_jax.training.state import Measurements, TrainState, abstract_state
-
-_NUM_NEURONS = 6
-"""Neurons of a layer whose gradients are kept, those that the book shows (ch. 5)."""
 
 
 class DivergenceError(FloatingPointError):
@@ -258,15 +258,12 @@ def _metrics(
 ) -> dict[str, Float[np.ndarray, " runs"]]:
     metrics = {"batch_cost": np.asarray(measured.batch_costs).mean(axis=1)}
     for monitor in spec.monitors:
-        if monitor != "gradient_norms":
-            split, quantity = monitor.split("_")
-            metrics[monitor] = np.asarray(getattr(measured.evaluations[split], quantity))
-    for layer, gradients in enumerate(map(np.asarray, measured.gradients), start=1):
-        metrics[f"gradient_norm.{layer}"] = np.linalg.norm(gradients, axis=1)
-        if number == 0:
-            for neuron, column in enumerate(gradients.T[:_NUM_NEURONS], start=1):
-                metrics[f"gradient.{layer}.{neuron}"] = column
-    return metrics
+        metric = parse_metric(monitor)
+        if isinstance(metric.quantity, OfImages):
+            evaluation = measured.evaluations[metric.split]
+            metrics[monitor] = np.asarray(read_evaluation(metric.quantity, evaluation))
+    gradients = [np.asarray(layer) for layer in measured.gradients]
+    return metrics | read_gradients(gradients, is_first=number == 0)
 
 
 def _check_finite(runs: Sequence[Run], engine: Engine, number: int, measured: Measurements) -> None:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nndl_jax.documents import CurveClaim, FieldValue, Network, NumberClaim
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import Variant, variants
 from nndl_jax.reading.validation import parse_field_path
 from pipeline.figures.frame import COLOURS, mark, mark_best, new_figure, percent
@@ -112,7 +113,7 @@ def _lines(results: Results, panel: Panel) -> list[Line]:
 
 def _rank(metric: str) -> int:
     """Splits that say more of generalization come first."""
-    split = metric.split("_")[0]
+    split = parse_metric(metric).split
     return _SPLITS.index(split) if split in _SPLITS else len(_SPLITS)
 
 

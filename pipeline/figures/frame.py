@@ -11,6 +11,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
+from nndl_jax.documents.metrics import parse_metric
+
 # Colours that remain apart for colour-blind readers and in print (Okabe and Ito, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "0.6"
@@ -59,7 +61,7 @@ def bare(axes: Axes, *, edge: str | None) -> None:
 
 def percent(metric: str) -> float:
     """The factor with which values of a metric are drawn: accuracies in per cent."""
-    return 100.0 if metric.endswith("accuracy") else 1.0
+    return 100.0 if parse_metric(metric).quantity.unit == "fraction" else 1.0
 
 
 def mark(axes: Axes, points: Sequence[tuple[float, float]], colour: str) -> None:

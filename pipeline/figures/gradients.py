@@ -1,12 +1,12 @@
 """Speed of learning by layer, at the beginning and during training (ch. 5)."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from nndl_jax.documents import Network
+from nndl_jax.documents.metrics import GRADIENT, parse_metric
 from nndl_jax.documents.variants import Variant
 from pipeline.figures.curves import Panel
 from pipeline.figures.frame import COLOURS, GREY, PRINTED, new_figure
@@ -18,14 +18,13 @@ _BARS = {
     2: (0.04153, 0.04403, -0.00967, 0.04674, 0.03877, 0.01234),
 }
 """Gradients that the author recorded for the bars of the book's figure, by hidden layer."""
-_NEURON = re.compile(r"gradient\.(\d+)\.(\d+)")
 
 
 def speed_panels(results: Results) -> Sequence[Panel]:
     """For each variant the norms of its hidden layers' gradients, as `training_speed_*_layers`."""
-    panels = []
+    panels, norm = [], parse_metric("gradient_norms")
     for point in results.points:
-        norms = [f"gradient_norm.{layer}" for layer in range(1, _num_hidden(point) + 1)]
+        norms = [norm.of(layer) for layer in range(1, _num_hidden(point) + 1)]
         name = "".join(variant_labels([point.name])).removeprefix("base")
         panels.append(Panel(norms, point.values, is_log=True, title=name))
     return panels
@@ -37,9 +36,9 @@ def draw_bars(results: Results) -> Figure | None:
     A bar is of our first run: in another run the neurons are others. All layers have one scale.
     """
     found = [
-        (int(match[1]), int(match[2]), metric)
-        for metric in results.metrics()
-        if (match := _NEURON.fullmatch(metric))
+        (*map(int, metric.part.split(".")), metric.name)
+        for metric in map(parse_metric, results.metrics())
+        if metric.quantity is GRADIENT
     ]
     layers = sorted({layer for layer, _, _ in found if layer in _BARS})
     if not layers:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nndl_jax.documents.metrics import GRADIENT_NORM, QUANTITIES, parse_metric
 from pipeline.figures.curves import Panel
 from pipeline.figures.gradients import speed_panels
 from pipeline.store.results import Results
@@ -43,14 +44,17 @@ def choose_pictures(results: Results) -> Sequence[Picture]:
 def _everything(results: Results) -> Picture:
     """Accuracies, costs and outputs, each kind in a panel of its own if it has not too many."""
     panels = []
-    for kind in ("accuracy", "cost", "output"):
-        metrics = [metric for metric in results.metrics() if metric.endswith(kind)]
-        if len(metrics) * len(results.points) > _MAX_LINES:
+    found = list(map(parse_metric, results.metrics()))
+    for quantity in QUANTITIES:
+        metrics = [metric.name for metric in found if metric.quantity is quantity]
+        if quantity is GRADIENT_NORM and metrics:
+            panels += speed_panels(results)
+        elif quantity.by is not None:
+            continue
+        elif len(metrics) * len(results.points) > _MAX_LINES:
             panels += [Panel([metric]) for metric in metrics]
         elif metrics:
             panels.append(Panel(metrics))
-    if any(metric.startswith("gradient_norm.") for metric in results.metrics()):
-        panels += speed_panels(results)
     return Picture(panels)
 
 

@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nndl_jax.documents import ComparisonClaim, Document, Ensemble, FieldValue, Network, Side
+from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.documents.variants import variants
 from nndl_jax.reading.faults import Fault, field_path
 from nndl_jax.reading.located_yaml import read_yaml
 from nndl_jax.reading.validation import closest
-
-VALIDATION = "validation_accuracy"
-"""The metric that epochs and runs are chosen by."""
 
 _Finding = tuple[tuple[str | int, ...], str]
 """A field, and what is wrong with it."""

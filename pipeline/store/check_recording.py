@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nndl_jax.documents import Document, Ensemble, Network
 from nndl_jax.documents.learning import Plateau
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import Run
 from nndl_jax.reading.validation import closest
 from pipeline.plan.plans import Plan
@@ -141,9 +142,7 @@ def _check_columns(where: str, head: Sequence[str], points: Sequence[Document]) 
     wanted = {name for point in points for name in _measured(point)}
     found = set(head[3:])
     if isinstance(points[0], Network):
-        norms = {name for name in wanted if name.startswith("gradient_norm.")}
-        matches = [(name, _GRADIENT.fullmatch(name)) for name in found]
-        found -= {name for name, match in matches if match and f"gradient_norm.{match[1]}" in norms}
+        found -= {name for name in found if _norm_of(name) in wanted}
     for name in sorted(found ^ wanted):
         said = "is missing" if name in wanted else "is not measured by the document"
         raise ValueError(f"{where}: column {name[:80]!r} {said}")
@@ -154,6 +153,12 @@ def _measured(point: Document) -> Sequence[str]:
     return (*(["batch_cost"] if isinstance(point, Network) else []), *point.metrics())
 
 
+def _norm_of(name: str) -> str:
+    """The norm that a gradient by the bias of one of the first neurons is a part of; else empty."""
+    match = _GRADIENT.fullmatch(name)
+    return parse_metric("gradient_norms").of(int(match[1])) if match else ""
+
+
 def _check_row(at: str, row: Mapping[str, str], point: Document) -> None:
     measured = set(_measured(point))
     may_diverge = isinstance(point, Network) and point.training.allow_divergence
@@ -162,11 +167,11 @@ def _check_row(at: str, row: Mapping[str, str], point: Document) -> None:
             continue
         if not _NUMBER.fullmatch(cell):
             raise ValueError(f"{at}: {name}: must be a number, got {cell[:50]!r}")
-        match = _GRADIENT.fullmatch(name)
-        is_first = match and row["epoch"] == "0" and f"gradient_norm.{match[1]}" in measured
+        is_first = row["epoch"] == "0" and _norm_of(name) in measured
         value = float(cell or "nan")
         if name in measured:
-            is_share, is_count = name.endswith("accuracy"), name.startswith("num_")
+            unit = parse_metric(name).quantity.unit
+            is_share, is_count = unit == "fraction", unit == "whole"
             if not math.isfinite(value) and (is_share or is_count or not may_diverge):
                 raise ValueError(f"{at}: {name}: must be a finite number, got {cell!r}")
             if is_share and not 0 <= value <= 1:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from nndl_jax.documents import Document, Ensemble, FieldValue
 from nndl_jax.documents.claims import Epoch
+from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.documents.variants import Variant, find_variant
 from nndl_jax.judging.judge import at_epoch
 from pipeline.machine.paths import RECORDED, run_folder
@@ -21,7 +22,6 @@ from pipeline.plan.plans import (
     load_plans,
     load_today,
 )
-from pipeline.plan.references import VALIDATION
 from pipeline.store.dataset import why_foreign
 from pipeline.store.kept import in_words
 from pipeline.store.recordings import held

@@ -1,8 +1,10 @@
 """How quantities and variants are named and numbers shown, by what they measure."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from nndl_jax.documents import Document, Network
+from nndl_jax.documents.metrics import parse_metric
 
 _MAX_VALUE = 60
 _SPLITS = {"train": "training"}
@@ -31,8 +33,9 @@ def quantity_name(metric: str) -> str:
     >>> quantity_name("train_cost"), quantity_name("gradient_norm.2")
     ('training cost', 'layer 2')
     """
-    if metric.startswith("gradient_norm."):
-        return f"layer {metric.removeprefix('gradient_norm.')}"
+    found = parse_metric(metric)
+    if found.quantity.by == "layer":
+        return f"layer {found.part}"
     first, *rest = metric.replace(".", " ").replace("_", " ").split()
     return " ".join([_SPLITS.get(first, first), *rest])
 
@@ -42,16 +45,18 @@ def axis_label(metrics: Sequence[str], document: Document) -> str:
 
     Costs that are logarithms are in nats, and so are their gradients by biases, which have no unit.
     """
-    metric = metrics[0]
-    name = quantity_name(metric) if len(metrics) == 1 else metric.split("_")[-1]
-    nats = isinstance(document, Network) and document.loss != "quadratic"
-    if metric.endswith("accuracy"):
-        return f"{name} (%)"
-    if metric.endswith("output"):
-        return "output of the neuron"
-    if metric.startswith("gradient_norm"):
-        name = "norm of ∂C/∂b"
-    return f"{name} (nats)" if nats else name
+    quantity = parse_metric(metrics[0]).quantity
+    name = quantity.axis or (quantity_name(metrics[0]) if len(metrics) == 1 else quantity.name)
+    match quantity.unit:
+        case "fraction":
+            return f"{name} (%)"
+        case "nats":
+            nats = isinstance(document, Network) and document.loss != "quadratic"
+            return f"{name} (nats)" if nats else name
+        case "whole" | "none":
+            return name
+        case _:
+            assert_never(quantity.unit)
 
 
 def variant_labels(names: Sequence[str]) -> list[str]:
@@ -82,9 +87,10 @@ def show(metric: str, value: float) -> str:
     >>> show("test_accuracy", 0.9542), show("train_cost", 0.391684), show("gradient_norm.1", 8.7e-5)
     ('95.42 %', '0.39168', '8.7e-05')
     """
-    if metric.endswith("accuracy"):
+    quantity = parse_metric(metric).quantity
+    if quantity.unit == "fraction":
         return f"{100 * value:.2f} %"
-    return f"{value:.{_digits(metric)}g}"
+    return f"{value:.{quantity.digits}g}"
 
 
 def show_mean(metric: str, mean: float, spread: float | None) -> str:
@@ -95,7 +101,8 @@ def show_mean(metric: str, mean: float, spread: float | None) -> str:
     """
     if spread is None:
         return show(metric, mean)
-    shown = f"{100 * spread:.2f}" if metric.endswith("accuracy") else f"{spread:.2g}"
+    is_fraction = parse_metric(metric).quantity.unit == "fraction"
+    shown = f"{100 * spread:.2f}" if is_fraction else f"{spread:.2g}"
     return f"{show(metric, mean)} ± {shown}"
 
 
@@ -105,7 +112,7 @@ def show_gain(metric: str, gain: float, spread: float | None) -> str:
     >>> show_gain("test_accuracy", 0.03, None), show_gain("gradient_norm.2", 4.7, 1.2)
     ('+3.00 %', '4.7 times ×÷ 1.2')
     """
-    if metric.startswith("gradient_norm"):
+    if parse_metric(metric).quantity.scale == "logarithmic":
         factor = "" if spread is None else f" ×÷ {spread:.2g}"
         return f"{show(metric, gain)} times{factor}"
     return f"{'+' if gain > 0 else ''}{show_mean(metric, gain, spread)}"
@@ -113,7 +120,7 @@ def show_gain(metric: str, gain: float, spread: float | None) -> str:
 
 def show_range(metric: str, low: float, high: float) -> str:
     """A range of values of a metric."""
-    if metric.endswith("accuracy"):
+    if parse_metric(metric).quantity.unit == "fraction":
         return f"{100 * low:.2f} to {100 * high:.2f} %"
     return f"{show(metric, low)} to {show(metric, high)}"
 
@@ -126,10 +133,3 @@ def data_name(data: str) -> str:
     """
     names = {"mnist": "MNIST", "examples": "examples of the document", "none": "calculated"}
     return names.get(data, f"NOT MNIST ({data})")
-
-
-def _digits(metric: str) -> int:
-    """Significant digits that are shown."""
-    if metric.endswith("cost"):
-        return 5
-    return 3 if metric.startswith("gradient") else 6

@@ -21,7 +21,7 @@ from nndl_jax.calculations.analysis import (
 )
 from nndl_jax.documents import ComparisonClaim
 from nndl_jax.documents.load import load_spec, override
-from nndl_jax.judging.statistics import is_cost
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.networks.calculated import run_calculation
 
 drawn = settings(deadline=None, derandomize=True, database=None)
@@ -43,7 +43,8 @@ def test_what_is_said_to_be_better_is_so_in_every_run(name):
             measure(name, each.variant, seed=seed)[each.metric or claim.metric]
             for each in (claim.better, claim.worse)
         )
-        assert better < worse if is_cost(claim.metric) else better > worse, claim
+        is_lowest = parse_metric(claim.metric).quantity.best == "lowest"
+        assert better < worse if is_lowest else better > worse, claim
 
 
 def test_slope_of_the_sigmoid_is_its_derivative():

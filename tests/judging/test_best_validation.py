@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from nndl_jax.documents import NumberClaim
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.judging.judge import at_epoch, judge_number
 from nndl_jax.judging.statistics import protocol_draws
 
@@ -53,7 +54,9 @@ def test_runs_never_validated_leave_nothing_to_judge():
 
 
 def draws(chosen_by, *, metric="test_accuracy", values=ACCURACIES, best_of=3):
-    return protocol_draws(metric, values, best_of=best_of, chosen_by=chosen_by)
+    return protocol_draws(
+        parse_metric(metric).quantity, values, best_of=best_of, chosen_by=chosen_by
+    )
 
 
 def assert_same_law(found, expected, deviation=SD):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from nndl_jax.documents.metrics import COST, GRADIENT_NORM, parse_metric
 from nndl_jax.judging.statistics import (
     from_scale,
     moderate,
     one_sample,
-    prior_variance,
     protocol_draws,
     to_scale,
     two_samples,
@@ -56,28 +56,28 @@ def test_a_guess_vanishes_with_many_runs():
     ],
 )
 def test_variances_are_guessed_by_quantity(metric, mean, expected):
-    assert prior_variance(metric, mean) == pytest.approx(expected)
+    assert parse_metric(metric).quantity.prior(mean) == pytest.approx(expected)
 
 
 def test_norms_are_put_on_a_scale_of_logarithms_and_back():
     norms = np.array([1e-300, 1.0, 1e300])
-    found = to_scale("gradient_norm.1", norms)
+    found = to_scale(GRADIENT_NORM, norms)
     assert found == pytest.approx(np.log(norms))
-    assert [from_scale("gradient_norm.1", each) for each in found] == pytest.approx(norms)
+    assert [from_scale(GRADIENT_NORM, each) for each in found] == pytest.approx(norms)
 
 
 def test_other_quantities_stay_on_their_own_scale():
-    assert to_scale("test_cost", -1000.0).tolist() == [-1000]
-    assert from_scale("test_cost", -1000.0) == -1000
+    assert to_scale(COST, -1000.0).tolist() == [-1000]
+    assert from_scale(COST, -1000.0) == -1000
 
 
 def test_a_norm_of_zero_has_a_logarithm():
-    assert np.isfinite(to_scale("gradient_norm.1", 0.0)).all()
+    assert np.isfinite(to_scale(GRADIENT_NORM, 0.0)).all()
 
 
 def test_a_norm_beyond_the_floats_is_finite():
-    assert from_scale("gradient_norm.1", 1e6) == pytest.approx(np.finfo(np.float64).max)
-    assert from_scale("gradient_norm.1", -1e6) == 0
+    assert from_scale(GRADIENT_NORM, 1e6) == pytest.approx(np.finfo(np.float64).max)
+    assert from_scale(GRADIENT_NORM, -1e6) == 0
 
 
 @pytest.mark.parametrize("num_runs", [2, 5])
@@ -102,7 +102,7 @@ def test_a_third_run_falls_anywhere_among_the_draws_where_the_guess_holds():
     _, _, runs = experiments(3)
     logarithms = runs[:400] / 2
     places = [
-        np.mean(protocol_draws("gradient_norm.1", np.exp(known[:2]), best_of=1) < known[2])
+        np.mean(protocol_draws(GRADIENT_NORM, np.exp(known[:2]), best_of=1) < known[2])
         for known in logarithms
     ]
     assert stats.kstest(places, "uniform").pvalue > 0.01
@@ -114,7 +114,7 @@ def test_best_of_three_is_the_best_of_three_draws(metric, sign):
     # 0.5^(1/3) = 0.794 of one, 0.819 deviations above the mean.
     known = 1 + 0.1 * stats.norm.ppf((np.arange(1000) + 0.5) / 1000)
     median = 1 + sign * 0.1 * stats.norm.ppf(0.5 ** (1 / 3))
-    draws = protocol_draws(metric, known, best_of=3)
+    draws = protocol_draws(parse_metric(metric).quantity, known, best_of=3)
     assert np.mean(draws > median) == pytest.approx(0.5, abs=0.01)
 
 

@@ -1,0 +1,164 @@
+"""What a metric is: of which images, in which unit, whether more is better, how it is compared.
+
+A metric is known by its name in documents and results, which `parse_metric` alone reads. What it
+measures is a `Quantity`, one record for each, that says all there is to know of its numbers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, NamedTuple, get_args
+
+Split = Literal["train", "validation", "test"]
+"""Images of a data set."""
+
+Monitor = Literal[
+    "train_accuracy",
+    "train_cost",
+    "train_output",
+    "validation_accuracy",
+    "validation_cost",
+    "test_accuracy",
+    "test_cost",
+    "gradient_norms",
+]
+"""What is measured after each epoch. Accuracies are fractions; costs include the penalties;
+`train_output` is the mean activation of the first output neuron. `gradient_norms` are measured
+before each epoch and give `gradient_norm.1` and so on, one for each layer: the Euclidean norm of
+the gradient, by the layer's biases, of the mean cost over the training images (ch. 5)."""
+
+VALIDATION = "validation_accuracy"
+"""The metric that epochs and runs are chosen by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """What is measured, of whatever images or layer."""
+
+    name: str
+    """In metrics: what follows the split, if there is one."""
+    unit: Literal["fraction", "nats", "whole", "none"]
+    """A fraction is shown in per cent. Costs and gradients are in nats, but for the quadratic cost,
+    which has no unit. What is whole is a count, 0 or more."""
+    best: Literal["highest", "lowest"] | None = None
+    """Which values are better; None where none is: there, the highest is shown."""
+    scale: Literal["linear", "logarithmic"] = "linear"
+    """On which values are compared and drawn."""
+    prior: Callable[[float], float] = lambda mean: 0.0
+    """A guess of the variance between runs, before any is known, from their mean on the scale; zero
+    for no guess."""
+    digits: int = 6
+    """Significant digits that are shown; fractions have two of a per cent."""
+    by: Literal["layer", "neuron"] | None = None
+    """What it has a value for each of, whose number ends the metric's name."""
+    axis: str = ""
+    """What an axis says of it; empty for its name."""
+    needs_digits: bool = False
+    """Whether it looks at the digit that an image shows, and examples of others show none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfImages(Quantity):
+    """What a network makes of the images of a split, after an epoch."""
+
+    kind: Literal["accuracy", "cost", "output"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfGradients(Quantity):
+    """What is known of the gradient over the training images, before an epoch."""
+
+    kind: Literal["gradient-norm", "gradient"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other(Quantity):
+    """What is not measured after each epoch: numbers of calculations, constructions and votes."""
+
+
+class Metric(NamedTuple):
+    """A quantity, and what it is measured of."""
+
+    name: str
+    """In documents and results."""
+    quantity: OfImages | OfGradients | Other
+    split: Split | Literal[""] = ""
+    """The images; empty where it is of none, or of those of a mini-batch or a vote."""
+    part: str = ""
+    """The number of the layer or the like; empty where there is only one value."""
+
+    def of(self, *part: int) -> str:
+        """The name of the metric of one part: the number of a layer, or also that of a neuron."""
+        stem = f"{self.split}_{self.quantity.name}" if self.split else self.quantity.name
+        return ".".join((stem, *map(str, part)))
+
+
+def _of_draws(mean: float) -> float:
+    """As if each of 10,000 images were a draw of its own: p (1 - p) / 10,000."""
+    return mean * (1 - mean) / 10_000
+
+
+def _of_costs(mean: float) -> float:
+    """A deviation of 3 %."""
+    return (0.03 * mean) ** 2
+
+
+def _of_logarithms(_: float) -> float:
+    """A deviation of a quarter, whatever the mean."""
+    return 0.25**2
+
+
+ACCURACY = OfImages(
+    kind="accuracy",
+    name="accuracy",
+    unit="fraction",
+    best="highest",
+    prior=_of_draws,
+    needs_digits=True,
+)
+COST = OfImages(kind="cost", name="cost", unit="nats", best="lowest", prior=_of_costs, digits=5)
+OUTPUT = OfImages(kind="output", name="output", unit="none", axis="output of the neuron")
+GRADIENT_NORM = OfGradients(
+    kind="gradient-norm",
+    name="gradient_norm",
+    unit="nats",
+    scale="logarithmic",
+    prior=_of_logarithms,
+    digits=3,
+    by="layer",
+    axis="norm of ∂C/∂b",
+)
+GRADIENT = OfGradients(kind="gradient", name="gradient", unit="nats", digits=3, by="neuron")
+"""By the biases of single neurons, before the first epoch."""
+
+QUANTITIES: tuple[OfImages | OfGradients, ...] = (ACCURACY, COST, OUTPUT, GRADIENT_NORM, GRADIENT)
+"""What networks measure, in the order of a report."""
+
+_COUNT = Other(name="count", unit="whole")
+_NUMBER = Other(name="number", unit="none")
+_OF_IMAGES = {each.name: each for each in QUANTITIES if isinstance(each, OfImages)}
+_OF_GRADIENTS = {each.name: each for each in QUANTITIES if isinstance(each, OfGradients)}
+_OTHERS: Mapping[str, OfImages | OfGradients] = {
+    "batch_cost": COST,
+    "mean_accuracy": ACCURACY,
+    "first_cost": COST,
+    "last_cost": COST,
+    "gradient_norms": GRADIENT_NORM,
+}
+"""Of mini-batches, votes and descents, and the monitor of all layers at once."""
+
+
+@cache
+def parse_metric(name: str) -> Metric:
+    """The metric, or the monitor, of a name: nothing else looks into names.
+
+    >>> parse_metric("test_accuracy").split, parse_metric("gradient_norm.2").part
+    ('test', '2')
+    """
+    stem, _, part = name.partition(".")
+    head, _, tail = stem.partition("_")
+    for split in get_args(Split):
+        if head == split and tail in _OF_IMAGES:
+            return Metric(name, _OF_IMAGES[tail], split, part)
+    other = _COUNT if head == "num" else _NUMBER
+    return Metric(name, _OTHERS.get(stem) or _OF_GRADIENTS.get(stem, other), "", part)
