@@ -50,7 +50,8 @@ NNDL.figures = (function () {
     const size = Math.abs(value);
     const plain = size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1)
       : String(Number(value.toPrecision(digits)));
-    return plain.replace(/e\+?(-?)(\d+)/, "·10^$1$2").replaceAll("-", "−");
+    return plain.replace(/e\+?(-?)(\d+)/, (_, sign, power) =>
+      ` · 10${sign && "⁻"}${[...power].map((each) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(each)]).join("")}`).replaceAll("-", "−");
   }
 
   let count = 0;
@@ -133,12 +134,14 @@ NNDL.figures = (function () {
   class Plot {
     /** @param {HTMLElement} parent
      * @param {{label: string, x: [number, number], y: [number, number], xLabel?: string,
-     *   yLabel?: string, height?: number, isLog?: boolean}} options label: what a screen reader says;
-     *   isLog: y is logarithmic, and given as its logarithm to base 10 */
-    constructor(parent, { label, x, y, xLabel = "", yLabel = "", height = 280, isLog = false }) {
+     *   yLabel?: string, height?: number, xTick?: (x: number) => string,
+     *   yTick?: (y: number) => string}} options label: what a screen reader says; xTick, yTick: what
+     *   stands at a tick, nothing for none */
+    constructor(parent, { label, x, y, xLabel = "", yLabel = "", height = 280, xTick = text, yTick = text }) {
       this.x = x;
       this.y = y;
-      this.isLog = isLog;
+      this.xTick = xTick;
+      this.yTick = yTick;
       this.height = height;
       this.width = 320;
       this.labels = [xLabel, yLabel];
@@ -189,16 +192,15 @@ NNDL.figures = (function () {
         [this.px(this.x[0]), this.px(this.x[1]), this.py(this.y[1]), this.py(this.y[0])];
       this.axes.replaceChildren();
       for (const x of ticks(...this.x, Math.max(2, this.width / 110)))
-        this.axes.append(
-          svg("path", { class: "grid", d: `M${this.px(x)} ${bottom}V${top}` }),
-          svg("text", { x: this.px(x), y: bottom + 20, "text-anchor": "middle" }, text(x)));
-      for (const y of ticks(...this.y, this.height / 70)) {
-        if (this.isLog && !Number.isInteger(y)) continue;
-        const tick = this.isLog ? svg("text", {}, "10", svg("tspan", { dy: -6, "font-size": 13 }, text(y)))
-          : svg("text", {}, text(y));
-        fill(tick, { x: left - 8, y: this.py(y) + 5, "text-anchor": "end" }, []);
-        this.axes.append(svg("path", { class: "grid", d: `M${left} ${this.py(y)}H${right}` }), tick);
-      }
+        if (this.xTick(x))
+          this.axes.append(
+            svg("path", { class: "grid", d: `M${this.px(x)} ${bottom}V${top}` }),
+            svg("text", { x: this.px(x), y: bottom + 20, "text-anchor": "middle" }, this.xTick(x)));
+      for (const y of ticks(...this.y, this.height / 70))
+        if (this.yTick(y))
+          this.axes.append(
+            svg("path", { class: "grid", d: `M${left} ${this.py(y)}H${right}` }),
+            svg("text", { x: left - 8, y: this.py(y) + 5, "text-anchor": "end" }, this.yTick(y)));
       this.axes.append(
         svg("path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` }),
         svg("text", { x: (left + right) / 2, y: this.height - 6, "text-anchor": "middle" }, this.labels[0]),
@@ -271,6 +273,10 @@ NNDL.figures = (function () {
       return draw;
     }
   }
+
+  /** What stands at a tick of a logarithmic axis, whose places are logarithms to base 10.
+   * @param {number} power */
+  const powerOfTen = (power) => (Number.isInteger(power) ? text(10 ** power) : "");
 
   /** Names of curves, each with its line.
    * @param {HTMLElement} parent @param {[string, string][]} entries kind and name */
@@ -362,6 +368,6 @@ NNDL.figures = (function () {
     document.addEventListener("DOMContentLoaded", startAll);
   }
 
-  return { html, svg, text, slider, choice, button, readout, Plot, legend, colour, mix, paint, register,
+  return { html, svg, text, slider, choice, button, readout, Plot, powerOfTen, legend, colour, mix, paint, register,
     onTheme, load, isStill };
 })();

@@ -1,0 +1,1 @@
+"""The data that each interactive starts from, a file for each chapter."""
