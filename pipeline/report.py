@@ -35,7 +35,7 @@ from pipeline.store.drawn import (
     write_drawn,
 )
 from pipeline.store.judged import Entry, Judged, Summary, read_judgements
-from pipeline.store.results import Results, load_all, load_recorded
+from pipeline.store.results import Results, load_all, load_recorded, says_more
 from pipeline.store.runs import read_about
 from pipeline.tables.claims import (
     CHAPTERS,
@@ -266,14 +266,8 @@ def _load() -> _Loaded:
     """All that is drawn; once in each process."""
     settings, today = load_all()
     recorded = load_recorded()
-    fuller = {name: each for name, each in recorded.items() if _says_more(each, than=today[name])}
+    fuller = {name: each for name, each in recorded.items() if says_more(each, than=today[name])}
     return _Loaded(settings, today, recorded, fuller)
-
-
-def _says_more(recorded: Results, *, than: Results) -> bool:
-    """Whether today's runs are none, or of fewer variants, or say nothing about the book's."""
-    is_fewer = len(than.points) < len(recorded.points)
-    return than.history is None or is_fewer or than.foreign is not None
 
 
 def _baselines(experiments: Mapping[str, Results]) -> Mapping[str, Results]:

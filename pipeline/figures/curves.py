@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 def draw_curves(results: Results, panels: Sequence[Panel], *, columns: int) -> Figure | None:
     """A picture of all panels for which anything was measured; None if there is none."""
-    measured = [(panel, lines) for panel in panels if (lines := _lines(results, panel))]
+    measured = [(panel, lines) for panel in panels if (lines := panel_lines(results, panel))]
     if not measured:
         return None
     figure, parts = new_figure(len(measured), columns=columns, title=results.document.title)
@@ -85,7 +85,7 @@ def _value(point: Variant, field: str) -> object:
     return part
 
 
-def _lines(results: Results, panel: Panel) -> list[Line]:
+def panel_lines(results: Results, panel: Panel) -> list[Line]:
     """The curves of a panel: variants differ in colour and metrics in style, or else in colour."""
     found = [
         (metric, point, curves)
@@ -132,7 +132,7 @@ def _draw_line(axes: Axes, line: Line, panel: Panel) -> None:
 
 def _measured(curve: Float[np.ndarray, " epochs"], panel: Panel) -> np.ndarray:
     """The epochs of a curve that a panel shows."""
-    return np.flatnonzero(_within(np.arange(len(curve)), panel) & ~np.isnan(curve))
+    return np.flatnonzero(is_within(np.arange(len(curve)), panel) & ~np.isnan(curve))
 
 
 def _draw_claims(axes: Axes, line: Line, panel: Panel, results: Results, *, is_alone: bool) -> None:
@@ -150,27 +150,31 @@ def _draw_claims(axes: Axes, line: Line, panel: Panel, results: Results, *, is_a
             mark_best(axes, factor * claim.value, colour)
         else:
             epoch = claim.epoch
-            marks.append((_last_epoch(results, line) if epoch == "last" else epoch, claim.value))
-    inside = [(epoch, factor * value) for epoch, value in marks if _within(np.array(epoch), panel)]
+            marks.append(
+                (books_last_epoch(results, line) if epoch == "last" else epoch, claim.value)
+            )
+    inside = [
+        (epoch, factor * value) for epoch, value in marks if is_within(np.array(epoch), panel)
+    ]
     mark(axes, inside, colour)
 
 
 def _thinned(values: Sequence[float], panel: Panel) -> list[tuple[int, float]]:
     """Some of the epochs of a curve that a panel shows, evenly spread, with its values."""
-    epochs = np.flatnonzero(_within(np.arange(len(values)), panel))
+    epochs = np.flatnonzero(is_within(np.arange(len(values)), panel))
     if not len(epochs):
         return []
     chosen = np.linspace(0, len(epochs) - 1, min(_MAX_MARKS, len(epochs))).round().astype(int)
     return [(int(epoch), values[epoch]) for epoch in epochs[chosen]]
 
 
-def _within(epochs: np.ndarray, panel: Panel) -> np.ndarray:
+def is_within(epochs: np.ndarray, panel: Panel) -> np.ndarray:
     """Which epochs a panel shows."""
     first, last = panel.epochs or (0, np.inf)
     return (epochs >= first) & (epochs <= last)
 
 
-def _last_epoch(results: Results, line: Line) -> int:
+def books_last_epoch(results: Results, line: Line) -> int:
     """The last epoch of a variant in the book, which a profile may not reach."""
     points = (each for each in variants(results.document) if each.values == line.point.values)
     specs = [each.spec for each in points if isinstance(each.spec, Network)]

@@ -38,6 +38,8 @@ RESULTS = Path("report/results.md")
 FIGURES = Path("report/figures")
 DRAWN = Path("report/figures.json")
 """What the figures were drawn from."""
+SITE = Path("report/site")
+"""The results as pages."""
 README = Path("README.md")
 
 

@@ -151,6 +151,12 @@ def load_recorded() -> dict[str, Results]:
     return {name: results for name, results in found.items() if results is not None}
 
 
+def says_more(recorded: Results, *, than: Results) -> bool:
+    """Whether today's runs are none, or of fewer variants, or say nothing about the book's."""
+    is_fewer = len(than.points) < len(recorded.points)
+    return than.history is None or is_fewer or than.foreign is not None
+
+
 def mean_curve(curves: Float[np.ndarray, "runs epochs"]) -> Float[np.ndarray, " epochs"]:
     """Mean over the runs that were measured, by epoch; NaN where none was."""
     num_runs = (~np.isnan(curves)).sum(axis=0)

@@ -61,8 +61,8 @@ def claims_table(entries: Sequence[Entry]) -> str:
     rows = [
         [
             entry["statement"],
-            _book(entry),
-            _ours(entry),
+            book_cell(entry),
+            our_cell(entry),
             entry["num_runs"] or "",
             show_range(entry["metric"], *entry["expected"]) if entry["expected"] else "",
             _verdict(entry),
@@ -99,7 +99,7 @@ def overview_table(entries: Sequence[Entry]) -> str:
     for _, group in groupby(ordered, key=lambda entry: entry["document"]):
         claims = list(group)
         head = min(claims, key=_weight)
-        row = [head["chapter"], head["title"], head["statement"], _book(head), _ours(head)]
+        row = [head["chapter"], head["title"], head["statement"], book_cell(head), our_cell(head)]
         rows.append([*row, head["num_runs"] or "", _verdict(head), count_verdicts(claims)])
     headers = ["ch.", "experiment", "claim", "book", "ours", "runs", "verdict", "all claims"]
     return markdown(rows, headers)
@@ -142,14 +142,14 @@ def _verdict(entry: Entry) -> str:
     return f"{verdict} ({entry['foreign']})" if verdict == "not judged" else verdict
 
 
-def _book(entry: Entry) -> str:
+def book_cell(entry: Entry) -> str:
     """What the book gives; empty for a comparison."""
     if entry["kind"] == "curve":
         return f"{entry['num_epochs']} epochs"
     return "" if entry["book"] is None else show(entry["metric"], entry["book"])
 
 
-def _ours(entry: Entry) -> str:
+def our_cell(entry: Entry) -> str:
     """What our runs gave; empty if there were none."""
     metric, mean, deviation = entry["metric"], entry["mean"], entry["deviation"]
     if deviation is not None:

@@ -78,6 +78,7 @@ def test_what_was_recorded_is_judged_and_reported_anew() -> None:
         "programs",
         "evaluate",
         "report",
+        "site",
     ]
     assert "data/dataset.safetensors" in stages["report"]["deps"]
 
@@ -113,6 +114,7 @@ def test_a_stage_depends_on_the_list_of_its_code(stage: str) -> None:
     deps = entry.get("do", entry)["deps"]
     wanted = ["programs/${item}.json" if stage == "train" else f"code/{stage}.txt"]
     wanted += ["programs/_recorded.json"] if stage == "report" else []
+    wanted += ["pipeline/pages"] if stage == "site" else []  # Templates, styles and scripts.
     if stage == "resolve":  # What is kept of documents that are left out is of the same code.
         kept = ("baseline", "calculate", "ensemble", "train")
         wanted = sorted([*wanted, *(f"code/{each}.txt" for each in kept)])
@@ -129,7 +131,7 @@ def test_an_edit_changes_the_lists_of_the_stages_that_import_it(tmp_path, monkey
     code.main()
     before = {stage: Path(f"code/{stage}.txt").read_text() for stage in STAGES}
     edited = tmp_path / "nndl_jax/calculations/bumps.py"
-    reading = {"resolve", "calculate", "evaluate", "report"}
+    reading = {"resolve", "calculate", "evaluate", "report", "site"}
     for edit, stages in (("# A comment.", set()), ("EDIT = 1", reading)):
         edited.write_text(f"{edited.read_text()}{edit}\n")
         code.main()

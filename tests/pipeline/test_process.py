@@ -20,7 +20,7 @@ from pipeline.machine.process import exclusive, run_stage
 from pipeline.plan.plans import load_plan
 
 STAGES = ("baseline", "calculate", "code", "download", "ensemble", "evaluate", "prepare", "report")
-STAGES += ("resolve", "train")
+STAGES += ("resolve", "site", "train")
 HEAVY = ("pydantic_core", "numpy")
 
 

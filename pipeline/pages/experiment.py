@@ -1,0 +1,285 @@
+"""All that a page shows of one experiment."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, assert_never
+
+from markupsafe import Markup
+from PIL import Image
+
+from nndl_jax.data.datasets import Dataset
+from nndl_jax.documents import (
+    Baseline,
+    Calculation,
+    ComparisonClaim,
+    Construction,
+    CurveClaim,
+    Document,
+    Ensemble,
+    Network,
+    NumberClaim,
+)
+from nndl_jax.documents.variants import Variant
+from pipeline.machine.paths import FIGURES, RECORDED
+from pipeline.pages.charts import Chart, draw_charts
+from pipeline.pages.claim_picture import draw_claim
+from pipeline.pages.equations import Equation, equations
+from pipeline.pages.errors import Mistakes, list_mistakes
+from pipeline.pages.highlight import coloured
+from pipeline.pages.inputs import JudgedClaim, SiteInputs
+from pipeline.pages.network_picture import (
+    LayerPicture,
+    draw_network,
+    layers_of,
+    layers_of_construction,
+)
+from pipeline.pages.verdicts import VERDICTS, Verdict, explain
+from pipeline.store.drawn import owned_pictures
+from pipeline.store.runs import read_about
+from pipeline.tables.claims import book_cell, our_cell
+from pipeline.tables.format import show_range, variant_labels
+
+_MOST_NETWORKS = 4
+
+
+class ClaimView(NamedTuple):
+    """A claim, as it stands in tables."""
+
+    name: str
+    document: str
+    title: str
+    """Of the document."""
+    chapter: int | None
+    page: str
+    kind: str
+    statement: str
+    protocol: str
+    book: str
+    ours: str
+    num_runs: int
+    range: str
+    verdict: str
+    shown: Verdict
+    is_recorded: bool
+    meaning: str
+    picture: Markup
+
+
+class NetworkView(NamedTuple):
+    """A network that is drawn."""
+
+    title: str
+    """Which variants have it; empty if there is but one."""
+    layers: Sequence[LayerPicture]
+    picture: Markup
+
+    def num_params(self) -> int:
+        """Weights and biases of all layers."""
+        return sum(layer.num_weights + layer.num_biases for layer in self.layers)
+
+
+class Figure(NamedTuple):
+    """A picture of the report."""
+
+    file: str
+    width: int
+    height: int
+    said: str
+
+
+class ExperimentView(NamedTuple):
+    """An experiment, as its section shows it."""
+
+    id: str
+    title: str
+    kind: str
+    chapter: int | None
+    section: str
+    made: str
+    """How much was run, and where."""
+    foreign: str | None
+    counts: Sequence[tuple[str, Verdict, int]]
+    networks: Sequence[NetworkView]
+    equations: Sequence[Equation]
+    charts: Sequence[Chart]
+    figures: Sequence[Figure]
+    claims: Sequence[ClaimView]
+    mistakes: Mistakes | None
+    deviations: Sequence[str]
+    details: Sequence[str]
+    file: str
+    source: Markup
+    commands: Sequence[str]
+
+
+def page_of(chapter: int | None) -> str:
+    """The file of the page on which experiments of a chapter are; None for one's own."""
+    return "own.html" if chapter is None else f"chapter-{chapter}.html"
+
+
+def view_experiment(site: SiteInputs, name: str, dataset: Dataset) -> ExperimentView:
+    """All that is shown of a document."""
+    document, shown = site.document(name), site.shown(name)
+    claims = [_view_claim(site, document, each) for each in site.claims.get(name, ())]
+    charts = draw_charts(shown)
+    summary = site.judged.documents.get(name)
+    counted = Counter(claim.verdict for claim in claims)
+    return ExperimentView(
+        id=name,
+        title=document.title,
+        kind=document.kind,
+        chapter=document.source and document.source.chapter,
+        section=document.source.section if document.source else "",
+        made=_made(site, name),
+        foreign=shown.foreign,
+        counts=[(verdict, VERDICTS[verdict], count) for verdict, count in counted.most_common()],
+        networks=_networks(site, document),
+        equations=equations(document),
+        charts=charts,
+        figures=_figures(site, name, has_charts=bool(charts)),
+        claims=claims,
+        mistakes=list_mistakes(shown, dataset),
+        deviations=document.deviations,
+        details=[] if summary is None else [text for text in summary["details"] if "|" not in text],
+        file=site.settings.paths[name],
+        source=coloured(Path(site.settings.paths[name])),
+        commands=_commands(document, is_recorded=name in site.recorded),
+    )
+
+
+def _view_claim(site: SiteInputs, document: Document, judged: JudgedClaim) -> ClaimView:
+    entry, claim = judged.entry, judged.claim
+    chapter = document.source and document.source.chapter
+    expected = entry["expected"]
+    return ClaimView(
+        name=judged.name,
+        document=document.id,
+        title=document.title,
+        chapter=chapter,
+        page=page_of(chapter),
+        kind=claim.kind,
+        statement=claim.statement,
+        protocol=_protocol(judged),
+        book=book_cell(entry),
+        ours=our_cell(entry),
+        num_runs=entry["num_runs"],
+        range=show_range(claim.metric, *expected) if expected else "",
+        verdict=entry["verdict"],
+        shown=VERDICTS[entry["verdict"]],
+        is_recorded=entry.get("is_recorded", False),
+        meaning=explain(judged),
+        picture=draw_claim(site, judged),
+    )
+
+
+def _protocol(judged: JudgedClaim) -> str:
+    """Which variant, which epoch, of how many runs."""
+    claim, parts = judged.claim, []
+    match claim:
+        case NumberClaim() | CurveClaim():
+            parts += _choice(claim.variant)
+        case ComparisonClaim():
+            pass
+        case unknown:
+            assert_never(unknown)
+    match claim:
+        case NumberClaim(best_of=best_of) if best_of > 1:
+            parts.append(f"best of {best_of} runs")
+        case _:
+            pass
+    return ", ".join(parts)
+
+
+def _choice(variant: Mapping[str, object] | None) -> Sequence[str]:
+    names = [f"{field.rsplit('.', 1)[-1]}={value}" for field, value in (variant or {}).items()]
+    return [label for name in names for label in variant_labels([name])]
+
+
+def _made(site: SiteInputs, name: str) -> str:
+    if site.is_recorded(name):
+        about = read_about(RECORDED / name)
+        took = f" in {about['seconds']:,.0f} s" if about.get("seconds") else ""
+        device = f" on {about['device']}" if about.get("device") else ""
+        return f"At the book's settings, recorded{device}{took}."
+    results, summary = site.today[name], site.judged.documents.get(name)
+    if results.history is None:
+        return "Not run: left out by params.yaml."
+    made = summary["made"] if summary else results.made
+    earlier = "Left out by params.yaml; of an earlier run: " if results.is_left_out else ""
+    return f"{earlier}Profile {site.judged.profile}: {made}."
+
+
+def _networks(site: SiteInputs, document: Document) -> Sequence[NetworkView]:
+    """The networks of a document's variants that differ in their layers, some of them."""
+    drawn: dict[tuple[LayerPicture, ...], list[str]] = {}
+    results = site.shown(document.id)
+    if isinstance(document, Ensemble) and document.members in site.today:
+        results = site.shown(document.members)
+        point = results.find(document.variant) or results.points[0]
+        results = results._replace(points=[point])
+    for point in results.points:
+        layers = _layers(point)
+        if layers:
+            drawn.setdefault(tuple(layers), []).append(point.name)
+    views = []
+    for layers, names in list(drawn.items())[:_MOST_NETWORKS]:
+        title = "; ".join(variant_labels(names)) if len(drawn) > 1 else ""
+        views.append(NetworkView(title, layers, draw_network(layers)))
+    return views
+
+
+def _layers(point: Variant) -> Sequence[LayerPicture]:
+    match point.spec:
+        case Network() as network:
+            return layers_of(network.model)
+        case Construction() as construction:
+            return layers_of_construction(construction.network.layers())
+        case Baseline() | Calculation() | Ensemble():
+            return []
+        case unknown:
+            assert_never(unknown)
+
+
+def _figures(site: SiteInputs, name: str, *, has_charts: bool) -> Sequence[Figure]:
+    """Pictures of the report that no chart of the page takes the place of."""
+    paths = [path for path in _pictures(site, name) if path.is_file()]
+    document = site.document(name)
+    if has_charts:
+        paths = [path for path in paths if path.stem == f"{name}-bars"]
+    elif isinstance(document, Ensemble):
+        paths = [path for path in paths if "-filters" in path.stem]
+    return [picture_file(path, document.title) for path in paths]
+
+
+def _pictures(site: SiteInputs, name: str) -> Iterator[Path]:
+    if site.is_recorded(name):
+        yield from sorted(FIGURES.glob(f"{name}*-recorded.png"))
+    else:
+        yield from owned_pictures(name, list(site.today))
+
+
+def picture_file(path: Path, said: str) -> Figure:
+    """A picture of the report, with what is seen on it."""
+    with Image.open(path) as image:
+        width, height = image.size
+    return Figure(path.name, width, height, said)
+
+
+def _commands(document: Document, *, is_recorded: bool) -> Sequence[str]:
+    """What runs a document again in a checkout."""
+    match document:
+        case Network():
+            stage = f"train@{document.id}"
+        case Baseline():
+            stage = f"baseline@{document.id}"
+        case Ensemble():
+            stage = f"ensemble@{document.id}"
+        case Construction() | Calculation():
+            stage = "calculate"
+        case unknown:
+            assert_never(unknown)
+    commands = [f"python -m pipeline --force --single-item {stage}"]
+    if is_recorded:
+        commands.append(f"python -m pipeline.record {document.id} --runs 5")
+    return commands

@@ -1,0 +1,119 @@
+"""Stage `site`: `report/site/`, the results as pages that a double click opens.
+
+They ask for nothing: no server, no network, no cookies. What is not written by hand, such as the
+script that draws charts, comes from the installed packages.
+"""
+
+from pipeline.machine.process import begin, run_stage
+
+if __name__ == "__main__":
+    begin()
+
+import json
+import shutil
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from nndl_jax.data.datasets import Dataset
+from pipeline.machine.cores import map_on_cores
+from pipeline.machine.paths import FIGURES, SITE
+from pipeline.machine.writing import replacing
+from pipeline.pages.charts import Chart
+from pipeline.pages.experiment import ExperimentView, page_of, view_experiment
+from pipeline.pages.inputs import SiteInputs, load_site
+from pipeline.pages.overview import chapter_rows, chart_of_start, data_figures
+from pipeline.pages.verdicts import VERDICTS
+from pipeline.store.dataset import load_data
+from pipeline.tables.claims import CHAPTERS
+
+PAGES = Path(__file__).parent / "pages"
+_VEGA = "window.NNDL = window.NNDL || {}; window.NNDL.vegaEmbed = vegaEmbed;"
+
+
+def main() -> None:
+    """Write all pages, and what they load, in place of those of the last time."""
+    _load.cache_clear()
+    site, _ = _load()
+    names = sorted(site.today, key=lambda name: (-len(site.claims.get(name, ())), name))
+    views = map_on_cores(_view, names, desc="site", unit="document")
+    experiments = sorted(views, key=lambda view: view.id)
+    with replacing(SITE) as folder:
+        _write_pages(site, experiments, folder)
+        _write_charts(experiments, folder)
+        _copy_files(folder)
+
+
+def _view(name: str) -> ExperimentView:
+    site, dataset = _load()
+    return view_experiment(site, name, dataset)
+
+
+@cache
+def _load() -> tuple[SiteInputs, Dataset]:
+    """All that is shown; once in each process."""
+    return load_site(), load_data()
+
+
+def _write_pages(site: SiteInputs, experiments: Sequence[ExperimentView], folder: Path) -> None:
+    environment = Environment(
+        loader=FileSystemLoader(PAGES / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    claims = [claim for view in experiments for claim in view.claims]
+    own = [view for view in experiments if view.chapter is None]
+    shared = {
+        "chapters": CHAPTERS,
+        "has_own": bool(own),
+        "page_of": page_of,
+        "verdicts": VERDICTS,
+        "profile": site.judged.profile,
+        "is_mnist": _load()[1].name == "mnist",
+    }
+
+    def write(file: str, template: str, **content: object) -> None:
+        text = environment.get_template(template).render(page=file, **shared, **content)
+        (folder / file).write_text(text, encoding="utf-8")
+
+    rows = chapter_rows(experiments)
+    chart = chart_of_start(experiments, site)
+    write("index.html", "start.html", rows=rows, chart=chart, claims=claims)
+    write("claims.html", "claims.html", claims=claims)
+    for chapter in CHAPTERS:
+        members = [view for view in experiments if view.chapter == chapter]
+        figures = data_figures() if chapter == 1 else []
+        content = {"chapter": chapter, "experiments": members, "figures": figures}
+        write(page_of(chapter), "chapter.html", **content)
+    if own:
+        write(page_of(None), "chapter.html", chapter=None, experiments=own, figures=[])
+
+
+def _write_charts(experiments: Sequence[ExperimentView], folder: Path) -> None:
+    """A script for each chart, which the page loads when it comes into sight."""
+    charts = folder / "charts"
+    charts.mkdir()
+    for chart in (chart for view in experiments for chart in view.charts):
+        (charts / f"{chart.name}.js").write_text(_script(chart), encoding="utf-8")
+    bundle = vl_convert.javascript_bundle(_VEGA)
+    (folder / "vega.js").write_text(f"(() => {{\n{bundle}\n}})();\n", encoding="utf-8")
+
+
+def _script(chart: Chart) -> str:
+    specification = json.dumps(chart.specification, separators=(",", ":"))
+    return f"NNDL.charts[{json.dumps(chart.name)}]={specification};\n"
+
+
+def _copy_files(folder: Path) -> None:
+    shutil.copy2(PAGES / "style.css", folder)
+    shutil.copytree(PAGES / "scripts", folder / "scripts")
+    shutil.copytree(FIGURES, folder / "figures")
+
+
+if __name__ == "__main__":
+    run_stage(main, __doc__)
