@@ -49,8 +49,9 @@ class Quantity:
     for no guess."""
     digits: int = 6
     """Significant digits that are shown; fractions have two of a per cent."""
-    by: Literal["layer", "neuron"] | None = None
-    """What it has a value for each of, whose number ends the metric's name."""
+    by: Literal["layer", "neuron", "digit", "pair"] | None = None
+    """What it has a value for each of, whose number ends the metric's name. Pairs are of the digit
+    in an image and of that which it is taken for."""
     axis: str = ""
     """What an axis says of it; empty for its name."""
     needs_digits: bool = False

@@ -1,7 +1,7 @@
 """Documents of kind `network`: an architecture and how it is trained."""
 
 from math import inf, prod
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import Field, model_validator
 
@@ -35,17 +35,30 @@ class Network(Experiment):
     optimizer: Optimizer
     regularizer: Regularizer = Regularizer()
     training: Training
-    monitors: Annotated[tuple[Monitor, ...], Field(min_length=1, max_length=8)]
+    monitors: Annotated[tuple[Monitor, ...], Field(min_length=1, max_length=32)]
     """What is measured: after each epoch, or as often as training says."""
 
     def metrics(self) -> tuple[str, ...]:
-        """The monitors; of those by layer, one for each layer with biases, after the others."""
-        num_layers = sum(shape.num_biases > 0 for shape in self.model.shapes())
-        monitored = [parse_metric(monitor) for monitor in self.monitors]
-        whole = [metric.name for metric in monitored if metric.quantity.by is None]
-        layers = [metric for metric in monitored if metric.quantity.by == "layer"]
-        parts = [metric.of(part) for metric in layers for part in range(1, num_layers + 1)]
-        return (*whole, *parts)
+        """The monitors; then of those by layer one for each layer with biases, and so on.
+
+        Confusion matrices are none of them: they are kept beside.
+        """
+        found: list[str] = []
+        parts: list[str] = []
+        for metric in map(parse_metric, self.monitors):
+            match metric.quantity.by:
+                case None:
+                    found.append(metric.name)
+                case "layer":
+                    num_layers = sum(shape.num_biases > 0 for shape in self.model.shapes())
+                    parts += [metric.of(layer) for layer in range(1, num_layers + 1)]
+                case "digit":
+                    parts += [metric.of(digit) for digit in sorted(self.data.digits or range(10))]
+                case "neuron" | "pair":
+                    pass
+                case _:
+                    assert_never(metric.quantity.by)
+        return (*found, *parts)
 
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""

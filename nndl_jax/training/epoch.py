@@ -17,8 +17,8 @@ from nndl_jax.data.selection import monitored_splits
 from nndl_jax.documents import Network
 from nndl_jax.documents.metrics import OfGradients, parse_metric
 from nndl_jax.networks.network import FeedforwardNetwork
-from nndl_jax.training.evaluation import Evaluation, measure
-from nndl_jax.training.gradients import mean_bias_gradients
+from nndl_jax.training.evaluation import Evaluation, measure, monitored
+from nndl_jax.training.gradients import Gradients, measure_gradients
 from nndl_jax.training.rules import advance, has_rules
 from nndl_jax.training.state import Measurements, RunInputs, TrainState
 from nndl_jax.training.step import build_step, train_epoch
@@ -55,13 +55,14 @@ def train_epochs(
     if_active = _select_if_active if side_by_side else _branch_if_active
 
     def go_on(state: TrainState) -> tuple[TrainState, Measurements]:
-        gradients = ()
+        gradients = Gradients()
         if any(isinstance(parse_metric(each).quantity, OfGradients) for each in spec.monitors):
-            gradients = mean_bias_gradients(nnx.merge(graph, state.params), splits["train"], spec)
+            gradients = measure_gradients(nnx.merge(graph, state.params), splits["train"], spec)
         state, costs = train_only(state)
         model = nnx.merge(graph, state.params)
         evaluations = {
-            name: measure(model, splits[name], spec, run.numbers) for name in monitored_splits(spec)
+            name: measure(model, splits[name], spec, run.numbers, monitored(spec, name))
+            for name in monitored_splits(spec)
         }
         state = _follow(state, evaluations.get("validation"), spec, run)
         return state, Measurements(jnp.array(True), costs.reshape(-1), evaluations, gradients)

@@ -1,5 +1,6 @@
 """Accuracy and cost of a network on a set of images."""
 
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import NamedTuple, assert_never
 
@@ -7,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_images, read_split
 from nndl_jax.documents import Document, Network
-from nndl_jax.documents.metrics import OfImages
+from nndl_jax.documents.metrics import Metric, OfImages, parse_metric
 from nndl_jax.documents.variants import single
 from nndl_jax.networks.losses import build_loss
 from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
@@ -37,6 +38,8 @@ class Evaluation(NamedTuple):
     """Mean cost per image in nats (quadratic: squared activation), with the penalties."""
     output: Float[Array | np.ndarray, "*runs"]
     """Mean activation of the first output neuron."""
+    sums: Mapping[str, Shaped[Array | np.ndarray, "*runs _"]] = {}
+    """What else the document monitors, summed over the images, by the kind of quantity."""
 
     @property
     def accuracy(self) -> Float[np.ndarray, "*runs"] | np.float64:
@@ -54,18 +57,36 @@ class Evaluation(NamedTuple):
 
 
 def read_evaluation(
-    quantity: OfImages, evaluation: Evaluation
-) -> Float[np.ndarray, "*runs"] | np.float64:
-    """What was measured of a quantity."""
+    metric: Metric, quantity: OfImages, evaluation: Evaluation
+) -> dict[str, Float[np.ndarray, "*runs"]]:
+    """The values of a monitor by the names of its metrics.
+
+    Args:
+        metric: the monitor.
+        quantity: of the metric.
+        evaluation: of its split.
+    """
     match quantity.kind:
         case "accuracy":
-            return evaluation.accuracy
+            return {metric.name: np.asarray(evaluation.accuracy)}
         case "cost":
-            return np.asarray(evaluation.cost)
+            return {metric.name: np.asarray(evaluation.cost)}
         case "output":
-            return np.asarray(evaluation.output)
+            return {metric.name: np.asarray(evaluation.output)}
         case _:
             assert_never(quantity.kind)
+
+
+def monitored(spec: Network, split: str | None = None) -> tuple[OfImages, ...]:
+    """What a document measures of the images of a split, or of any."""
+    found = [parse_metric(monitor) for monitor in spec.monitors]
+    return tuple(
+        dict.fromkeys(
+            metric.quantity
+            for metric in found
+            if isinstance(metric.quantity, OfImages) and split in (None, metric.split)
+        )
+    )
 
 
 def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluation:
@@ -129,21 +150,24 @@ def measure(
     split: Split,
     spec: Network,
     numbers: Hyperparameters,
+    quantities: Iterable[OfImages],
 ) -> Evaluation:
-    """The same, from arrays and inside a compiled program."""
+    """The same, from arrays and inside a compiled program; beside the cost what is asked for."""
     loss_fn = build_loss(spec)
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
 
     def measure_chunk(
         chunk: tuple[Images, Labels],
-    ) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    ) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""], dict[str, Array]]:
         logits = model.logits(pixels(chunk[0], spec))
         outputs = model.activate(logits)
         targets = encode(chunk[1], spec.data, logits.dtype)
         count = jnp.array(0, jnp.int32)
         if spec.data.examples is None:
             count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
-        return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0])
+        own = {each.kind: _sum(each, outputs, chunk[1]) for each in quantities}
+        sums = {kind: total for kind, total in own.items() if total is not None}
+        return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0]), sums
 
     num_images = images.shape[0]
     size = _chunk_size(spec)
@@ -155,10 +179,22 @@ def measure(
     )
     if whole < num_images:
         sums = jax.tree.map(jnp.add, sums, measure_chunk((images[whole:], labels[whole:])))
-    count, cost, output = sums
+    count, cost, output, others = sums
     penalty = _penalty(model, numbers)
     penalty *= jnp.where(numbers.per_batch, spec.training.batch_size, 1)
-    return Evaluation(count, num_images, (cost + penalty) / num_images, output / num_images)
+    mean_cost, mean_output = (cost + penalty) / num_images, output / num_images
+    return Evaluation(count, num_images, mean_cost, mean_output, others)
+
+
+def _sum(
+    quantity: OfImages, outputs: Float[Array, "images out"], labels: Labels
+) -> Shaped[Array, " _"] | None:
+    """What images add to `Evaluation.sums`; None for what stands in its other fields."""
+    match quantity.kind:
+        case "accuracy" | "cost" | "output":
+            return None
+        case _:
+            assert_never(quantity.kind)
 
 
 def _chunk_size(spec: Network) -> int:
@@ -189,7 +225,7 @@ def _evaluate(
     spec: Network,
 ) -> Evaluation:
     with jax.default_matmul_precision(spec.training.matmul_precision):
-        return measure(nnx.merge(graph, params), split, spec, numbers)
+        return measure(nnx.merge(graph, params), split, spec, numbers, monitored(spec))
 
 
 @partial(jax.jit, static_argnames=("graph", "spec"))

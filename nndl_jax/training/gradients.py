@@ -4,18 +4,18 @@ Chapter 5, section "What's causing the vanishing gradient problem?" and before, 
 this gradient, averaged over training images, as the speed of learning of a layer.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_split
 from nndl_jax.documents import Document, Network
-from nndl_jax.documents.metrics import parse_metric
+from nndl_jax.documents.metrics import Metric, OfGradients, parse_metric
 from nndl_jax.documents.variants import single
 from nndl_jax.networks.losses import build_loss
 from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
@@ -27,21 +27,36 @@ _NUM_NEURONS = 6
 """Neurons of a layer whose gradients are kept, those that the book shows (ch. 5)."""
 
 
+class Gradients(NamedTuple):
+    """What is measured of the gradient of the mean cost over the training images, by layer."""
+
+    biases: tuple[Shaped[Array | np.ndarray, "*runs _"], ...] = ()
+    """By the biases of each layer."""
+
+
 def read_gradients(
-    gradients: Sequence[Float[np.ndarray, "runs _"]], *, is_first: bool
+    metric: Metric, quantity: OfGradients, gradients: Gradients, *, is_first: bool
 ) -> dict[str, Float[np.ndarray, " runs"]]:
-    """By layer the norm of what `mean_bias_gradients` gave, and before training of some neurons.
+    """The values of a monitor by the names of its metrics: a norm for each layer.
 
     Args:
+        metric: the monitor.
+        quantity: of the metric.
         gradients: of several runs.
-        is_first: whether they are of networks before training.
+        is_first: whether they are of networks before training, of which single neurons are told.
     """
-    norm, one = parse_metric("gradient_norms"), parse_metric("gradient")
     metrics = {}
-    for layer, found in enumerate(gradients, start=1):
-        metrics[norm.of(layer)] = np.linalg.norm(found, axis=1)
-        for neuron, column in enumerate(found.T[:_NUM_NEURONS] if is_first else (), start=1):
-            metrics[one.of(layer, neuron)] = column
+    match quantity.kind:
+        case "gradient-norm":
+            one = parse_metric("gradient")
+            for layer, found in enumerate(map(np.asarray, gradients.biases), start=1):
+                metrics[metric.of(layer)] = np.linalg.norm(found, axis=1)
+                for neuron in range(1, 1 + min(_NUM_NEURONS, found.shape[1])) if is_first else ():
+                    metrics[one.of(layer, neuron)] = found[:, neuron - 1]
+        case "gradient":
+            pass  # It comes with the norms, before the first epoch.
+        case _:
+            assert_never(quantity.kind)
     return metrics
 
 
@@ -65,13 +80,20 @@ def bias_gradients(
             outputs; says what was found.
     """
     spec = single(spec, Network)
-    return mean_bias_gradients(fitting_network(model, spec), read_split(split, spec.data), spec)
+    network = fitting_network(model, spec)
+    return _mean_gradients(network, read_split(split, spec.data), spec)[1]
 
 
-def mean_bias_gradients(
+def measure_gradients(model: FeedforwardNetwork, split: Split, spec: Network) -> Gradients:
+    """What a document monitors of the gradient, inside a compiled program."""
+    _, biases = _mean_gradients(model, split, spec)
+    return Gradients(biases)
+
+
+def _mean_gradients(
     model: FeedforwardNetwork, split: Split, spec: Network
-) -> tuple[Float[Array, " units"], ...]:
-    """The same, inside a compiled program."""
+) -> tuple[tuple[Float[Array, "..."], ...], tuple[Float[Array, " _"], ...]]:
+    """Of the mean cost by the weights and by the biases of each layer."""
     loss_fn = build_loss(spec)
     graph, params = split_model(model)
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
@@ -88,4 +110,5 @@ def mean_bias_gradients(
     ]
     mean = jax.tree.map(lambda *grads: sum(grads[1:], grads[0]) / num_images, *totals)
     leaves = jax.tree_util.tree_leaves_with_path(mean)
-    return tuple(bias for path, bias in leaves if not is_weight(path))
+    weights = tuple(leaf for path, leaf in leaves if is_weight(path))
+    return weights, tuple(leaf for path, leaf in leaves if not is_weight(path))

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Key, UInt32
 from nndl_jax.documents import Network
 from nndl_jax.networks.network import draw_network
 from nndl_jax.training.evaluation import Evaluation
+from nndl_jax.training.gradients import Gradients
 from nndl_jax.training.optimizer import Hyperparameters, build_optimizer, hyperparameters_of
 from nndl_jax.training.rules import Progress, Rules, init_progress
 
@@ -59,8 +60,8 @@ class Measurements(NamedTuple):
     """The mean cost of each mini-batch, before its step."""
     evaluations: Mapping[str, Evaluation]
     """What each split gave after the last epoch."""
-    gradients: tuple[Float[Array, "*runs units"], ...]
-    """Layer by layer before the first epoch; empty where they are not monitored."""
+    gradients: Gradients
+    """Before the first epoch; empty where they are not monitored."""
 
 
 def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:

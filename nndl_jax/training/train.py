@@ -8,7 +8,7 @@ on accelerators, where they are trained side by side.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import NamedTuple, SupportsIndex
+from typing import NamedTuple, SupportsIndex, assert_never
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ from nndl_jax.data.datasets import Dataset
 from nndl_jax.data.selection import read_dataset, select, splits_read
 from nndl_jax.documents import Model, Network
 from nndl_jax.documents.memory import check_memory
-from nndl_jax.documents.metrics import OfImages, parse_metric
+from nndl_jax.documents.metrics import OfGradients, OfImages, Other, parse_metric
 from nndl_jax.documents.variants import Run, Variants, check_seeds, expand, list_runs
 from nndl_jax.networks.network import FeedforwardNetwork, check_supported
 from nndl_jax.reading.faults import Location, field_path
@@ -257,13 +257,20 @@ def _metrics(
     spec: Network, measured: Measurements, number: int
 ) -> dict[str, Float[np.ndarray, " runs"]]:
     metrics = {"batch_cost": np.asarray(measured.batch_costs).mean(axis=1)}
-    for monitor in spec.monitors:
-        metric = parse_metric(monitor)
-        if isinstance(metric.quantity, OfImages):
-            evaluation = measured.evaluations[metric.split]
-            metrics[monitor] = np.asarray(read_evaluation(metric.quantity, evaluation))
-    gradients = [np.asarray(layer) for layer in measured.gradients]
-    return metrics | read_gradients(gradients, is_first=number == 0)
+    gradients: dict[str, Float[np.ndarray, " runs"]] = {}
+    for metric in map(parse_metric, spec.monitors):
+        match metric.quantity:
+            case OfImages() as quantity:
+                evaluation = measured.evaluations[metric.split]
+                metrics |= read_evaluation(metric, quantity, evaluation)
+            case OfGradients() as quantity:
+                is_first = number == 0
+                gradients |= read_gradients(metric, quantity, measured.gradients, is_first=is_first)
+            case Other():
+                pass  # Nothing of these is a monitor.
+            case _:
+                assert_never(metric.quantity)
+    return metrics | gradients
 
 
 def _check_finite(runs: Sequence[Run], engine: Engine, number: int, measured: Measurements) -> None:

@@ -34,8 +34,8 @@ def quantity_name(metric: str) -> str:
     ('training cost', 'layer 2')
     """
     found = parse_metric(metric)
-    if found.quantity.by == "layer":
-        return f"layer {found.part}"
+    if found.quantity.by in ("layer", "digit"):
+        return f"{found.quantity.by} {found.part}"
     first, *rest = metric.replace(".", " ").replace("_", " ").split()
     return " ".join([_SPLITS.get(first, first), *rest])
 
