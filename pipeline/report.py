@@ -55,14 +55,22 @@ _BLOCK = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL
 _VERDICTS = """\
 - **equal**, **differs**: an exact number, or all numbers of a curve, met or missed by any run.
 - **consistent**, **inconsistent**: whether the book's number could be one more draw from what its
-  protocol gives with our runs; *inconsistent* below a probability of 1 %. The 98 % range is that of
-  the protocol: of a "best of three runs", the range of the largest of three.
+  protocol gives with our runs; *inconsistent* below a probability of 1 %. The range holds 98 % of
+  what the protocol gives: of a "best of three runs", of the largest of three.
+- **too few runs**, **too varied**: the book's number could be one of ours, but so could one that is
+  a point of accuracy away, or a tenth of a cost or a norm. More runs than fewer than thirty may
+  tell; where runs of ours vary that much by themselves, no number of them would. *Power* is how far
+  the book's number would have to lie off to be found inconsistent nine times in ten.
 - **supported**, **not supported**, **undecided**: whether our runs show the difference that the
   book speaks of, the opposite, or neither (t-test, 5 %: paired for two measurements of the same
   runs, else Welch's; nothing but the difference counts where nothing is random). Gradients are
-  compared by their ratio.
-- Few runs tell little of how much runs vary, so a prior guess weighs in as one degree of freedom
-  more (`nndl_jax/judging/statistics.py`).
+  compared by their ratio. The range holds the true difference with a probability of 95 %, and
+  *power* says in how many of a hundred pairs a run of the better side beats one of the worse.
+- **no difference**: our runs show that it is smaller than the document's margin (two one-sided
+  tests, 5 %).
+- From thirty runs on nothing is assumed of how they are spread: the largest of three is that of
+  three of ours (`nndl_jax/judging/law.py`). Fewer are taken for normal, and as they tell little of
+  how much runs vary, a prior guess weighs in as one degree of freedom more (`statistics.py`).
 - **not judged**: run on other data or with other settings than the book's.
 - **not run**: left out by the profile or by `params.yaml`.
 """

@@ -12,13 +12,12 @@ from typing import Annotated
 import typer
 
 from nndl_jax.command.console import AsJson, in_a_sentence, show, show_json, show_table
+from nndl_jax.judging.verdicts import weight
 
 JUDGEMENTS = Path("report/judgements.json")
 PIPELINE = Path("dvc.yaml")
 
 Entry = Mapping[str, object]
-_WEAK = ("not run", "not judged", "undecided")
-"""Verdicts that say nothing, by which recorded runs may say more."""
 
 
 @in_a_sentence
@@ -75,7 +74,7 @@ def run(context: typer.Context) -> None:
 
 
 def read_judgements(path: Path) -> list[Entry]:
-    """Each claim with its verdict, by recorded runs where only these decide it.
+    """Each claim with its verdict, by recorded runs where they tell more or are more.
 
     Raises:
         FileNotFoundError: the pipeline has written nothing here.
@@ -89,6 +88,7 @@ def read_judgements(path: Path) -> list[Entry]:
         judged, recorded = list(found["judgements"]), list(found["recorded"])
         for entry in (*judged, *recorded):
             _ = [str(entry[name]) for name in ("document", "statement", "verdict")]
+            _ = _told(entry)
     except (KeyError, RecursionError, TypeError, ValueError):
         raise ValueError(f"{path} is not what the pipeline writes; run it again") from None
     others = {name: list(group) for name, group in groupby(recorded, key=_document)}
@@ -101,9 +101,8 @@ def read_judgements(path: Path) -> list[Entry]:
     return settled
 
 
-def _told(entry: Entry) -> int:
-    """How much a verdict says."""
-    return (0, 0, 1)[_WEAK.index(str(entry["verdict"]))] if entry["verdict"] in _WEAK else 2
+def _told(entry: Entry) -> tuple[int, int]:
+    return weight(str(entry["verdict"]), int(str(entry["num_runs"])))
 
 
 def _document(entry: Entry) -> str:

@@ -88,6 +88,9 @@ class ComparisonClaim(Record):
     epoch: Epoch = "last"
     better: Side
     worse: Side
+    margin: Annotated[float, Field(gt=0, le=1e15)] | None = None
+    """The largest difference that counts as none, in the metric's unit; of norms, which are
+    compared by their ratio, its distance from 1. None to say nothing of equality."""
 
 
 Claim = Annotated[NumberClaim | CurveClaim | ComparisonClaim, Field(discriminator="kind")]

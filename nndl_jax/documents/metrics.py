@@ -4,6 +4,7 @@ A metric is known by its name in documents and results, which `parse_metric` alo
 measures is a `Quantity`, one record for each, that says all there is to know of its numbers.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +48,9 @@ class Quantity:
     prior: Callable[[float], float] = lambda mean: 0.0
     """A guess of the variance between runs, before any is known, from their mean on the scale; zero
     for no guess."""
+    margin: Callable[[float], float] = lambda mean: math.inf
+    """The largest difference from a printed number that a verdict may overlook, from the mean of
+    the runs on the scale; infinite where nothing is asked."""
     digits: int = 6
     """Significant digits that are shown; fractions have two of a per cent."""
     by: Literal["layer", "neuron", "digit", "pair"] | None = None
@@ -109,15 +113,39 @@ def _of_logarithms(_: float) -> float:
     return 0.25**2
 
 
+def _a_point(_: float) -> float:
+    """One per cent of the images."""
+    return 0.01
+
+
+def _a_tenth(mean: float) -> float:
+    """10 % of the mean."""
+    return 0.1 * abs(mean)
+
+
+def _a_tenth_of_logarithms(_: float) -> float:
+    """10 % of a quantity, by whose logarithm this is."""
+    return math.log(1.1)
+
+
 ACCURACY = OfImages(
     kind="accuracy",
     name="accuracy",
     unit="fraction",
     best="highest",
     prior=_of_draws,
+    margin=_a_point,
     needs_digits=True,
 )
-COST = OfImages(kind="cost", name="cost", unit="nats", best="lowest", prior=_of_costs, digits=5)
+COST = OfImages(
+    kind="cost",
+    name="cost",
+    unit="nats",
+    best="lowest",
+    prior=_of_costs,
+    margin=_a_tenth,
+    digits=5,
+)
 OUTPUT = OfImages(kind="output", name="output", unit="none", axis="output of the neuron")
 GRADIENT_NORM = OfGradients(
     kind="gradient-norm",
@@ -125,6 +153,7 @@ GRADIENT_NORM = OfGradients(
     unit="nats",
     scale="logarithmic",
     prior=_of_logarithms,
+    margin=_a_tenth_of_logarithms,
     digits=3,
     by="layer",
     axis="norm of ∂C/∂b",

@@ -3,10 +3,10 @@
 A printed number is one draw from whatever distribution its protocol gives: "the best epoch of the
 best of three runs" is the largest of three. So it is judged by its place in that distribution, as
 far as our runs determine it, and never by a bare difference. What they determine is worked out in
-`spread.py`.
+`law.py` and `statistics.py`.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,32 +14,23 @@ from jaxtyping import Float
 from nndl_jax.documents import ComparisonClaim, CurveClaim, NumberClaim
 from nndl_jax.documents.claims import Epoch
 from nndl_jax.documents.metrics import parse_metric
+from nndl_jax.judging.law import LEVEL, MANY_RUNS, departure, protocol_law, split
 from nndl_jax.judging.statistics import (
     ROUNDING,
     Values,
     from_scale,
     one_sample,
-    protocol_draws,
+    superiority,
     to_scale,
     two_samples,
 )
+from nndl_jax.judging.verdicts import Verdict
 
-Verdict = Literal[
-    "equal",
-    "differs",
-    "consistent",
-    "inconsistent",
-    "supported",
-    "not supported",
-    "undecided",
-    "not judged",
-    "not run",
-]
 Curves = Float[np.ndarray, "runs epochs"]
 """A measurement for each run and epoch, NaN where there is none."""
 
-CONSISTENT = 0.01
-"""Least two-sided probability at which a number still counts as drawn from our distribution."""
+RANGE = np.array([0.01, 0.99])
+"""Probabilities below the ends of the range that is shown."""
 SIGNIFICANT = 0.05
 """Largest one-sided probability at which a difference between two networks counts as shown."""
 
@@ -60,6 +51,15 @@ class Judgement(NamedTuple):
     probability: float | None = None
     """Of a number: two-sided, of a draw at least as extreme. Of a comparison: one-sided, of such a
     difference if there were none."""
+    departure: float | None = None
+    """Of a number: the least that it would have to depart from ours to be found inconsistent nine
+    times in ten; of norms, the factor."""
+    interval: tuple[float, float] | None = None
+    """Of a comparison: what holds the true difference, or ratio, with a probability of 95 %."""
+    superiority: float | None = None
+    """Of a comparison: in which share of pairs a run of the better side beats one of the worse."""
+    kinds: tuple[float, float] | None = None
+    """Of a number by runs of two kinds: the share of the upper ones, and where they part."""
     num_equal: int | None = None
     """Of a curve: epochs at which all of our runs are equal to the book's."""
     deviation: float | None = None
@@ -115,9 +115,10 @@ def best_validation_epoch(curves: Curves, validation: Curves) -> Values:
 def judge_number(claim: NumberClaim, values: Values, validation: Values | None = None) -> Judgement:
     """Hold a printed number against one measurement from each run.
 
-    An exact claim asks that every run is within its tolerance. Any other is a draw from a normal
-    distribution whose mean and variance our runs determine only so far: both are drawn from their
-    posterior (see `protocol_draws`), then the runs of the protocol, then the best of those.
+    An exact claim asks that every run is within its tolerance. Any other is one draw from the law
+    of its protocol, as far as our runs tell it (see `protocol_law`). What that law could hardly
+    contradict is not called consistent: a number whose departure by the metric's margin would be
+    overlooked is one of too few runs, or where there are thirty, of runs that vary too much.
 
     Args:
         claim: the number and its protocol.
@@ -137,12 +138,35 @@ def judge_number(claim: NumberClaim, values: Values, validation: Values | None =
     if spread is None:
         return Judgement("undecided", mean, None, num_runs)
     quantity = parse_metric(claim.metric).quantity
-    draws = protocol_draws(quantity, values, best_of=claim.best_of, chosen_by=validation)
+    law = protocol_law(quantity, values, best_of=claim.best_of, chosen_by=validation)
+    if law is None:
+        is_equal = abs(mean - claim.value) <= ROUNDING
+        return Judgement("consistent" if is_equal else "inconsistent", mean, spread, num_runs)
     (value,) = to_scale(quantity, claim.value)
-    probability = float(min(1.0, 2 * min(np.mean(draws <= value), np.mean(draws >= value))))
-    low, high = (from_scale(quantity, end) for end in np.quantile(draws, [0.01, 0.99]))
-    verdict = "consistent" if probability >= CONSISTENT else "inconsistent"
-    return Judgement(verdict, mean, spread, num_runs, (low, high), probability)
+    probability = min(1.0, 2 * min(law.tails(float(value))))
+    low, high = (from_scale(quantity, float(end)) for end in law.quantiles(RANGE))
+    shift = departure(law)
+    verdict = "inconsistent" if probability < LEVEL else "consistent"
+    if verdict == "consistent" and shift > quantity.margin(
+        float(to_scale(quantity, values).mean())
+    ):
+        verdict = "too few runs" if num_runs < MANY_RUNS else "too varied"
+    return Judgement(
+        verdict,
+        mean,
+        spread,
+        num_runs,
+        (low, high),
+        probability,
+        departure=from_scale(quantity, shift),
+        kinds=_kinds(values),
+    )
+
+
+def _kinds(values: Values) -> tuple[float, float] | None:
+    """The share of the upper runs and where they part, if many runs are of two kinds."""
+    place = split(values) if len(values) >= MANY_RUNS else None
+    return None if place is None else (float(np.mean(values > place)), place)
 
 
 def judge_curve(claim: CurveClaim, curves: Curves) -> Judgement:
@@ -172,7 +196,8 @@ def judge_comparison(
 ) -> Judgement:
     """Hold "this does better than that" against runs of both, by a moderated t-test.
 
-    See `one_sample` and `two_samples`.
+    See `one_sample` and `two_samples`. Where that shows nothing, but that the difference is smaller
+    than the claim's margin, there is none.
 
     Args:
         claim: says what is compared.
@@ -189,12 +214,23 @@ def judge_comparison(
     if counts and num_runs < 2:
         return Judgement("undecided", shown, None, num_runs)
     prior = quantity.prior(float(np.append(ours, theirs).mean()))
-    if is_paired or len(counts) < 2:
-        spread, probability = one_sample(sign * (ours - theirs), prior=len(counts) * prior)
+    is_paired |= len(counts) < 2
+    if is_paired:
+        tested = one_sample(sign * (ours - theirs), prior=len(counts) * prior)
     else:
-        spread, probability = two_samples(sign * ours, sign * theirs, prior=prior)
-    spread = None if spread is None else from_scale(quantity, spread)
-    return Judgement(_compare(probability), shown, spread, num_runs, probability=probability)
+        tested = two_samples(sign * ours, sign * theirs, prior=prior)
+    deviation = None if tested.deviation is None else from_scale(quantity, tested.deviation)
+    verdict = _compare(tested.probability)
+    if verdict == "undecided" and claim.margin is not None and counts:
+        margin = np.log1p(claim.margin) if quantity.scale == "logarithmic" else claim.margin
+        if tested.beyond(difference, float(margin)) <= SIGNIFICANT:
+            verdict = "no difference"
+    judgement = Judgement(verdict, shown, deviation, num_runs, probability=tested.probability)
+    if not counts:
+        return judgement
+    low, high = (from_scale(quantity, end) for end in tested.interval(difference))
+    beaten = superiority(sign * ours, sign * theirs, is_paired=is_paired)
+    return judgement._replace(interval=(low, high), superiority=beaten)
 
 
 def _compare(probability: float) -> Verdict:

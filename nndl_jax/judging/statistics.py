@@ -75,8 +75,40 @@ def moderate(variance: float, degrees: int, *, prior: float) -> tuple[float, int
     return (degrees * variance + prior) / (degrees + 1), degrees + 1
 
 
-def one_sample(gains: Values, *, prior: float) -> tuple[float | None, float]:
-    """Standard deviation of gains, and the probability of such a mean if there were no gain.
+class Mean(NamedTuple):
+    """What runs tell of a mean, or of a difference between two."""
+
+    deviation: float | None
+    """Of a run, or of the difference between one of either side; None for a single run."""
+    probability: float
+    """Of such a mean or one above, if there were none."""
+    error: float
+    """Standard error of the mean."""
+    degrees: float
+    """Of freedom, of Student's law."""
+
+    def interval(self, mean: float) -> tuple[float, float]:
+        """What holds the true mean with a probability of 95 %."""
+        reach = float(scipy.special.stdtrit(self.degrees, 0.975)) * self.error
+        return mean - reach, mean + reach
+
+    def beyond(self, mean: float, margin: float) -> float:
+        """The probability of such a mean if the true one lay beyond a margin on either side.
+
+        The larger of those of two one-sided tests.
+
+        References:
+            Schuirmann (1987), A comparison of the two one-sided tests procedure and the power
+            approach for assessing the equivalence of average bioavailability, J. Pharmacokinet.
+            Biopharm. 15(6).
+        """
+        if self.error <= ROUNDING:
+            return float(abs(mean) > margin)
+        return _tail((margin - abs(mean)) / self.error, self.degrees)
+
+
+def one_sample(gains: Values, *, prior: float) -> Mean:
+    """Whether the mean of gains is above zero.
 
         t = mean / √(s² / n)
 
@@ -92,18 +124,19 @@ def one_sample(gains: Values, *, prior: float) -> tuple[float | None, float]:
     """
     num_runs = len(gains)
     if num_runs < 2:
-        return None, _certain(float(gains[0]))
-    spread = float(gains.std(ddof=1))
-    variance, degrees = moderate(spread**2, num_runs - 1, prior=prior)
+        return Mean(None, _certain(float(gains[0])), 0.0, 1.0)
+    deviation = float(gains.std(ddof=1))
+    variance, degrees = moderate(deviation**2, num_runs - 1, prior=prior)
     if variance <= ROUNDING**2:
-        return spread, _certain(float(gains[0]))
-    return spread, _tail(gains.mean() / np.sqrt(variance / num_runs), float(degrees))
+        return Mean(deviation, _certain(float(gains[0])), 0.0, float(degrees))
+    error = float(np.sqrt(variance / num_runs))
+    return Mean(deviation, _tail(gains.mean() / error, float(degrees)), error, float(degrees))
 
 
 def two_samples(
     better: Float[np.ndarray, " runs"], worse: Float[np.ndarray, " other_runs"], *, prior: float
-) -> tuple[float, float]:
-    """Deviation of a difference between two runs, and the probability of such a mean difference.
+) -> Mean:
+    """Whether the mean of one side is above that of the other.
 
         t = (mean₁ - mean₂) / √(e₁ + e₂),   d = (e₁ + e₂)² / (e₁² / d₁ + e₂² / d₂),   eᵢ = sᵢ² / nᵢ
 
@@ -121,16 +154,34 @@ def two_samples(
     """
     # SciPy's own test warns where the runs of one side are equal.
     sides = (better, worse)
-    spread = float(np.sqrt(sum(side.var(ddof=1) for side in sides)))
+    deviation = float(np.sqrt(sum(side.var(ddof=1) for side in sides)))
     moderate_sides = [
         moderate(float(side.var(ddof=1)), len(side) - 1, prior=prior) for side in sides
     ]
     error = np.array([variance for variance, _ in moderate_sides]) / [len(side) for side in sides]
     if error.sum() <= ROUNDING**2:
-        return spread, _certain(float(better[0] - worse[0]))
+        return Mean(deviation, _certain(float(better[0] - worse[0])), 0.0, 1.0)
     t = (better.mean() - worse.mean()) / np.sqrt(error.sum())
-    degrees = error.sum() ** 2 / (error**2 / [each for _, each in moderate_sides]).sum()
-    return spread, _tail(t, degrees)
+    degrees = float(error.sum() ** 2 / (error**2 / [each for _, each in moderate_sides]).sum())
+    return Mean(deviation, _tail(t, degrees), float(np.sqrt(error.sum())), degrees)
+
+
+def superiority(
+    better: Float[np.ndarray, " runs"], worse: Float[np.ndarray, " other_runs"], *, is_paired: bool
+) -> float:
+    """In which share of pairs a run of the first side beats one of the second; of ties, half.
+
+    Args:
+        better: measurements, higher is better.
+        worse: the same of the other side; of the same runs if paired, else each meets each.
+        is_paired: both are of the same runs, in the same order.
+
+    References:
+        Vargha and Delaney (2000), A critique and improvement of the CL common language effect size
+        statistics of McGraw and Wong, J. Educ. Behav. Stat. 25(2).
+    """
+    gains = better - worse if is_paired else better[:, None] - worse
+    return float(np.mean((gains > 0) + (gains == 0) / 2))
 
 
 def protocol_draws(

@@ -32,6 +32,10 @@ class Entry(TypedDict):
     num_runs: int
     expected: tuple[float, float] | None
     probability: float | None
+    departure: float | None
+    interval: tuple[float, float] | None
+    superiority: float | None
+    kinds: tuple[float, float] | None
     num_equal: int | None
     deviation: float | None
     foreign: str | None
@@ -71,7 +75,8 @@ class Judged(NamedTuple):
         """A claim as it was judged last; as it is now if it was not."""
         wanted = [entry[key] for key in _CLAIM]
         found = (each for each in self.judgements if [each[key] for key in _CLAIM] == wanted)
-        return next(found, entry)
+        # An earlier version of ours may have written less.
+        return {**entry, **next(found, entry)}
 
 
 def read_judgements() -> Judged:

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from tabulate import tabulate
 
+from nndl_jax.judging.verdicts import weight
 from pipeline.store.judged import Entry
-from pipeline.tables.format import show, show_gain, show_mean, show_range
+from pipeline.tables.format import show, show_departure, show_gain, show_mean, show_range
 
 CHAPTERS = {
     1: "Using neural nets to recognize handwritten digits",
@@ -23,16 +24,14 @@ _ROUNDING = 1e-12
 _COLUMNS = {
     "equal": ("equal",),
     "consistent or supported": ("consistent", "supported"),
-    "undecided": ("undecided",),
+    "undecided": ("undecided", "no difference", "too few runs", "too varied"),
     "against": ("differs", "inconsistent", "not supported"),
     "not run or judged": ("not run", "not judged"),
 }
-_TOLD = {"not run": 0, "not judged": 0, "undecided": 1}
-"""How much a verdict says; all others say more."""
 
 
 def settle(judgements: Sequence[Entry], recorded: Sequence[Entry]) -> Sequence[Entry]:
-    """Each claim as judged today, or by recorded runs where only they decide it.
+    """Each claim as judged today, or by recorded runs where they tell more or are more.
 
     Args:
         judgements: of all documents by what is run today, in the order of their claims.
@@ -48,8 +47,8 @@ def settle(judgements: Sequence[Entry], recorded: Sequence[Entry]) -> Sequence[E
     return settled
 
 
-def _told(entry: Entry) -> int:
-    return _TOLD.get(entry["verdict"], len(_TOLD))
+def _told(entry: Entry) -> tuple[int, int]:
+    return weight(entry["verdict"], entry["num_runs"])
 
 
 def _document(entry: Entry) -> str:
@@ -64,12 +63,13 @@ def claims_table(entries: Sequence[Entry]) -> str:
             book_cell(entry),
             our_cell(entry),
             entry["num_runs"] or "",
-            show_range(entry["metric"], *entry["expected"]) if entry["expected"] else "",
+            _range(entry),
+            _power(entry),
             _verdict(entry),
         ]
         for entry in entries
     ]
-    headers = ["claim", "book", "ours", "runs", "98 % range", "verdict"]
+    headers = ["claim", "book", "ours", "runs", "range", "power", "verdict"]
     return markdown(rows, headers)
 
 
@@ -140,6 +140,26 @@ def _verdict(entry: Entry) -> str:
     if entry.get("is_recorded"):
         return f"{verdict} (recorded)"
     return f"{verdict} ({entry['foreign']})" if verdict == "not judged" else verdict
+
+
+def _range(entry: Entry) -> str:
+    """Of a number what its protocol gives, of a comparison where the true difference lies."""
+    metric = entry["metric"]
+    if entry["expected"]:
+        return show_range(metric, *entry["expected"])
+    if entry["interval"]:
+        low, high = (show_gain(metric, end, None) for end in entry["interval"])
+        return f"{low} to {high}"
+    return ""
+
+
+def _power(entry: Entry) -> str:
+    """What would be noticed of a number, and how often one run beats another of a comparison."""
+    if entry["departure"] is not None:
+        return show_departure(entry["metric"], entry["departure"])
+    if entry["superiority"] is not None:
+        return f"{100 * entry['superiority']:.0f} of 100 pairs"
+    return ""
 
 
 def book_cell(entry: Entry) -> str:

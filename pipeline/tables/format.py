@@ -125,6 +125,20 @@ def show_range(metric: str, low: float, high: float) -> str:
     return f"{show(metric, low)} to {show(metric, high)}"
 
 
+def show_departure(metric: str, departure: float) -> str:
+    """By how much a number would have to differ, or by which factor.
+
+    >>> show_departure("test_accuracy", 0.0072), show_departure("gradient_norm.2", 1.8)
+    ('±0.72 %', '×÷ 1.8')
+    """
+    quantity = parse_metric(metric).quantity
+    if quantity.scale == "logarithmic":
+        return f"×÷ {departure:.2g}"
+    if quantity.unit == "fraction":
+        return f"±{100 * departure:.2f} %"
+    return f"±{departure:.2g}"
+
+
 def data_name(data: str) -> str:
     """What numbers come from.
 

@@ -38,18 +38,22 @@ def test_results_of_a_document_show_the_book_beside_ours(nndl, judged: list[dict
     assert len(json.loads(nndl("results", "--json").stdout)) == len(judged)
 
 
-def test_a_recorded_verdict_stands_where_it_says_more(nndl) -> None:
-    def entry(verdict: str, statement: str) -> dict:
-        return {"document": "a", "statement": statement, "verdict": verdict, "mean": 0.5}
+def test_a_recorded_verdict_stands_where_it_says_more_or_is_of_more_runs(nndl) -> None:
+    def entry(verdict: str, statement: str, num_runs: int = 2) -> dict:
+        told = {"statement": statement, "verdict": verdict, "num_runs": num_runs}
+        return {"document": "a", "mean": 0.5, **told}
 
-    today = [entry("undecided", "one"), entry("equal", "two"), entry("not run", "three")]
+    today = [entry("undecided", "one"), entry("equal", "two"), entry("not run", "three", 0)]
     recorded = [entry("consistent", "one"), entry("differs", "two"), entry("undecided", "three")]
+    today.append(entry("consistent", "four"))
+    recorded.append(entry("inconsistent", "four", 30))
     Path("report").mkdir()
     Path("report/judgements.json").write_text(
         json.dumps({"judgements": today, "recorded": recorded})
     )
     shown = json.loads(nndl("results", "a", "--json").stdout)
-    assert [each["verdict"] for each in shown] == ["consistent", "equal", "undecided"]
+    verdicts = [each["verdict"] for each in shown]
+    assert verdicts == ["consistent", "equal", "undecided", "inconsistent"]
 
 
 def test_run_hands_its_words_to_the_pipeline(nndl, monkeypatch: pytest.MonkeyPatch) -> None:

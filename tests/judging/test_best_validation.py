@@ -120,9 +120,11 @@ def test_runs_that_all_validate_alike_are_not_chosen_by_it():
 def test_number_chosen_by_validation_is_expected_lower_than_the_best():
     claim = number(MEAN + 2 * SD, best_of=10)
     best, chosen = judge_number(claim, ACCURACIES), judge_number(claim, ACCURACIES, UNRELATED)
-    # Above 2 deviations are 2.3 % of runs, but 1 - 0.977^10 = 21 % of the best of ten.
-    assert chosen.probability == pytest.approx(2 * stats.norm.sf(2), abs=0.005)
-    assert best.probability == pytest.approx(2 * (1 - stats.norm.cdf(2) ** 10), abs=0.01)
+    # Above 2 deviations are 2.3 % of runs, but 1 - 0.977^10 = 21 % of the best of ten. Ten runs of
+    # which one is chosen are mostly of the upper tenth or two, some 200 runs: 2.3 % of them vary by
+    # 1.1 %, and here twice that is looked at. The kernel lays 2.7 % of the runs there.
+    assert chosen.probability == pytest.approx(2 * stats.norm.sf(2), abs=0.03)
+    assert best.probability == pytest.approx(2 * (1 - stats.norm.cdf(2) ** 10), abs=0.06)
     assert chosen.expected is not None
     assert best.expected is not None
     assert chosen.expected < best.expected

@@ -84,7 +84,7 @@ def test_a_norm_beyond_the_floats_is_finite():
 def test_probabilities_are_uniform_where_there_is_no_gain_and_the_guess_holds(num_runs):
     # That is what makes them probabilities: a test at 5 % is wrong 1 time in 20.
     _, _, runs = experiments(num_runs)
-    found = [one_sample(gains, prior=PRIOR)[1] for gains in runs]
+    found = [one_sample(gains, prior=PRIOR).probability for gains in runs]
     assert stats.kstest(found, "uniform").pvalue > 0.01
 
 
@@ -93,7 +93,7 @@ def test_probabilities_of_two_samples_err_rarely_where_there_is_no_gain():
     # deviations of a fraction of 4,000, 0.05 + 3 sqrt(0.05 * 0.95 / 4,000) = 0.06.
     rng, deviations, runs = experiments(3)
     others = deviations[:, None] * rng.standard_normal((NUM_EXPERIMENTS, 3))
-    found = [two_samples(*pair, prior=PRIOR)[1] for pair in zip(runs, others, strict=True)]
+    found = [two_samples(*pair, prior=PRIOR).probability for pair in zip(runs, others, strict=True)]
     assert 0.02 < np.mean(np.array(found) <= 0.05) < 0.06
 
 
@@ -119,6 +119,5 @@ def test_best_of_three_is_the_best_of_three_draws(metric, sign):
 
 
 def test_a_single_gain_has_no_deviation_and_is_judged_by_its_sign():
-    assert one_sample(np.array([0.1]), prior=PRIOR) == (None, 0)
-    assert one_sample(np.array([0.0]), prior=PRIOR) == (None, 0.5)
-    assert one_sample(np.array([-0.1]), prior=PRIOR) == (None, 1)
+    for gain, probability in ((0.1, 0), (0.0, 0.5), (-0.1, 1)):
+        assert one_sample(np.array([gain]), prior=PRIOR)[:2] == (None, probability)

@@ -26,6 +26,10 @@ ENTRY = {
     "num_runs": 4,
     "expected": [0.94, 0.96],
     "probability": 0.5,
+    "departure": None,
+    "interval": None,
+    "superiority": None,
+    "kinds": None,
     "num_equal": None,
     "deviation": None,
     "foreign": None,
@@ -70,6 +74,10 @@ def cells(table: str) -> list[list[str]]:
         (COMPARISON | {"mean": -0.03}, ["", "-3.00 % ± 0.10", "4", ""]),
         (COST | COMPARISON | {"mean": -0.25}, ["", "-0.25 ± 0.012", "4", ""]),
         (NORM | COMPARISON | {"mean": 4.7, "spread": 1.2}, ["", "4.7 times ×÷ 1.2", "4", ""]),
+        (
+            COMPARISON | {"mean": 0.03, "spread": None, "interval": [-0.01, 0.07]},
+            ["", "+3.00 %", "4", "-1.00 % to +7.00 %"],
+        ),
     ],
 )
 def test_numbers_are_shown_by_what_they_measure(changes: dict, expected: list[str]) -> None:
@@ -81,7 +89,22 @@ def test_numbers_are_shown_by_what_they_measure(changes: dict, expected: list[st
 def test_what_was_not_run_is_left_empty(kind: dict) -> None:
     nothing = {"verdict": "not run", "mean": None, "spread": None, "expected": None, "num_runs": 0}
     (row,) = cells(claims_table([ENTRY | kind | nothing]))
-    assert row[2:] == ["", "", "", "not run"]
+    assert row[2:] == ["", "", "", "", "not run"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "power"),
+    [
+        ({"departure": 0.0072}, "±0.72 %"),
+        (COST | {"departure": 0.131}, "±0.13"),
+        (NORM | {"departure": 1.84}, "×÷ 1.8"),
+        (COMPARISON | {"superiority": 0.834}, "83 of 100 pairs"),
+        ({}, ""),
+    ],
+)
+def test_power_is_shown_by_what_is_claimed(changes: dict, power: str) -> None:
+    (row,) = cells(claims_table([ENTRY | changes]))
+    assert row[5] == power
 
 
 def test_a_verdict_says_why_there_is_none() -> None:
