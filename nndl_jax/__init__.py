@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nndl_jax.training.devices import describe_devices
     from nndl_jax.training.evaluation import Evaluation, evaluate, predict
     from nndl_jax.training.gradients import bias_gradients
+    from nndl_jax.training.loop import Step, activations, loss_fn, optimizer_of, train_step
     from nndl_jax.training.train import DivergenceError, EpochResult, abstract_states, train
     from nndl_jax.training.vote import Vote, vote
 
@@ -52,6 +53,7 @@ _LAZY = {
     "training.devices": ("describe_devices",),
     "training.evaluation": ("Evaluation", "evaluate", "predict"),
     "training.gradients": ("bias_gradients",),
+    "training.loop": ("Step", "activations", "loss_fn", "optimizer_of", "train_step"),
     "training.train": ("DivergenceError", "EpochResult", "abstract_states", "train"),
     "training.vote": ("Vote", "vote"),
 }
@@ -72,8 +74,10 @@ __all__ = [
     "Snapshot",
     "SpecError",
     "Split",
+    "Step",
     "Vote",
     "abstract_states",
+    "activations",
     "backpropagate",
     "bias_gradients",
     "build_construction",
@@ -89,12 +93,15 @@ __all__ = [
     "load_mnist",
     "load_snapshot",
     "load_spec",
+    "loss_fn",
     "measure_construction",
+    "optimizer_of",
     "predict",
     "run_calculation",
     "save",
     "save_snapshot",
     "train",
+    "train_step",
     "variants",
     "vote",
 ]

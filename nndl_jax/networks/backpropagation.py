@@ -27,10 +27,9 @@ from nndl_jax.calculations.backpropagation import Loss
 from nndl_jax.data.arrays import as_numbers
 from nndl_jax.data.selection import read_images
 from nndl_jax.documents import Document, Network
-from nndl_jax.documents.variants import single
-from nndl_jax.networks.activations import ACTIVATIONS, ActivationFn
+from nndl_jax.networks.activations import ACTIVATIONS, ActivationFn, activation_fn
 from nndl_jax.networks.layers import DenseLayer
-from nndl_jax.networks.network import FeedforwardNetwork, fitting_network
+from nndl_jax.networks.network import FeedforwardNetwork, document_of, fitting_network
 from nndl_jax.networks.targets import pixels
 from nndl_jax.reading.faults import SpecError
 
@@ -76,7 +75,7 @@ def backpropagate(
     model: FeedforwardNetwork,
     images: ArrayLike,
     targets: ArrayLike,
-    spec: Document,
+    spec: Document | None = None,
 ) -> Backpropagated:
     """The gradient of a network's mean cost over a mini-batch; penalties are left out.
 
@@ -86,7 +85,7 @@ def backpropagate(
             compiled program they cannot be looked at: only uint8 are bytes there.
         targets: the book's y, an image to a row, a number for each output;
             `nndl_jax.networks.targets.encode` makes them of labels.
-        spec: the document that the network was built from.
+        spec: the document that the network was built from; None for the one that it knows.
 
     Raises:
         SpecError: the document has axes, or the chapter does not know one of the layers, or the
@@ -95,7 +94,7 @@ def backpropagate(
         ValueError: images are no pixels, targets not as many numbers, or the network is of other
             inputs or outputs; says what was found.
     """
-    spec = single(spec, Network)
+    spec = document_of(model, spec)
     layers = layers_of(fitting_network(model, spec), spec)
     is_traced = isinstance(images, Tracer)
     inputs = jnp.asarray(images if is_traced else read_images(images, spec.data))
@@ -241,6 +240,7 @@ def layers_of(model: FeedforwardNetwork, spec: Network) -> tuple[Layer, ...]:
 
     Raises:
         SpecError: a layer is not fully connected, or drops inputs.
+        ValueError: a layer was replaced by one that is not.
     """
     for index, layer in spec.model.stack():
         at = f"model.layers[{index}]"
@@ -251,8 +251,12 @@ def layers_of(model: FeedforwardNetwork, spec: Network) -> tuple[Layer, ...]:
             said = f"chapter 2 knows no dropout, got {layer.dropout}; let JAX differentiate"
             raise SpecError.at(spec.id, None, f"{at}.dropout", said)
     dense = [layer for layer in model.layers if isinstance(layer, DenseLayer)]
+    if len(dense) < len(model.layers):
+        (other, *_) = [layer for layer in model.layers if not isinstance(layer, DenseLayer)]
+        said = f"chapter 2 knows dense layers only, and the network has {type(other).__name__}"
+        raise ValueError(f"{said}; let JAX differentiate")
     return tuple(
-        Layer(each.weight[...], each.bias[...], Partial(ACTIVATIONS[each.activation]))
+        Layer(each.weight[...], each.bias[...], Partial(activation_fn(each.activation)))
         for each in dense
     )
 

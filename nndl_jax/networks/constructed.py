@@ -17,7 +17,7 @@ from jaxtyping import DTypeLike
 from nndl_jax.calculations.dense import BATCH, DenseValues, LayerOutputs, Points, Run
 from nndl_jax.documents import Construction, Dense, Document, Initializer
 from nndl_jax.documents.variants import single
-from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.activations import activation_fn
 from nndl_jax.networks.layers import DenseLayer
 from nndl_jax.networks.network import FeedforwardNetwork
 
@@ -78,7 +78,7 @@ def runner(model: FeedforwardNetwork) -> Run:
             for each in below:
                 inputs = each(inputs)
             weighted = chosen.weighted_input(inputs)
-            parts.append((weighted, ACTIVATIONS[chosen.activation](weighted)))
+            parts.append((weighted, activation_fn(chosen.activation)(weighted)))
         weighted, activations = zip(*parts, strict=True)
         return LayerOutputs(
             np.concatenate(weighted)[: len(points)], np.concatenate(activations)[: len(points)]

@@ -11,8 +11,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
-from nndl_jax.documents import Activation, Conv, Dense, Initializer
-from nndl_jax.networks.activations import ACTIVATIONS, FALLING
+from nndl_jax.documents import Conv, Dense, Initializer
+from nndl_jax.networks.activations import (
+    AnyActivation,
+    activation_fn,
+    name_activation,
+    never_falls,
+)
 from nndl_jax.networks.convolution import (
     Maps,
     average_pool,
@@ -32,7 +37,7 @@ class DenseLayer(nnx.Module):
     Attributes:
         weight: (out, in), the book's w.
         bias: (out,), the book's b.
-        activation: name of the function applied to the weighted input.
+        activation: name of the function applied to the weighted input, or a function of one's own.
         dropout: probability with which an input is dropped in training.
         dropout_masks: `image` for a mask of each image's own, `batch` for one in common.
     """
@@ -51,9 +56,14 @@ class DenseLayer(nnx.Module):
         shape = (spec.units, num_inputs)
         self.weight = nnx.Param(draw_weights(weight_key, shape, spec.units, initializer, dtype))
         self.bias = nnx.Param(_draw(bias_key, (spec.units,), initializer.biases, 1.0, dtype))
-        self.activation: Activation = spec.activation
+        self.activation: AnyActivation = spec.activation
         self.dropout = spec.dropout
         self.dropout_masks: DropoutMasks = dropout_masks
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of neurons."""
+        return self.bias.shape[-1]
 
     def weighted_input(
         self, inputs: Float[Array, "*batch in"], *, dropout_key: Key[Array, ""] | None = None
@@ -73,12 +83,12 @@ class DenseLayer(nnx.Module):
     ) -> Float[Array, "*batch out"]:
         """The activations a = activation(z)."""
         weighted = self.weighted_input(inputs, dropout_key=dropout_key)
-        return ACTIVATIONS[self.activation](weighted)
+        return activation_fn(self.activation)(weighted)
 
     def describe(self) -> str:
         """What it does beside its weights."""
         dropped = f", dropping {float(self.dropout)} by {self.dropout_masks}"
-        return f"dense, {self.activation}{dropped if self.dropout else ''}"
+        return f"dense, {name_activation(self.activation)}{dropped if self.dropout else ''}"
 
     def _drop(
         self, inputs: Float[Array, "*batch in"], key: Key[Array, ""] | None
@@ -101,7 +111,7 @@ class ConvLayer(nnx.Module):
     Attributes:
         weight: (filters, maps, height, width), the kernels.
         bias: (filters,), one for each filter.
-        activation: name of the function applied to the weighted input.
+        activation: name of the function applied to the weighted input, or a function of one's own.
         window: rows and columns of a pooling window, (1, 1) for none.
         padding: `same` for zeros around the images, `valid` for none.
         stride: rows and columns from one place of a kernel to the next.
@@ -124,7 +134,7 @@ class ConvLayer(nnx.Module):
         fan_out = max(1, spec.filters * prod(spec.kernel) // prod(window))
         self.weight = nnx.Param(draw_weights(weight_key, shape, fan_out, initializer, dtype))
         self.bias = nnx.Param(_draw(bias_key, (spec.filters,), initializer.biases, 1.0, dtype))
-        self.activation: Activation = spec.activation
+        self.activation: AnyActivation = spec.activation
         self.window = window
         self.padding: Padding = spec.padding
         self.stride = spec.stride
@@ -134,7 +144,7 @@ class ConvLayer(nnx.Module):
     ) -> Float[Array, "*batch filters rows_out columns_out"]:
         """The activations of every filter."""
         leading = inputs.shape[:-3]
-        is_pooled_first = self.activation not in FALLING
+        is_pooled_first = never_falls(self.activation)
         images, kernels = _flat(inputs), self.weight[...]
         if self.padding == "same":
             height, width = kernels.shape[2:]
@@ -142,7 +152,7 @@ class ConvLayer(nnx.Module):
         maps = convolve(images, kernels, stride=self.stride)
         maps = max_pool(maps, self.window) if is_pooled_first else maps
         weighted = maps + self.bias[...][None, :, None, None]
-        activations = gradient_apart(ACTIVATIONS[self.activation](weighted))
+        activations = gradient_apart(activation_fn(self.activation)(weighted))
         activations = activations if is_pooled_first else max_pool(activations, self.window)
         return activations.reshape(*leading, *activations.shape[1:])
 
@@ -150,7 +160,8 @@ class ConvLayer(nnx.Module):
         """What it does beside its weights."""
         zeros = ", zeros around the image" if self.padding == "same" else ""
         stride = f", a stride of {self.stride}" if self.stride != (1, 1) else ""
-        return f"a convolution, {self.activation}, windows of {self.window}{zeros}{stride}"
+        name = name_activation(self.activation)
+        return f"a convolution, {name}, windows of {self.window}{zeros}{stride}"
 
 
 class MaxPoolLayer(nnx.Module):
@@ -197,7 +208,39 @@ class AveragePoolLayer(nnx.Module):
         return f"average-pooling, windows of {self.window}"
 
 
-AnyLayer = DenseLayer | ConvLayer | MaxPoolLayer | AveragePoolLayer
+class OwnLayer(nnx.Module):
+    """A module of one's own in the place of all layers, or of the last.
+
+    Attributes:
+        module: from a batch of inputs, of the shape that the document gives them, to as many
+            weighted inputs of output neurons as the document has.
+        activation: what is applied to these where activations are asked for.
+        num_outputs: how many there are.
+    """
+
+    def __init__(self, module: nnx.Module, activation: AnyActivation, num_outputs: int) -> None:
+        self.module = module
+        self.activation: AnyActivation = activation
+        self.num_outputs = num_outputs
+
+    def weighted_input(
+        self, inputs: Float[Array, "*batch _"], *, dropout_key: Key[Array, ""] | None = None
+    ) -> Float[Array, "*batch out"]:
+        """What the module gives; it drops nothing of itself."""
+        return self.module(inputs)
+
+    def __call__(
+        self, inputs: Float[Array, "*batch _"], *, dropout_key: Key[Array, ""] | None = None
+    ) -> Float[Array, "*batch out"]:
+        """The activations of the output neurons."""
+        return activation_fn(self.activation)(self.weighted_input(inputs))
+
+    def describe(self) -> str:
+        """What it is."""
+        return f"a module {type(self.module).__name__} of one's own"
+
+
+AnyLayer = DenseLayer | ConvLayer | MaxPoolLayer | AveragePoolLayer | OwnLayer
 
 
 def _flat(inputs: Float[Array, "*batch maps rows columns"]) -> Maps:

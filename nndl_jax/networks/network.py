@@ -1,6 +1,6 @@
 """Documents to networks (ch. 1, 3, 6): layers in a row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import assert_never
 
@@ -13,15 +13,19 @@ from nndl_jax.documents import Conv, Dense, Document, MaxPool, Network
 from nndl_jax.documents.layers import AveragePool
 from nndl_jax.documents.memory import check_memory
 from nndl_jax.documents.variants import single
-from nndl_jax.networks.activations import ACTIVATIONS
+from nndl_jax.networks.activations import activation_fn
 from nndl_jax.networks.layers import (
     AnyLayer,
     AveragePoolLayer,
     ConvLayer,
     DenseLayer,
     MaxPoolLayer,
+    OwnLayer,
 )
 from nndl_jax.reading.faults import SpecError
+
+BuildFn = Callable[[Key[Array, ""]], nnx.Module]
+"""From a key to a network, or to a module that takes images to weighted inputs of the output."""
 
 
 class FeedforwardNetwork(nnx.Module):
@@ -32,6 +36,7 @@ class FeedforwardNetwork(nnx.Module):
     Attributes:
         layers: the layers in order of evaluation, the last a `DenseLayer`.
         inputs: shape of one input.
+        spec: the document that it was built from, without axes and claims; None where not known.
         deterministic: whether no neuron is dropped where no keys are given.
         rngs: the random stream of what is dropped otherwise; None before `train` was given one.
     """
@@ -43,6 +48,7 @@ class FeedforwardNetwork(nnx.Module):
     ) -> None:
         self.layers = nnx.List(list(layers))
         self.inputs = inputs
+        self.spec: Network | None = None
         self.deterministic = True
         self.rngs: nnx.RngStream | None = nnx.data(None)
         self._output()
@@ -88,9 +94,21 @@ class FeedforwardNetwork(nnx.Module):
             ValueError: there is not a key for each layer, or the network has no stream to draw
                 them from.
         """
+        keys = self._draw_keys() if dropout_keys is None else self._check_keys(dropout_keys)
+        *_, logits = self._pass(images, keys)
+        return logits
+
+    def activations(self, images: Float[Array, "*batch pixels"]) -> tuple[Float[Array, "..."], ...]:
+        """What each layer gives, the output last: neurons, or maps with rows and columns."""
+        *hidden, logits = self._pass(images, self._draw_keys())
+        return (*hidden, self.activate(logits))
+
+    def _pass(
+        self, images: Float[Array, "*batch pixels"], keys: Key[Array, " layers"] | None
+    ) -> Iterator[Float[Array, "..."]]:
+        """Activations of each layer but the last, and then the weighted inputs of that."""
         batch = images.shape[:-1]
         activations = images.reshape(*batch, *self.inputs)
-        keys = self._draw_keys() if dropout_keys is None else self._check_keys(dropout_keys)
         output, last = self._output(), len(self.layers) - 1
         for index, layer in enumerate(list(self.layers)[:last]):
             if isinstance(layer, DenseLayer):
@@ -98,8 +116,11 @@ class FeedforwardNetwork(nnx.Module):
                 activations = layer(activations.reshape(*batch, -1), dropout_key=key)
             else:
                 activations = layer(activations)
+            yield activations
         key = None if keys is None else keys[last]
-        return output.weighted_input(activations.reshape(*batch, -1), dropout_key=key)
+        if isinstance(output, DenseLayer):
+            activations = activations.reshape(*batch, -1)
+        yield output.weighted_input(activations, dropout_key=key)
 
     def __call__(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch out"]:
         """Output activations of a batch of images with pixels in 0 .. 1.
@@ -112,12 +133,17 @@ class FeedforwardNetwork(nnx.Module):
 
     def activate(self, logits: Float[Array, "*batch out"]) -> Float[Array, "*batch out"]:
         """Output activations that belong to weighted inputs of the output layer."""
-        return ACTIVATIONS[self._output().activation](logits)
+        return activation_fn(self._output().activation)(logits)
 
-    def _output(self) -> DenseLayer:
+    @property
+    def num_outputs(self) -> int:
+        """Number of output neurons."""
+        return self._output().num_outputs
+
+    def _output(self) -> DenseLayer | OwnLayer:
         """The output layer, also where it was replaced."""
         output = self.layers[-1] if len(self.layers) else None
-        if not isinstance(output, DenseLayer):
+        if not isinstance(output, DenseLayer | OwnLayer):
             raise TypeError(f"the last layer must be a DenseLayer, got {type(output).__name__}")
         return output
 
@@ -167,7 +193,7 @@ def fitting_network(model: object, spec: Network) -> FeedforwardNetwork:
         ValueError: it has others; says which.
     """
     network = check_network(model)
-    found = prod(network.inputs), network._output().bias.shape[-1]
+    found = prod(network.inputs), network.num_outputs
     wanted = prod(spec.model.inputs), spec.data.num_outputs()
     if found != wanted:
         raise ValueError(
@@ -175,6 +201,25 @@ def fitting_network(model: object, spec: Network) -> FeedforwardNetwork:
             f"{wanted[0]} and {wanted[1]}; give the document that it was built from"
         )
     return network
+
+
+def document_of(model: object, spec: Document | None) -> Network:
+    """The document that is given with a network, or that the network was built from.
+
+    Raises:
+        SpecError: the document has axes.
+        TypeError: it is of another kind, or the model is no network.
+        ValueError: none is given, and the network knows none.
+    """
+    if spec is not None:
+        return single(spec, Network)
+    network = check_network(model)
+    if network.spec is None:
+        raise ValueError(
+            "the network does not know its document, as those of build_model, load and results of "
+            "training do; give it as well, spec=load_spec(...)"
+        )
+    return network.spec
 
 
 def split_model(
@@ -199,7 +244,9 @@ def build_model(spec: Document, *, key: Key[Array, ""]) -> FeedforwardNetwork:
     spec = single(spec, Network)
     check_supported(spec)
     check_memory(spec)
-    return draw_network(spec, key=read_key(key))
+    model = draw_network(spec, key=read_key(key))
+    model.spec = spec.bare()
+    return model
 
 
 def read_key(key: object) -> Key[Array, ""]:
@@ -217,9 +264,27 @@ def read_key(key: object) -> Key[Array, ""]:
     raise TypeError(f"key must be one random key, such as jax.random.key(0); got {found}")
 
 
-def draw_network(spec: Network, *, key: Key[Array, ""]) -> FeedforwardNetwork:
-    """The same without asking whether it can be built: for programs that are compiled."""
-    return FeedforwardNetwork(_build_layers(spec, key), spec.model.inputs)
+def draw_network(
+    spec: Network, *, key: Key[Array, ""], build_fn: BuildFn | None = None
+) -> FeedforwardNetwork:
+    """The same without asking whether it can be built: for programs that are compiled.
+
+    Args:
+        spec: the document.
+        key: used up here.
+        build_fn: gives a network of one's own in the place of the document's.
+    """
+    if build_fn is None:
+        return FeedforwardNetwork(_build_layers(spec, key), spec.model.inputs)
+    model = build_fn(key)
+    if isinstance(model, FeedforwardNetwork):
+        return FeedforwardNetwork(model.layers, model.inputs)
+    if not isinstance(model, nnx.Module):
+        said = "a model of one's own is a function from a key to a module of flax.nnx"
+        raise TypeError(f"{said}, such as lambda key: build_model(spec, key=key); got {model!r}")
+    activation = spec.model.layers[-1].activation or "linear"
+    own = OwnLayer(model, activation, spec.data.num_outputs())
+    return FeedforwardNetwork([own], spec.model.inputs)
 
 
 def drops(spec: Network) -> bool:

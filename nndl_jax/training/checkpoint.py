@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +31,8 @@ from nndl_jax.reading.record import Record
 from nndl_jax.reading.validation import validate
 from nndl_jax.training.environment import describe_environment
 from nndl_jax.training.state import TrainState
+from nndl_jax.training.trees import describe_leaves, fill, name_leaves
 
-Tree = TypeVar("Tree")
 History = Sequence[Mapping[str, Sequence[float]]]
 
 
@@ -48,6 +49,8 @@ class Snapshot(NamedTuple):
     """The runs; none where that is not known."""
     models: Sequence[Model] = ()
     """The networks of each group, whatever their first weights; none where not known."""
+    custom: Mapping[str, str] = MappingProxyType({})
+    """Sums of what was given to `train` in the place of parts of the document."""
 
 
 class _About(Record):
@@ -58,6 +61,7 @@ class _About(Record):
     history: tuple[dict[str, tuple[float, ...]], ...]
     runs: tuple[tuple[str, int], ...]
     models: tuple[Model, ...]
+    custom: Annotated[dict[str, str], Field(default_factory=dict)]
     identity: dict[str, str]
     environment: dict[str, str]
 
@@ -109,7 +113,9 @@ def load(path: str | Path) -> tuple[FeedforwardNetwork, Network]:
         arrays = file.read_all()
     if why := _excess(arrays, spec):
         raise ValueError(f"{path}: {why}")
-    return nnx.merge(graph, jax.tree.map(jnp.asarray, fill(params, arrays))), spec
+    model = nnx.merge(graph, jax.tree.map(jnp.asarray, fill(params, arrays)))
+    model.spec = spec
+    return model, spec
 
 
 def save_snapshot(snapshot: Snapshot, path: str | Path, *, identity: Mapping[str, str]) -> None:
@@ -135,6 +141,7 @@ def save_snapshot(snapshot: Snapshot, path: str | Path, *, identity: Mapping[str
         ),
         runs=tuple((run.variant, run.seed) for run in snapshot.runs),
         models=tuple(snapshot.models),
+        custom=dict(snapshot.custom),
         identity=dict(identity),
         environment=dict(describe_environment()),
     )
@@ -182,23 +189,6 @@ def check_snapshot(snapshot: object) -> None:
         )
 
 
-def name_leaves(tree: object) -> dict[str, np.ndarray]:
-    """The arrays of a tree by the names of their places."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {_name(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
-
-
-def describe_leaves(tree: object) -> dict[str, str]:
-    """Type and shape of each leaf, which may be abstract, by the name of its place."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {_name(path): f"{leaf.dtype} {leaf.shape}" for path, leaf in leaves}
-
-
-def fill(like: Tree, arrays: Arrays) -> Tree:
-    """A tree of the given structure with arrays by the names of their places."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: arrays[_name(path)], like)
-
-
 def _read_snapshot(path: Path, identity: Mapping[str, str], like: Sequence[TrainState]) -> Snapshot:
     with open_arrays(path) as file:
         if not file.described.get(_ABOUT, "").startswith("uint8"):
@@ -218,7 +208,7 @@ def _read_snapshot(path: Path, identity: Mapping[str, str], like: Sequence[Train
             raise ValueError(f"{path}: {why}")
         states = fill(tuple(like), file.read_all())
     runs = tuple(Run(*run) for run in about.runs)
-    return Snapshot(about.number, states, about.history, runs, about.models)
+    return Snapshot(about.number, states, about.history, runs, about.models, about.custom)
 
 
 def _read_spec(texts: Mapping[str, str], path: object) -> Network:
@@ -265,7 +255,3 @@ def _excess(arrays: Arrays, spec: Network) -> str | None:
         if not (spec.training.allow_divergence or np.isfinite(array).all()):
             return f"array {name!r} holds numbers that are not finite"
     return None
-
-
-def _name(path: jax.tree_util.KeyPath) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".value")

@@ -14,8 +14,9 @@ from jaxtyping import Array, Int
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.documents import Network, Replay
-from nndl_jax.networks.network import FeedforwardNetwork, draw_network
+from nndl_jax.networks.network import FeedforwardNetwork
 from nndl_jax.reading.faults import SpecError
+from nndl_jax.training.custom import NOTHING, Custom, abstract_network
 from nndl_jax.training.epoch import train_epochs
 from nndl_jax.training.groups import Group
 from nndl_jax.training.optimizer import hyperparameters
@@ -55,6 +56,8 @@ class Engine:
         mesh: the devices.
         side_by_side: whether the runs of a device are trained at once, or one after another; None
             for what suits the platform.
+        custom: what takes the place of parts of the documents.
+        first: the weights that each run of the group begins with; None to draw them.
 
     Attributes:
         group: the runs.
@@ -67,6 +70,8 @@ class Engine:
         mesh: Mesh,
         *,
         side_by_side: bool | None = None,
+        custom: Custom = NOTHING,
+        first: Sequence[nnx.State] | None = None,
     ) -> None:
         self.group = group
         self._spec = group.template
@@ -80,7 +85,8 @@ class Engine:
         seeds = self._put(np.asarray(group.seeds, np.uint32))
         self._inputs = RunInputs(seeds, *jax.tree.map(self._put, numbers))
         self._orders = _Orders(group.specs, len(splits["train"].labels))
-        self._graph = nnx.split(nnx.eval_shape(self._build))[0]
+        self._custom, self._first = custom, first
+        self._graph = nnx.split(abstract_network(self._spec, custom))[0]
         self._train = {}
 
     def init(self) -> TrainState:
@@ -88,8 +94,8 @@ class Engine:
         # Run by run and not compiled as one: the small programs in it are common to many documents,
         # and cached.
         states = [
-            jax.tree.map(np.asarray, self._init_run(spec, seed))
-            for spec, seed in zip(self.group.specs, self.group.seeds, strict=True)
+            jax.tree.map(np.asarray, self._init_run(member))
+            for member in range(len(self.group.runs))
         ]
         return self.to_devices(jax.tree.map(lambda *leaves: np.stack(leaves), *states))
 
@@ -128,7 +134,9 @@ class Engine:
         if params is None:
             said = "the best network is not kept; set it to true"
             raise SpecError.at(self._spec.id, None, "training.keep_best", said)
-        return nnx.merge(self._graph, jax.tree.map(lambda leaf: leaf[member], params))
+        model = nnx.merge(self._graph, jax.tree.map(lambda leaf: leaf[member], params))
+        model.spec = self.group.specs[member].bare()
+        return model
 
     def to_host(self, runwise: Tree) -> Tree:
         """Arrays in host memory, one row for each run: the same for any number of devices."""
@@ -156,18 +164,19 @@ class Engine:
                 self._graph,
                 num_epochs,
                 side_by_side=self._side_by_side,
+                custom=self._custom,
             )
             train_fn = jax.jit(self._over_mesh(train_fn, num_shared=2), donate_argnums=0)
             self._train[num_epochs] = train_fn
         placed = None if orders is None else self._put(orders)
         return train_fn, (self._inputs, placed, jnp.uint32(first), self._splits)
 
-    def _init_run(self, spec: Network, seed: int) -> TrainState:
+    def _init_run(self, member: int) -> TrainState:
+        spec, seed = self.group.specs[member], jnp.uint32(self.group.seeds[member])
         drawn = self._spec.model_copy(update={"model": spec.model})
-        return _with_legacy_draws(init_state(drawn, jnp.uint32(seed)), spec)
-
-    def _build(self) -> FeedforwardNetwork:
-        return draw_network(self._spec, key=jax.random.key(0))
+        if self._first is not None:
+            return init_state(drawn, seed, custom=self._custom, params=self._first[member])
+        return _with_legacy_draws(init_state(drawn, seed, custom=self._custom), spec)
 
     def _put(self, runwise: np.ndarray) -> Array:
         """A row for each run, on the devices; the last is repeated until each has equally many."""

@@ -17,6 +17,7 @@ from nndl_jax.data.selection import monitored_splits
 from nndl_jax.documents import Network
 from nndl_jax.documents.metrics import OfGradients, parse_metric
 from nndl_jax.networks.network import FeedforwardNetwork
+from nndl_jax.training.custom import NOTHING, Custom
 from nndl_jax.training.evaluation import Evaluation, measure, monitored
 from nndl_jax.training.gradients import Gradients, measure_gradients
 from nndl_jax.training.rules import advance, has_rules
@@ -38,6 +39,7 @@ def train_epochs(
     splits: Mapping[str, Split],
     *,
     side_by_side: bool,
+    custom: Custom = NOTHING,
 ) -> tuple[TrainState, Measurements]:
     """The state after some epochs, and what was measured of them.
 
@@ -51,17 +53,21 @@ def train_epochs(
         epoch: number of epochs before these.
         splits: images and labels on the device, at least `train` and what is monitored.
         side_by_side: whether this is to be mapped over runs with `vmap`.
+        custom: what takes the place of parts of the document.
     """
     if_active = _select_if_active if side_by_side else _branch_if_active
 
     def go_on(state: TrainState) -> tuple[TrainState, Measurements]:
         gradients = Gradients()
         if any(isinstance(parse_metric(each).quantity, OfGradients) for each in spec.monitors):
-            gradients = measure_gradients(nnx.merge(graph, state.params), splits["train"], spec)
+            first = nnx.merge(graph, state.params)
+            gradients = measure_gradients(first, splits["train"], spec, loss=custom.loss)
         state, costs = train_only(state)
         model = nnx.merge(graph, state.params)
         evaluations = {
-            name: measure(model, splits[name], spec, run.numbers, monitored(spec, name))
+            name: measure(
+                model, splits[name], spec, run.numbers, monitored(spec, name), loss=custom.loss
+            )
             for name in monitored_splits(spec)
         }
         state = _follow(state, evaluations.get("validation"), spec, run)
@@ -72,13 +78,14 @@ def train_epochs(
         if spec.optimizer.schedule is not None:
             rate = jnp.asarray(numbers.learning_rate) * state.progress.scale
             numbers = numbers._replace(learning_rate=rate)
-        step_fn = build_step(spec, graph, numbers, len(splits["train"].labels))
+        num_images = len(splits["train"].labels)
+        step_fn = build_step(spec, graph, numbers, num_images, custom=custom)
 
         def train_once(
             state: TrainState, each: tuple[UInt32[Array, ""], Int[Array, " images"] | None]
         ) -> tuple[TrainState, Float[Array, " steps"]]:
-            train_fn = partial(train_epoch, spec, step_fn, run, *each, splits["train"])
-            return if_active(train_fn, state)
+            parts = (spec, step_fn, run, *each, splits["train"])
+            return if_active(partial(train_epoch, *parts, custom=custom), state)
 
         epochs = epoch + jnp.arange(num_epochs, dtype=jnp.uint32)
         return jax.lax.scan(train_once, state, (epochs, orders))

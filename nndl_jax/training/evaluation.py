@@ -15,9 +15,13 @@ from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_images, read_split
 from nndl_jax.documents import Document, Network
 from nndl_jax.documents.metrics import Metric, OfImages, parse_metric
-from nndl_jax.documents.variants import single
-from nndl_jax.networks.losses import build_loss
-from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
+from nndl_jax.networks.losses import LossFn, build_loss
+from nndl_jax.networks.network import (
+    FeedforwardNetwork,
+    document_of,
+    fitting_network,
+    split_model,
+)
 from nndl_jax.networks.targets import Images, Labels, decode, encode, pixels
 from nndl_jax.training.optimizer import Hyperparameters, hyperparameters_of, is_weight
 
@@ -89,7 +93,13 @@ def monitored(spec: Network, split: str | None = None) -> tuple[OfImages, ...]:
     )
 
 
-def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluation:
+def evaluate(
+    model: FeedforwardNetwork,
+    split: Split,
+    spec: Document | None = None,
+    *,
+    loss: LossFn | None = None,
+) -> Evaluation:
     """Accuracy and cost of a network on the images of a split; no neuron is dropped.
 
     The penalties are divided by the number of images in this split, as the book's program for
@@ -100,7 +110,9 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluat
         split: at least one image, as whole bytes 0 .. 255 of any type or floats 0 .. 1, of the
             shape (images, 784) or (images, 28, 28); with a digit each, 0 .. 9, also one-hot. Where
             the document has examples of its own, inputs and targets like theirs.
-        spec: the document that the network was built from, for its targets, loss and penalties.
+        spec: the document that the network was built from, for its targets, loss and penalties;
+            None for the one that it knows.
+        loss: the cost per example of logits and targets, in the place of the document's.
 
     Raises:
         SpecError: the document has axes.
@@ -108,16 +120,16 @@ def evaluate(model: FeedforwardNetwork, split: Split, spec: Document) -> Evaluat
         ValueError: images are no pixels, labels no digits, or the network is of other inputs or
             outputs; says what was found.
     """
-    spec = single(spec, Network)
+    spec = document_of(model, spec)
     split = read_split(split, spec.data)
     graph, params = split_model(fitting_network(model, spec))
     numbers = hyperparameters_of(spec)
-    found = _evaluate(params, numbers, split, graph=graph, spec=spec.bare())
+    found = _evaluate(params, numbers, split, graph=graph, spec=spec.bare(), loss=loss)
     return found if spec.data.examples is None else found._replace(num_correct=None)
 
 
 def predict(
-    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Document
+    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Document | None = None
 ) -> Int[np.ndarray, " images"]:
     """The digit that a network takes each image for.
 
@@ -127,7 +139,7 @@ def predict(
         model: the network.
         images: as `evaluate` takes them, alone or in a split, whose labels are not looked at; also
             a single one, (784,) or (28, 28), which gives one digit.
-        spec: the document that the network was built from.
+        spec: the document that the network was built from; None for the one that it knows.
 
     Raises:
         SpecError: the document has axes.
@@ -135,7 +147,7 @@ def predict(
         ValueError: they are no images, the network is of other inputs or outputs, or the document
             has examples of its own, which are no digits; says what was found.
     """
-    spec = single(spec, Network)
+    spec = document_of(model, spec)
     pictures, size = read_images(images, spec.data), _chunk_size(spec)
     graph, params = split_model(fitting_network(model, spec))
     digits = [
@@ -151,9 +163,11 @@ def measure(
     spec: Network,
     numbers: Hyperparameters,
     quantities: Iterable[OfImages],
+    *,
+    loss: LossFn | None = None,
 ) -> Evaluation:
     """The same, from arrays and inside a compiled program; beside the cost what is asked for."""
-    loss_fn = build_loss(spec)
+    loss_fn = build_loss(spec) if loss is None else loss
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
 
     def measure_chunk(
@@ -209,13 +223,15 @@ def _penalty(model: FeedforwardNetwork, numbers: Hyperparameters) -> Float[Array
         for path, w in jax.tree_util.tree_leaves_with_path(nnx.state(model, nnx.Param))
         if is_weight(path)
     ]
+    if not weights:
+        return jnp.zeros((), jnp.asarray(numbers.l2).dtype)
     squared = jnp.stack([jnp.sum(w**2) for w in weights])
     absolute = jnp.stack([jnp.sum(jnp.abs(w)) for w in weights])
     l1, l2 = jnp.asarray(numbers.l1), jnp.asarray(numbers.l2)
     return l2 / 2 * jnp.sum(squared) + l1 * jnp.sum(absolute)
 
 
-@partial(jax.jit, static_argnames=("graph", "spec"))
+@partial(jax.jit, static_argnames=("graph", "spec", "loss"))
 def _evaluate(
     params: nnx.State,
     numbers: Hyperparameters,
@@ -223,9 +239,11 @@ def _evaluate(
     *,
     graph: nnx.GraphDef[FeedforwardNetwork],
     spec: Network,
+    loss: LossFn | None,
 ) -> Evaluation:
     with jax.default_matmul_precision(spec.training.matmul_precision):
-        return measure(nnx.merge(graph, params), split, spec, numbers, monitored(spec))
+        model = nnx.merge(graph, params)
+        return measure(model, split, spec, numbers, monitored(spec), loss=loss)
 
 
 @partial(jax.jit, static_argnames=("graph", "spec"))

@@ -6,17 +6,20 @@ name or a moved module changes no fingerprint; another order of two additions do
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, starmap
 from typing import SupportsIndex
 
 import jax
 import numpy as np
+from flax import nnx
 from jaxtyping import Array
 
+from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import select
 from nndl_jax.documents.variants import Variants
+from nndl_jax.training.custom import NOTHING, Custom
 from nndl_jax.training.groups import Group, groups
 from nndl_jax.training.optimizer import hyperparameters
 from nndl_jax.training.program import like_mnist, trace_training
@@ -56,6 +59,33 @@ def fingerprint(spec: Variants, seeds: Iterable[SupportsIndex]) -> dict[str, Has
     return {"programs": programs, "arguments": _arguments(members)}
 
 
+def fingerprint_custom(
+    custom: Custom,
+    init: Sequence[nnx.State] | None,
+    members: Sequence[Group],
+    splits: Sequence[Mapping[str, Split]],
+) -> Hashes:
+    """Sums that tell what was given in the place of parts of documents; empty for nothing.
+
+    Args:
+        custom: what was given.
+        init: weights that runs begin with; None where they are drawn.
+        members: the runs.
+        splits: what each group is trained on.
+    """
+    found: Hashes = {}
+    if init is not None:
+        found["first weights"] = _hash_arrays(jax.tree.leaves(list(init)))
+    if custom != NOTHING:
+        traced = [
+            trace_training(_one(each), own, num_epochs=1, side_by_side=False, custom=custom)
+            for each, own in zip(members, splits, strict=True)
+        ]
+        text = " ".join(map(_hash_program, traced))
+        found["functions"] = hashlib.sha256(text.encode()).hexdigest()
+    return found
+
+
 def canonical(text: str) -> str:
     """The text of a lowered program without the names that Python code has in it.
 
@@ -72,10 +102,9 @@ def _programs(number: int, group: Group) -> Iterable[tuple[str, str]]:
     training = group.template.training
     whole, rest = divmod(training.epochs, training.evaluate_every)
     spans = [training.evaluate_every] * bool(whole) + [rest] * bool(rest)
-    one = Group(group.template, group.runs[:1], group.specs[:1], group.seeds[:1])
     splits = select(like_mnist(), group.template)
     for num_epochs in spans:
-        traced = trace_training(one, splits, num_epochs=num_epochs, side_by_side=False)
+        traced = trace_training(_one(group), splits, num_epochs=num_epochs, side_by_side=False)
         yield f"group {number}, {num_epochs} epochs", _hash_program(traced)
     seed = jax.ShapeDtypeStruct((), np.uint32)
     drawn = dict.fromkeys(each.model for each in group.specs)
@@ -83,6 +112,11 @@ def _programs(number: int, group: Group) -> Iterable[tuple[str, str]]:
         first = group.template.model_copy(update={"model": model})
         traced = jax.jit(partial(init_state, first)).trace(seed)
         yield f"group {number}, first weights {variant}", _hash_program(traced)
+
+
+def _one(group: Group) -> Group:
+    """The first run of a group alone."""
+    return Group(group.template, group.runs[:1], group.specs[:1], group.seeds[:1])
 
 
 def _hash_program(traced: jax.stages.Traced) -> str:

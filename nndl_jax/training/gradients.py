@@ -16,9 +16,13 @@ from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_split
 from nndl_jax.documents import Document, Network
 from nndl_jax.documents.metrics import Metric, OfGradients, parse_metric
-from nndl_jax.documents.variants import single
-from nndl_jax.networks.losses import build_loss
-from nndl_jax.networks.network import FeedforwardNetwork, fitting_network, split_model
+from nndl_jax.networks.losses import LossFn, build_loss
+from nndl_jax.networks.network import (
+    FeedforwardNetwork,
+    document_of,
+    fitting_network,
+    split_model,
+)
 from nndl_jax.networks.targets import encode, pixels
 from nndl_jax.training.evaluation import CHUNK
 from nndl_jax.training.optimizer import is_weight
@@ -61,7 +65,7 @@ def read_gradients(
 
 
 def bias_gradients(
-    model: FeedforwardNetwork, split: Split, spec: Document
+    model: FeedforwardNetwork, split: Split, spec: Document | None = None
 ) -> tuple[Float[Array, " units"], ...]:
     """The gradient of the mean cost over a split by the biases of each layer.
 
@@ -71,7 +75,8 @@ def bias_gradients(
     Args:
         model: the network.
         split: images and labels as `evaluate` takes them, or inputs and targets.
-        spec: the document that the network was built from, for its loss and its targets.
+        spec: the document that the network was built from, for its loss and its targets; None for
+            the one that it knows.
 
     Raises:
         SpecError: the document has axes.
@@ -79,22 +84,24 @@ def bias_gradients(
         ValueError: images are no pixels, labels no digits, or the network is of other inputs or
             outputs; says what was found.
     """
-    spec = single(spec, Network)
+    spec = document_of(model, spec)
     network = fitting_network(model, spec)
     return _mean_gradients(network, read_split(split, spec.data), spec)[1]
 
 
-def measure_gradients(model: FeedforwardNetwork, split: Split, spec: Network) -> Gradients:
+def measure_gradients(
+    model: FeedforwardNetwork, split: Split, spec: Network, *, loss: LossFn | None = None
+) -> Gradients:
     """What a document monitors of the gradient, inside a compiled program."""
-    _, biases = _mean_gradients(model, split, spec)
+    _, biases = _mean_gradients(model, split, spec, loss)
     return Gradients(biases)
 
 
 def _mean_gradients(
-    model: FeedforwardNetwork, split: Split, spec: Network
+    model: FeedforwardNetwork, split: Split, spec: Network, loss: LossFn | None = None
 ) -> tuple[tuple[Float[Array, "..."], ...], tuple[Float[Array, " _"], ...]]:
     """Of the mean cost by the weights and by the biases of each layer."""
-    loss_fn = build_loss(spec)
+    loss_fn = build_loss(spec) if loss is None else loss
     graph, params = split_model(model)
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
     num_images = images.shape[0]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from nndl_jax.documents import Network, Optimizer
@@ -51,7 +52,12 @@ def hyperparameters_of(spec: Network) -> Hyperparameters:
 
 
 def build_optimizer(
-    spec: Network, numbers: Hyperparameters, *, divisor: Int[Array, ""] | int
+    spec: Network,
+    numbers: Hyperparameters,
+    *,
+    divisor: Int[Array, ""] | int,
+    update_rule: optax.GradientTransformation | None = None,
+    frozen: nnx.filterlib.Filter | None = None,
 ) -> optax.GradientTransformation:
     """The optimiser that the document asks for, with its penalties.
 
@@ -67,6 +73,8 @@ def build_optimizer(
         spec: the document; says which steps there are.
         numbers: how large they are.
         divisor: n above, images in the training set (or mini-batches, in chapter 6's program).
+        update_rule: takes the place of the document's optimiser, but not of its penalties.
+        frozen: parameters that stay as they are; None for none.
 
     References:
         Nielsen (2015), ch. 3, sections on regularisation and on momentum.
@@ -78,9 +86,14 @@ def build_optimizer(
         )
     if spec.regularizer.l1 > 0:
         steps.append(optax.masked(_add_sign(jnp.asarray(numbers.l1) / divisor), weights_only))
-    if spec.optimizer.clip_norm is not None:
-        steps.append(optax.clip_by_global_norm(numbers.optimizer["clip_norm"]))
-    return optax.chain(*steps, *_update_rule(spec.optimizer, numbers))
+    if update_rule is not None:
+        steps.append(_promoting(update_rule))
+    else:
+        if spec.optimizer.clip_norm is not None:
+            steps.append(optax.clip_by_global_norm(numbers.optimizer["clip_norm"]))
+        steps += _update_rule(spec.optimizer, numbers)
+    optimizer = optax.chain(*steps)
+    return optimizer if frozen is None else _freeze(optimizer, frozen)
 
 
 def _update_rule(
@@ -127,14 +140,36 @@ def _promoting(inner: optax.GradientTransformation) -> optax.GradientTransformat
     return optax.GradientTransformation(inner.init, update_fn)
 
 
+def _freeze(
+    optimizer: optax.GradientTransformation, frozen: nnx.filterlib.Filter
+) -> optax.GradientTransformation:
+    """The same for all parameters but the frozen ones, which it neither sees nor moves."""
+
+    def label(params: optax.Params) -> optax.Params:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: "frozen" if is_frozen(frozen, path, leaf) else "trained", params
+        )
+
+    return optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, label)
+
+
+def is_frozen(
+    frozen: nnx.filterlib.Filter, path: jax.tree_util.KeyPath, leaf: Array | jax.ShapeDtypeStruct
+) -> bool:
+    """Whether a filter, of paths such as `("layers", 0, "weight")`, fits a parameter."""
+    keys = tuple(key.key for key in path if isinstance(key, jax.tree_util.DictKey))
+    return nnx.filterlib.to_predicate(frozen)(keys, leaf)
+
+
 def weights_only(params: optax.Params) -> optax.Params:
     """A mask that is true for weights and false for biases, shaped like the parameters."""
     return jax.tree_util.tree_map_with_path(lambda path, _: is_weight(path), params)
 
 
 def is_weight(path: jax.tree_util.KeyPath) -> bool:
-    """Whether a path in the parameters leads to a layer's weights."""
-    return "weight" in jax.tree_util.keystr(path, simple=True, separator="/").split("/")
+    """Whether a path in the parameters leads to a layer's weights; Flax calls them kernel."""
+    names = jax.tree_util.keystr(path, simple=True, separator="/").split("/")
+    return "weight" in names or "kernel" in names
 
 
 def _add_sign(l1: Float[Array | np.ndarray, ""]) -> optax.GradientTransformation:

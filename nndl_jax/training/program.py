@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from nndl_jax.data.datasets import Dataset, Split
-from nndl_jax.networks.network import draw_network
+from nndl_jax.training.custom import NOTHING, Custom, abstract_network
 from nndl_jax.training.engine import over_runs
 from nndl_jax.training.epoch import train_epochs
 from nndl_jax.training.groups import Group
@@ -45,6 +45,7 @@ def trace_training(
     num_epochs: int,
     side_by_side: bool,
     sharding: jax.sharding.Sharding | None = None,
+    custom: Custom = NOTHING,
 ) -> jax.stages.Traced:
     """What the runs of a group do from one measurement to the next, on one device.
 
@@ -57,20 +58,21 @@ def trace_training(
         num_epochs: from one measurement to the next.
         side_by_side: all runs at once, as on an accelerator, or one after another, as on a CPU.
         sharding: of all arrays, on a device that need not be there; None to leave it open.
+        custom: what takes the place of parts of the document.
     """
     spec = group.template
-    graph = nnx.split(nnx.eval_shape(lambda: draw_network(spec, key=jax.random.key(0))))[0]
+    graph = nnx.split(abstract_network(spec, custom))[0]
     seeds = np.asarray(group.seeds, np.uint32)
     run = RunInputs(seeds, hyperparameters(group.specs), rules(group.specs))
     orders = None
     if spec.training.replay is not None:
         shape = (len(group.runs), num_epochs, len(splits["train"].labels))
         orders = jax.ShapeDtypeStruct(shape, np.int64)
-    state = abstract_state(spec, len(group.runs))
+    state = abstract_state(spec, len(group.runs), custom=custom)
     epoch = jax.ShapeDtypeStruct((), np.uint32)
     arguments = _abstract((state, run, orders, epoch, dict(splits)), sharding)
     train_fn = over_runs(
-        partial(train_epochs, spec, graph, num_epochs, side_by_side=side_by_side),
+        partial(train_epochs, spec, graph, num_epochs, side_by_side=side_by_side, custom=custom),
         num_shared=2,
         side_by_side=side_by_side,
     )

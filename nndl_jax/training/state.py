@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Key, UInt32
 
 from nndl_jax.documents import Network
 from nndl_jax.networks.network import draw_network
+from nndl_jax.training.custom import NOTHING, Custom
 from nndl_jax.training.evaluation import Evaluation
 from nndl_jax.training.gradients import Gradients
 from nndl_jax.training.optimizer import Hyperparameters, build_optimizer, hyperparameters_of
@@ -64,18 +65,34 @@ class Measurements(NamedTuple):
     """Before the first epoch; empty where they are not monitored."""
 
 
-def init_state(spec: Network, seed: UInt32[Array, ""]) -> TrainState:
-    """The state before the first epoch."""
-    model = draw_network(spec, key=RunKeys.from_seed(seed).init)
-    params = nnx.state(model, nnx.Param)
+def init_state(
+    spec: Network,
+    seed: UInt32[Array, ""],
+    *,
+    custom: Custom = NOTHING,
+    params: nnx.State | None = None,
+) -> TrainState:
+    """The state before the first epoch.
+
+    Args:
+        spec: the document.
+        seed: of the run.
+        custom: what takes the place of parts of the document.
+        params: weights to begin with; None to draw them.
+    """
+    if params is None:
+        key = RunKeys.from_seed(seed).init
+        params = nnx.state(draw_network(spec, key=key, build_fn=custom.model), nnx.Param)
     # The numbers do not enter into the state that an optimiser starts from.
     numbers = jax.tree.map(lambda _: jnp.zeros(()), hyperparameters_of(spec))
-    opt_state = build_optimizer(spec, numbers, divisor=1).init(params)
+    rule, frozen = custom.optimizer, custom.frozen
+    optimizer = build_optimizer(spec, numbers, divisor=1, update_rule=rule, frozen=frozen)
+    opt_state = optimizer.init(params)
     best = jax.tree.map(jnp.copy, params) if spec.training.keep_best else None
     return TrainState(params, opt_state, init_progress(spec.training.dtype), best)
 
 
-def abstract_state(spec: Network, num_runs: int) -> TrainState:
+def abstract_state(spec: Network, num_runs: int, *, custom: Custom = NOTHING) -> TrainState:
     """Shapes and types of the state of several runs, along the leading axis of every array."""
     seeds = jax.ShapeDtypeStruct((num_runs,), np.uint32)
-    return jax.eval_shape(jax.vmap(partial(init_state, spec)), seeds)
+    return jax.eval_shape(jax.vmap(partial(init_state, spec, custom=custom)), seeds)

@@ -12,10 +12,10 @@ from jaxtyping import Array, Float, Int, Key, UInt32
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.documents import Distortions, Network, Shifts
-from nndl_jax.networks.losses import build_loss
-from nndl_jax.networks.network import FeedforwardNetwork, drops
+from nndl_jax.networks.network import FeedforwardNetwork
 from nndl_jax.networks.targets import Images, Labels, encode, pixels
 from nndl_jax.training.augmentation import distort, num_examples, read
+from nndl_jax.training.custom import NOTHING, Custom
 from nndl_jax.training.optimizer import Hyperparameters, build_optimizer
 from nndl_jax.training.shuffle import permutation
 from nndl_jax.training.state import RunInputs, RunKeys, TrainState
@@ -51,6 +51,8 @@ def train_epoch(
     order: Int[Array, " examples"] | None,
     train: Split,
     state: TrainState,
+    *,
+    custom: Custom = NOTHING,
 ) -> tuple[TrainState, Float[Array, " steps"]]:
     """The state after an epoch, and the mean cost of each mini-batch.
 
@@ -62,12 +64,13 @@ def train_epoch(
         order: of the training examples; None to draw it from the seed.
         train: images and labels.
         state: the state before the epoch.
+        custom: what takes the place of parts of the document.
     """
     keys = RunKeys.from_seed(run.seed)
     count = num_examples(spec.data.augmentation, len(train.labels))
     if order is None:
         order = _draw_order(spec, run.numbers, keys.shuffle, epoch, count)
-    epoch_keys = _streams(spec, run.numbers, keys).fold_in(epoch)
+    epoch_keys = _streams(spec, run.numbers, keys, custom).fold_in(epoch)
     size = min(spec.training.batch_size, count)
     whole = count - count % size
     num_ahead = math.gcd(whole // size, _BATCHES_AHEAD)
@@ -101,6 +104,8 @@ def build_step(
     graph: nnx.GraphDef[FeedforwardNetwork],
     numbers: Hyperparameters,
     num_images: int,
+    *,
+    custom: Custom = NOTHING,
 ) -> StepFn:
     """A function from state and mini-batch to the next state and the mini-batch's mean cost.
 
@@ -109,14 +114,12 @@ def build_step(
         graph: the network's structure.
         numbers: learning rate and the like.
         num_images: in the training set; penalties are divided by what is made of them.
+        custom: what takes the place of parts of the document.
     """
-    loss_fn, augmentation = build_loss(spec), spec.data.augmentation
-    count = num_examples(augmentation, num_images)
-    num_batches = math.ceil(count / spec.training.batch_size)
-    if spec.training.drop_short_batch:
-        num_batches = max(1, count // spec.training.batch_size)
-    divisor = jnp.where(numbers.per_batch, num_batches, count)
-    optimizer = build_optimizer(spec, numbers, divisor=divisor)
+    loss_fn, augmentation = custom.loss_fn(spec), spec.data.augmentation
+    divisor = penalty_divisor(spec, numbers, num_images)
+    rule, frozen = custom.optimizer, custom.frozen
+    optimizer = build_optimizer(spec, numbers, divisor=divisor, update_rule=rule, frozen=frozen)
 
     def step_fn(
         state: TrainState, batch: tuple[Images, Labels], keys: StepKeys
@@ -130,7 +133,7 @@ def build_step(
             model = nnx.merge(graph, params)
             dropout_keys = None
             if keys.dropout is not None:
-                dropout_keys = _layer_keys(keys.dropout, numbers, len(model.layers))
+                dropout_keys = layer_keys(keys.dropout, numbers, len(model.layers))
             return jnp.mean(loss_fn(model.logits(images, dropout_keys=dropout_keys), targets))
 
         cost, grads = jax.value_and_grad(mean_cost)(state.params)
@@ -139,6 +142,15 @@ def build_step(
         return state._replace(params=params, opt_state=opt_state), cost
 
     return step_fn
+
+
+def penalty_divisor(spec: Network, numbers: Hyperparameters, num_images: int) -> Int[Array, ""]:
+    """What penalties are divided by: the examples of an epoch, or its mini-batches."""
+    count = num_examples(spec.data.augmentation, num_images)
+    num_batches = math.ceil(count / spec.training.batch_size)
+    if spec.training.drop_short_batch:
+        num_batches = max(1, count // spec.training.batch_size)
+    return jnp.where(numbers.per_batch, num_batches, count)
 
 
 def _draw_order(
@@ -155,14 +167,16 @@ def _draw_order(
     return jnp.where(numbers.shuffle, shuffled, kept)
 
 
-def _streams(spec: Network, numbers: Hyperparameters, keys: RunKeys) -> StepKeys:
+def _streams(spec: Network, numbers: Hyperparameters, keys: RunKeys, custom: Custom) -> StepKeys:
     """What a run draws at each step."""
     dropout = jnp.where(numbers.separate_streams, keys.dropout, jax.random.key(0))
     is_distorted = isinstance(spec.data.augmentation, Distortions)
-    return StepKeys(dropout if drops(spec) else None, keys.distortion if is_distorted else None)
+    return StepKeys(
+        dropout if custom.drops(spec) else None, keys.distortion if is_distorted else None
+    )
 
 
-def _layer_keys(
+def layer_keys(
     key: Key[Array, ""], numbers: Hyperparameters, num_layers: int
 ) -> Key[Array, " layers"]:
     """What each layer draws from in a step: a stream of its own, or one that all have in common."""

@@ -8,10 +8,12 @@ on accelerators, where they are trained side by side.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import NamedTuple, SupportsIndex, assert_never
 
 import jax
 import numpy as np
+import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
@@ -22,21 +24,26 @@ from nndl_jax.documents import Model, Network
 from nndl_jax.documents.memory import check_memory
 from nndl_jax.documents.metrics import OfGradients, OfImages, Other, parse_metric
 from nndl_jax.documents.variants import Run, Variants, check_seeds, expand, list_runs
-from nndl_jax.networks.network import FeedforwardNetwork, check_supported
+from nndl_jax.networks.losses import LossFn
+from nndl_jax.networks.network import BuildFn, FeedforwardNetwork, check_supported
 from nndl_jax.reading.faults import Location, field_path
-from nndl_jax.training.checkpoint import (
-    Snapshot,
-    check_snapshot,
-    describe_leaves,
-    fill,
-    name_leaves,
+from nndl_jax.training.checkpoint import Snapshot, check_snapshot
+from nndl_jax.training.custom import (
+    NOTHING,
+    Custom,
+    Frozen,
+    Networks,
+    check_custom,
+    first_params,
 )
 from nndl_jax.training.devices import check_devices
 from nndl_jax.training.engine import Engine, spread
 from nndl_jax.training.evaluation import read_evaluation
+from nndl_jax.training.fingerprint import fingerprint_custom
 from nndl_jax.training.gradients import read_gradients
 from nndl_jax.training.groups import Group, groups
 from nndl_jax.training.state import Measurements, TrainState, abstract_state
+from nndl_jax.training.trees import describe_leaves, fill, name_leaves
 
 
 class DivergenceError(FloatingPointError):
@@ -61,6 +68,8 @@ class EpochResult(NamedTuple):
     states: Sequence[TrainState]
     """State of each group of runs, on its devices. The next result takes it over: read it, or a
     model of it, before asking for that."""
+    custom: Mapping[str, str] = MappingProxyType({})
+    """Sums of what was given to `train` in the place of parts of the document."""
 
     @property
     def epoch(self) -> int:
@@ -100,7 +109,7 @@ class EpochResult(NamedTuple):
             engine.to_host(state) for engine, state in zip(self.engines, self.states, strict=True)
         ]
         models = [engine.group.template.model for engine in self.engines]
-        return Snapshot(self.number, states, runs=self.runs, models=models)
+        return Snapshot(self.number, states, runs=self.runs, models=models, custom=self.custom)
 
     def _find(self, index: int) -> tuple[Engine, TrainState, int]:
         """The engine of a run, the state of its group, and the place of the run in that."""
@@ -125,6 +134,11 @@ def train(
     seeds: Iterable[SupportsIndex] = (0,),
     mesh: Mesh | None = None,
     resume: Snapshot | None = None,
+    init: Networks | None = None,
+    model: BuildFn | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    loss: LossFn | None = None,
+    frozen: Frozen | None = None,
 ) -> Iterator[EpochResult]:
     """Results of one epoch after another, or as often as the document has them measured.
 
@@ -140,12 +154,22 @@ def train(
         mesh: devices to train on, whatever the shape of the mesh; None for all that JAX has.
         resume: a snapshot of the same document, seeds and data set to go on from; ends with the
             same bits as training that was never interrupted.
+        init: a network whose weights all runs begin with, or one for each; None to draw them.
+        model: from a key to a network, or to any module of Flax that takes images to weighted
+            inputs of the document's outputs, with `nnx.Param` only; of its parameters those called
+            weight or kernel are regularised. None for the document's layers.
+        optimizer: what makes updates of gradients, to which the document's penalties have been
+            added; None for the document's.
+        loss: the cost of each example, a function of logits and targets; None for the document's.
+        frozen: a filter of Flax that fits the parameters which stay as they are, such as
+            `nnx.PathContains(0)` for those of the first layer.
 
     Raises:
         ValueError: the seeds are no such numbers, or the snapshot is of other networks or runs.
         SpecError: the document asks for what is not built, or does not fit in memory.
         TypeError: the data set is no `Dataset` of splits, or the snapshot or the mesh none.
-        ValueError: images are no pixels, labels no digits, or a split that is needed has none.
+        ValueError: images are no pixels, labels no digits, or a split that is needed has none; or
+            a part that is given does not fit the document, or the snapshot is of other parts.
         OSError: JAX, as it was started, has no devices.
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
@@ -162,12 +186,27 @@ def train(
         check_snapshot(resume)
     if not isinstance(mesh, Mesh | None):
         raise TypeError(f"mesh must be a jax.sharding.Mesh of devices to train on, got {mesh!r}")
-    kept = None if resume is None else _kept_states(resume, members, runs)
+    custom = Custom(model, optimizer, loss, frozen)
+    specs = [spec for group in members for spec in group.specs]
+    first = None
+    if custom != NOTHING or init is not None:
+        check_custom(custom, specs, has_init=init is not None)
+    if init is not None:
+        first = first_params(init, specs[0], custom, num_runs=len(runs))
+    splits = [select(dataset, group.specs[0]) for group in members]
+    given = fingerprint_custom(custom, first, members, splits)
+    kept = None if resume is None else _kept_states(resume, members, runs, custom, given)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
     meshes = spread([len(group.runs) for group in members], mesh)
     engines = [
-        Engine(group, select(dataset, group.specs[0]), own)
-        for group, own in zip(members, meshes, strict=True)
+        Engine(
+            group,
+            own,
+            devices,
+            custom=custom,
+            first=None if first is None else [first[run] for run in group.runs],
+        )
+        for group, own, devices in zip(members, splits, meshes, strict=True)
     ]
     states = [
         engine.init() if kept is None else engine.to_devices(kept[index])
@@ -194,42 +233,72 @@ def train(
             for name, values in _metrics(engine.group.template, measured, number).items():
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
                 column[own] = np.where(measured.was_active, values, np.nan)
-        yield EpochResult(
-            number, not any(going), runs, epochs, metrics, tuple(engines), tuple(states)
-        )
+        parts = (tuple(engines), tuple(states), given)
+        yield EpochResult(number, not any(going), runs, epochs, metrics, *parts)
         number += 1
 
 
-def abstract_states(spec: Variants, seeds: Iterable[SupportsIndex]) -> list[TrainState]:
-    """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against."""
-    return _abstract_states(groups(spec, seeds))
+def abstract_states(
+    spec: Variants,
+    seeds: Iterable[SupportsIndex],
+    *,
+    model: BuildFn | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    frozen: Frozen | None = None,
+) -> list[TrainState]:
+    """Shapes and types of a snapshot's states: what `load_snapshot` holds a file against.
+
+    Args:
+        spec: as `train` takes it, and all the others too.
+        seeds: of the runs.
+        model: in the place of the document's.
+        optimizer: in the place of the document's.
+        frozen: parameters that stay as they are.
+    """
+    custom = Custom(model, optimizer, None, frozen)
+    return _abstract_states(groups(spec, seeds), custom)
 
 
-def _abstract_states(members: Sequence[Group]) -> list[TrainState]:
-    return [abstract_state(group.template, len(group.runs)) for group in members]
+def _abstract_states(members: Sequence[Group], custom: Custom) -> list[TrainState]:
+    return [abstract_state(group.template, len(group.runs), custom=custom) for group in members]
 
 
 def _kept_states(
-    resume: Snapshot, members: Sequence[Group], runs: Sequence[Run]
+    resume: Snapshot,
+    members: Sequence[Group],
+    runs: Sequence[Run],
+    custom: Custom,
+    given: Mapping[str, str],
 ) -> Sequence[TrainState]:
     """The states of a snapshot, if they are those of a training.
 
     Raises:
         ValueError: says how they differ.
     """
-    like = tuple(_abstract_states(members))
+    like = tuple(_abstract_states(members, custom))
     models = [group.template.model for group in members]
     kept = tuple(resume.states)
     why = (
         _difference(_plain(resume.models), _plain(models), ("models",))
         or _difference([run.name for run in resume.runs], [run.name for run in runs], ("runs",))
         or misfit(describe_leaves(kept), describe_leaves(like))
+        or _other_parts(resume.custom, given)
     )
     if why:
         said = "resume with the document and the seeds that it was made with, or without a snapshot"
         name = members[0].template.id
         raise ValueError(f"{name}: the snapshot is not of this training: {why}; {said}")
     return fill(like, name_leaves(kept))
+
+
+def _other_parts(kept: Mapping[str, str], given: Mapping[str, str]) -> str | None:
+    """How what was given to `train` beside the document differs, in words; None if it does not."""
+    names = dict.fromkeys([*kept, *given])
+    others = [name for name in names if kept.get(name) != given.get(name)]
+    if not others:
+        return None
+    said = " and ".join(others)
+    return f"the {said} given to train (init, model, optimizer, loss, frozen) are not those of then"
 
 
 def _plain(models: Sequence[Model]) -> list[object]:

@@ -9,9 +9,8 @@ from numpy.typing import ArrayLike
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_images
-from nndl_jax.documents import Document, Network
-from nndl_jax.documents.variants import single
-from nndl_jax.networks.network import FeedforwardNetwork, check_network
+from nndl_jax.documents import Document
+from nndl_jax.networks.network import FeedforwardNetwork, check_network, document_of
 from nndl_jax.training.evaluation import predict
 
 
@@ -24,13 +23,15 @@ class Vote(NamedTuple):
     """The digit that each network takes each image for."""
 
 
-def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: Document) -> Vote:
+def vote(
+    models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: Document | None = None
+) -> Vote:
     """A vote of networks on each image.
 
     Args:
         models: at least one network.
         images: what `predict` takes.
-        spec: the document that the networks were built from.
+        spec: the document that the networks were built from; None for the first one's own.
 
     Raises:
         SpecError: the document has axes.
@@ -38,7 +39,7 @@ def vote(models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: 
         ValueError: there is no network, or what `predict` raises.
     """
     networks = read_networks(models)
-    spec = single(spec, Network)
+    spec = document_of(networks[0], spec)
     pictures = read_images(images, spec.data)
     votes = np.stack([predict(network, pictures, spec) for network in networks])
     return Vote(plurality(votes), votes)

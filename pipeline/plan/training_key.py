@@ -35,8 +35,8 @@ SHOWN = frozenset(
         # What documents say stands in the key, and programs show the networks.
         *("reading", "documents", "networks"),
         # Run while a program is written, which shows what they do.
-        *(f"training/{name}.py" for name in ("augmentation", "epoch", "evaluation", "gradients")),
-        *(f"training/{name}.py" for name in ("program", "shuffle", "state", "step")),
+        *(f"training/{name}.py" for name in ("augmentation", "custom", "epoch", "evaluation")),
+        *(f"training/{name}.py" for name in ("gradients", "program", "shuffle", "state", "step")),
         # Give what programs are called with.
         *(f"training/{name}.py" for name in ("groups", "optimizer", "replay", "rules")),
         # Write the key.
