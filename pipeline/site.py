@@ -11,7 +11,7 @@ if __name__ == "__main__":
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -25,8 +25,11 @@ from pipeline.machine.writing import replacing
 from pipeline.pages.charts import Chart
 from pipeline.pages.experiment import ExperimentView, page_of, view_experiment
 from pipeline.pages.inputs import SiteInputs, load_site
+from pipeline.pages.interactive.record import SHARED, Interactive
+from pipeline.pages.interactives import list_interactives
 from pipeline.pages.overview import chapter_rows, chart_of_start, data_figures
 from pipeline.pages.verdicts import VERDICTS
+from pipeline.pages.weights import write_weights
 from pipeline.store.dataset import load_data
 from pipeline.tables.claims import CHAPTERS
 
@@ -44,6 +47,7 @@ def main() -> None:
     with replacing(SITE) as folder:
         _write_pages(site, experiments, folder)
         _write_charts(experiments, folder)
+        write_weights(folder, site.today)
         _copy_files(folder)
 
 
@@ -77,21 +81,37 @@ def _write_pages(site: SiteInputs, experiments: Sequence[ExperimentView], folder
         "is_mnist": _load()[1].name == "mnist",
     }
 
-    def write(file: str, template: str, **content: object) -> None:
-        text = environment.get_template(template).render(page=file, **shared, **content)
+    def write(
+        file: str,
+        template: str,
+        interactives: Mapping[str, Interactive],
+        chapter: int | None = None,
+        **content: object,
+    ) -> None:
+        scripts = [script for each in interactives.values() for script in each.scripts]
+        text = environment.get_template(template).render(
+            page=file,
+            chapter=chapter,
+            interactives=interactives,
+            scripts=dict.fromkeys([*SHARED, *scripts] if scripts else []),
+            **shared,
+            **content,
+        )
         (folder / file).write_text(text, encoding="utf-8")
 
+    played: dict[int | None, dict[str, Interactive]] = {}
+    for name, each in list_interactives(site).items():
+        played.setdefault(each.chapter, {})[name] = each
     rows = chapter_rows(experiments)
     chart = chart_of_start(experiments, site)
-    write("index.html", "start.html", rows=rows, chart=chart, claims=claims)
-    write("claims.html", "claims.html", claims=claims)
+    write("index.html", "start.html", played.get(None, {}), rows=rows, chart=chart, claims=claims)
+    write("claims.html", "claims.html", {}, claims=claims)
     for chapter in CHAPTERS:
         members = [view for view in experiments if view.chapter == chapter]
-        figures = data_figures() if chapter == 1 else []
-        content = {"chapter": chapter, "experiments": members, "figures": figures}
-        write(page_of(chapter), "chapter.html", **content)
+        content = {"experiments": members, "figures": data_figures() if chapter == 1 else []}
+        write(page_of(chapter), "chapter.html", played.get(chapter, {}), chapter, **content)
     if own:
-        write(page_of(None), "chapter.html", chapter=None, experiments=own, figures=[])
+        write(page_of(None), "chapter.html", {}, experiments=own, figures=[])
 
 
 def _write_charts(experiments: Sequence[ExperimentView], folder: Path) -> None:
@@ -110,8 +130,11 @@ def _script(chart: Chart) -> str:
 
 
 def _copy_files(folder: Path) -> None:
-    shutil.copy2(PAGES / "style.css", folder)
-    shutil.copytree(PAGES / "scripts", folder / "scripts")
+    for style in PAGES.glob("*.css"):
+        shutil.copy2(style, folder)
+    (folder / "scripts").mkdir()
+    for script in (PAGES / "scripts").glob("*.js"):
+        shutil.copy2(script, folder / "scripts")
     shutil.copytree(FIGURES, folder / "figures")
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from markupsafe import Markup
 
 from nndl_jax.documents import Baseline, CurveClaim, Network, NumberClaim
+from nndl_jax.documents.metrics import ACCURACY, parse_metric
 from nndl_jax.judging.judge import last_epoch
 from pipeline.figures.curves import (
     Line,
@@ -180,7 +181,7 @@ def _rows_of_book(name: str, line: Line, panel: Panel, results: Results) -> Iter
 
 def _of_sizes(results: Results) -> Iterator[_Drawn]:
     """Values after the last epoch by the number of training images."""
-    metrics = [name for name in results.metrics() if name.endswith("accuracy")]
+    metrics = [name for name in results.metrics() if parse_metric(name).quantity is ACCURACY]
     rows: list[Row] = []
     for metric in metrics:
         factor, name = percent(metric), quantity_name(metric)

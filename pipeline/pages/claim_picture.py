@@ -8,6 +8,7 @@ from jaxtyping import Float
 from markupsafe import Markup
 
 from nndl_jax.documents import ComparisonClaim, CurveClaim, NumberClaim, Side
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.judging.statistics import Values, to_scale
 from pipeline.pages.inputs import JudgedClaim, SiteInputs
 from pipeline.pages.markup import picture, tag
@@ -129,12 +130,12 @@ class _Axis:
     """Places along a picture; logarithmic where values are compared by their logarithms."""
 
     def __init__(self, metric: str, values: Values) -> None:
-        self._metric = metric
-        scaled = to_scale(metric, values)
+        self._quantity = parse_metric(metric).quantity
+        scaled = to_scale(self._quantity, values)
         self._low, self._high = float(scaled.min()), float(scaled.max())
 
     def place(self, value: float) -> float:
-        (scaled,) = to_scale(self._metric, value)
+        (scaled,) = to_scale(self._quantity, value)
         width = self._high - self._low
         # What differs by less than the last digits of floats is drawn at one place.
         share = (scaled - self._low) / width if width > 1e-9 * abs(self._high) else 0.5
