@@ -6,8 +6,12 @@ numbers of the book. `docs/interactives.md` says which of the book's own each st
 
 from collections.abc import Mapping
 
+from pipeline.pages.interactive.chapter1 import chapter1
+from pipeline.pages.interactive.chapter2 import chapter2
 from pipeline.pages.interactive.chapter3 import chapter3
 from pipeline.pages.interactive.chapter4 import chapter4
+from pipeline.pages.interactive.chapter5 import chapter5
+from pipeline.pages.interactive.chapter6 import chapter6
 from pipeline.pages.interactive.record import SCRIPTS, Interactive, Site
 from pipeline.pages.interactive.start import digit
 
@@ -19,5 +23,7 @@ def list_interactives(site: Site) -> Mapping[str, Interactive]:
 
     Those whose documents there are not are left out.
     """
-    found = {"digit": digit(site), **chapter3(site), **chapter4(site)}
+    found: dict[str, Interactive | None] = {"digit": digit(site)}
+    for chapter in (chapter1, chapter2, chapter3, chapter4, chapter5, chapter6):
+        found |= chapter(site)
     return {name: each for name, each in found.items() if each is not None}

@@ -33,7 +33,7 @@ def digit(site: Site) -> Interactive:
     )
 
 
-def describe_readers(site: Site) -> list[Json]:
+def describe_readers(site: Site) -> list[dict[str, Json]]:
     """The networks that read drawings, with what a page has to say of them."""
     return [_describe(reader) for reader in list_readers(site.today)]
 
@@ -51,7 +51,7 @@ def in_base64(image: np.ndarray) -> str:
     return base64.b64encode(image.tobytes()).decode("ascii")
 
 
-def _describe(reader: Reader) -> Json:
+def _describe(reader: Reader) -> dict[str, Json]:
     model = reader.document.model
     title = reader.document.title
     if all(layer.kind == "dense" for layer in model.layers):

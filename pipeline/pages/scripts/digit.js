@@ -92,7 +92,7 @@ NNDL.figures.register("digit", function (stage, data) {
   /** @param {Activations} layer */
   function describe({ kind, shape }) {
     if (kind === "dense") return `${shape[0]} neurons`;
-    const what = kind === "conv" ? "feature maps" : kind === "max-pool" ? "maps, pooled" : "maps, averaged";
+    const what = kind === "conv" ? "feature maps" : kind === "max-pool" ? "pooled maps" : "averaged maps";
     return `${shape[0]} ${what} of ${shape[1]} × ${shape[2]}`;
   }
   onTheme(show);

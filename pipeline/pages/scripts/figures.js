@@ -50,9 +50,11 @@ NNDL.figures = (function () {
     const size = Math.abs(value);
     const plain = size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(digits - 1)
       : String(Number(value.toPrecision(digits)));
-    return plain.replace(/e\+?(-?)(\d+)/, (_, sign, power) =>
-      ` · 10${sign && "⁻"}${[...power].map((each) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(each)]).join("")}`).replaceAll("-", "−");
+    return plain.replace(/e\+?(-?\d+)/, (_, power) => ` · 10${raised(power)}`).replaceAll("-", "−");
   }
+
+  /** @param {string} power @returns {string} in small figures */
+  const raised = (power) => [...power].map((each) => (each === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(each)])).join("");
 
   let count = 0;
   /** @param {string} name */
@@ -130,14 +132,19 @@ NNDL.figures = (function () {
       Number(((first + i) * step).toPrecision(12)));
   }
 
+  /** @param {number} pixels a place, which may lie far outside */
+  const place = (pixels) => Math.min(9999, Math.max(-9999, pixels)).toFixed(2);
+
   /** Axes, curves and handles in an SVG that is as wide as there is room for. */
   class Plot {
     /** @param {HTMLElement} parent
      * @param {{label: string, x: [number, number], y: [number, number], xLabel?: string,
      *   yLabel?: string, height?: number, xTick?: (x: number) => string,
-     *   yTick?: (y: number) => string}} options label: what a screen reader says; xTick, yTick: what
-     *   stands at a tick, nothing for none */
-    constructor(parent, { label, x, y, xLabel = "", yLabel = "", height = 280, xTick = text, yTick = text }) {
+     *   yTick?: (y: number) => string, isSquare?: boolean}} options label: what a screen reader says;
+     *   xTick, yTick: what stands at a tick, nothing for none; isSquare: both axes have one scale */
+    constructor(parent, options) {
+      const { label, x, y, xLabel = "", yLabel = "", height = 280, xTick = text, yTick = text } = options;
+      this.isSquare = options.isSquare;
       this.x = x;
       this.y = y;
       this.xTick = xTick;
@@ -145,9 +152,13 @@ NNDL.figures = (function () {
       this.height = height;
       this.width = 320;
       this.labels = [xLabel, yLabel];
-      this.axes = svg("g", { class: "axes", "aria-hidden": "true" });
+      this.axes = svg("g", { "aria-hidden": "true" });
       this.content = svg("g", {});
-      this.svg = svg("svg", { role: "group", "aria-label": label, class: "plot" }, this.axes, this.content);
+      const clip = unique("clip");
+      this.frame = svg("rect", {});
+      this.curves = svg("g", { "clip-path": `url(#${clip})` });
+      this.svg = svg("svg", { role: "group", "aria-label": label, class: "plot" },
+        svg("clipPath", { id: clip }, this.frame), this.axes, this.curves, this.content);
       /** @type {(() => void)[]} */
       this.drawn = [];
       parent.append(this.svg);
@@ -158,7 +169,8 @@ NNDL.figures = (function () {
     fit() {
       const parent = this.svg.parentElement;
       const room = parent ? parent.clientWidth : 0;
-      this.width = Math.max(240, Math.min(room || 320, 720));
+      this.width = Math.max(240, Math.min(room || 320, this.isSquare ? 460 : 720));
+      if (this.isSquare) this.height = this.width - 14;
       this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
       this.svg.setAttribute("width", String(this.width));
       this.svg.setAttribute("height", String(this.height));
@@ -191,6 +203,7 @@ NNDL.figures = (function () {
       const [left, right, top, bottom] =
         [this.px(this.x[0]), this.px(this.x[1]), this.py(this.y[1]), this.py(this.y[0])];
       this.axes.replaceChildren();
+      fill(this.frame, { x: left, y: top - 2, width: right - left, height: bottom - top + 4 }, []);
       for (const x of ticks(...this.x, Math.max(2, this.width / 110)))
         if (this.xTick(x))
           this.axes.append(
@@ -216,13 +229,10 @@ NNDL.figures = (function () {
       /** @type {[number, number][]} */
       let points = [];
       const path = svg("path", { class: `curve ${kind}` });
-      this.content.append(path);
+      this.curves.append(path);
       const draw = () => {
-        const [low, high] = [this.py(this.y[0]), this.py(this.y[1])];
-        const d = points.filter((p) => Number.isFinite(p[1])).map(([x, y], index) => {
-          const place = Math.min(low + 9, Math.max(high - 9, this.py(y)));
-          return `${index ? "L" : "M"}${this.px(x).toFixed(2)} ${place.toFixed(2)}`;
-        });
+        const d = points.filter((p) => Number.isFinite(p[1])).map(([x, y], index) =>
+          `${index ? "L" : "M"}${place(this.px(x))} ${place(this.py(y))}`);
         path.setAttribute("d", d.join(""));
       };
       this.drawn.push(draw);
@@ -276,7 +286,8 @@ NNDL.figures = (function () {
 
   /** What stands at a tick of a logarithmic axis, whose places are logarithms to base 10.
    * @param {number} power */
-  const powerOfTen = (power) => (Number.isInteger(power) ? text(10 ** power) : "");
+  const powerOfTen = (power) =>
+    !Number.isInteger(power) ? "" : Math.abs(power) < 3 ? text(10 ** power) : `10${raised(String(power))}`;
 
   /** Names of curves, each with its line.
    * @param {HTMLElement} parent @param {[string, string][]} entries kind and name */
