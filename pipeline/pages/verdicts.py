@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
 from nndl_jax.documents import Claim, ComparisonClaim, CurveClaim, NumberClaim
-from nndl_jax.judging.judge import CONSISTENT
+from nndl_jax.judging.law import LEVEL
 from pipeline.pages.inputs import JudgedClaim
 from pipeline.store.judged import Entry
-from pipeline.tables.format import show
+from pipeline.tables.format import show, show_departure
 
 
 class Verdict(NamedTuple):
@@ -30,7 +30,20 @@ VERDICTS: Mapping[str, Verdict] = {
         "The book's number could be one more draw from what its protocol gives with our runs.",
     ),
     "supported": Verdict("✓", "for", "Our runs show the difference that the book speaks of."),
+    "too few runs": Verdict(
+        "…",
+        "open",
+        "The book's number may be one of ours, but few runs would hardly contradict it.",
+    ),
+    "too varied": Verdict(
+        "∼",
+        "open",
+        "The book's number may be one of ours, but ours differ too much to contradict it.",
+    ),
     "undecided": Verdict("?", "open", "Our runs show neither this nor the opposite."),
+    "no difference": Verdict(
+        "○", "open", "Our runs show that there is no difference beyond the document's margin."
+    ),
     "not supported": Verdict("✗", "against", "Our runs show the opposite of what the book says."),
     "inconsistent": Verdict(
         "≉",
@@ -80,9 +93,13 @@ def _of_number(claim: NumberClaim, entry: Entry, verdict: str) -> str:
         return f"Our mean is{within} of it."
     share = chance(entry["probability"])
     if verdict == "inconsistent":
-        least = chance(CONSISTENT)
+        least = chance(LEVEL)
         return f"One more draw would be as far out in {share} of cases, less than {least}."
-    return f"One more draw would be as far out in {share} of cases."
+    said = f"One more draw would be as far out in {share} of cases."
+    if entry["departure"] is not None:
+        power = show_departure(claim.metric, entry["departure"])
+        said += f" A number that departs by {power} would be found out nine times in ten."
+    return said
 
 
 def _of_curve(entry: Entry) -> str:
@@ -104,8 +121,11 @@ def _of_comparison(entry: Entry, verdict: str) -> str:
     if verdict == "not supported":
         share = chance(1 - probability)
         return f"It is reversed; by chance alone it would be as much so in {share} of cases."
-    share = chance(probability)
-    return f"By chance alone such a difference would come up in {share} of cases."
+    share, beaten = chance(probability), entry["superiority"]
+    said = f"By chance alone such a difference would come up in {share} of cases."
+    if beaten is not None:
+        said += f" The better side wins {100 * beaten:.0f} of 100 pairs of runs."
+    return said
 
 
 def chance(probability: float) -> str:
