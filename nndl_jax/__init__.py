@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nndl_jax.data.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
     from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
-    from nndl_jax.documents.load import dump_spec, list_specs, load_spec
+    from nndl_jax.documents.load import dump_spec, list_specs, load_network, load_spec
     from nndl_jax.documents.variants import list_runs, variants
     from nndl_jax.networks.backpropagation import backpropagate
     from nndl_jax.networks.calculated import run_calculation
@@ -42,7 +42,7 @@ _LAZY = {
         "Ensemble",
         "Network",
     ),
-    "documents.load": ("dump_spec", "list_specs", "load_spec"),
+    "documents.load": ("dump_spec", "list_specs", "load_network", "load_spec"),
     "documents.variants": ("list_runs", "variants"),
     "networks.backpropagation": ("backpropagate",),
     "networks.calculated": ("run_calculation",),
@@ -91,6 +91,7 @@ __all__ = [
     "load_dataset",
     "load_digits",
     "load_mnist",
+    "load_network",
     "load_snapshot",
     "load_spec",
     "loss_fn",

@@ -97,7 +97,11 @@ def test_the_python_of_the_pages_runs(tmp_path: Path) -> None:
 def test_the_python_of_the_pages_is_rightly_typed(installed: Path, tmp_path: Path) -> None:
     for page in PAGES:
         (tmp_path / f"{Path(page).stem.lower()}.py").write_text(python_of(page))
-    own = {"extraPaths": [str(installed)], "typeCheckingMode": "standard"}
+    # JAX leaves parts of its own types unknown, and Optax has no stubs.
+    unknown = ("Argument", "Lambda", "Member", "Variable")
+    own = {f"reportUnknown{part}Type": False for part in unknown}
+    own["reportMissingTypeStubs"] = False
+    own |= {"extraPaths": [str(installed)], "typeCheckingMode": "strict"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(own))
     command = [sys.executable, "-m", "basedpyright", "--outputjson", "--level", "error"]
     command += ["--pythonpath", sys.executable]

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from nndl_jax.documents.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
 from nndl_jax.documents.metrics import VALIDATION
+from nndl_jax.reading.html import html_table
 from nndl_jax.reading.record import FieldValue, Identifier, Record, Text, fault
 from nndl_jax.reading.validation import MAX_LISTED, closest
 
@@ -58,6 +59,18 @@ class Experiment(Record):
     def metrics(self) -> tuple[str, ...]:
         """Names of what is measured, for claims to speak of."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}: {self.title}>"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: every field that is not its default."""
+        about = {"id", "title", "kind", "source", "claims", "deviations", "vary"}
+        said = self.model_dump(mode="json", exclude=about, exclude_defaults=True)
+        rows = [(name, value) for name, value in said.items()]
+        rows += [("varied", ", ".join(axis)) for axis in self.vary]
+        rows += [("claims", len(self.claims))] if self.claims else []
+        return html_table(f"{self.id}: {self.title}", (), rows)
 
     def bare(self) -> Self:
         """The document without its axes and without what the book says of it."""

@@ -13,12 +13,19 @@ from math import prod
 from os import PathLike
 from pathlib import Path
 from reprlib import Repr
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, overload, runtime_checkable
 
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
-from nndl_jax.documents import DISCRIMINATORS, DOCUMENTS, Document, FieldValue, Record
+from nndl_jax.documents import (
+    DISCRIMINATORS,
+    DOCUMENTS,
+    Document,
+    FieldValue,
+    Network,
+    Record,
+)
 from nndl_jax.documents.experiment import Experiment
 from nndl_jax.reading.faults import Fault, Location, SpecError, field_path
 from nndl_jax.reading.located_yaml import MAX_DEPTH, LocatedYaml, parse_yaml, read_text
@@ -46,7 +53,24 @@ def list_specs(folder: str | Path | None = None) -> list[str]:
     return sorted(path.stem for path in Path(folder or spec_folder()).glob("*.yaml"))
 
 
-def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Document:
+@overload
+def load_spec(
+    id_or_path: str | Path, overrides: Mapping[str, object] | None = None, *, kind: type[Kind]
+) -> Kind: ...
+
+
+@overload
+def load_spec(
+    id_or_path: str | Path, overrides: Mapping[str, object] | None = None, *, kind: None = None
+) -> Document: ...
+
+
+def load_spec(
+    id_or_path: str | Path,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    kind: type[Experiment] | None = None,
+) -> Document | Experiment:
     """A document of the book by its id, or any document by the path of its file.
 
     >>> load_spec("ch1-30-hidden").optimizer.learning_rate
@@ -57,15 +81,27 @@ def load_spec(id_or_path: str | Path, overrides: Mapping[str, object] | None = N
     Args:
         id_or_path: an id such as `ch1-30-hidden`, or a path that ends in `.yaml`.
         overrides: values by field path, put in place of the file's.
+        kind: of document that is meant, such as `Network`; None for any.
 
     Raises:
         SpecError: there is no such document or it is faulty; names file, line and field.
-        TypeError: it is neither an id nor a path, or the overrides are no mapping.
+        TypeError: it is neither an id nor a path, the overrides are no mapping, or the document is
+            of another kind.
     """
     path = _find(id_or_path)
     # The mappings in a document can be changed; what is kept is not handed out.
     spec = _parse_file(read_text(path), path).model_copy(deep=True)
-    return spec if overrides is None else override(spec, overrides)
+    spec = spec if overrides is None else override(spec, overrides)
+    return spec if kind is None else of_kind(spec, kind)
+
+
+def load_network(id_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Network:
+    """The same, where the document of a network is meant.
+
+    >>> load_network("ch1-30-hidden").training.epochs
+    30
+    """
+    return load_spec(id_or_path, overrides, kind=Network)
 
 
 def locate(error: SpecError, path: Path) -> SpecError:

@@ -19,6 +19,7 @@ from nndl_jax.documents.learning import (
 )
 from nndl_jax.documents.metrics import VALIDATION, Monitor, OfGradients, parse_metric
 from nndl_jax.documents.optimizers import Optimizer
+from nndl_jax.reading.html import html_table
 from nndl_jax.reading.record import fault
 
 
@@ -37,6 +38,27 @@ class Network(Experiment):
     training: Training
     monitors: Annotated[tuple[Monitor, ...], Field(min_length=1, max_length=32)]
     """What is measured: after each epoch, or as often as training says."""
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a row for each layer, and how it is trained."""
+        layers = [
+            (
+                layer.kind,
+                " x ".join(map(str, shape.inputs)),
+                " x ".join(map(str, shape.outputs)),
+                layer.activation or "",
+                f"{layer.dropout:g}" if layer.dropout else "",
+                f"{shape.num_weights + shape.num_biases:,}",
+            )
+            for (_, layer), shape in zip(self.model.stack(), self.model.shapes(), strict=True)
+        ]
+        heads = ("layer", "inputs", "outputs", "activation", "dropout", "parameters")
+        table = html_table(f"{self.id}: {self.title}", heads, layers)
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        named = ("data", "loss", "optimizer", "regularizer", "training", "monitors")
+        rows = [(name, said[name]) for name in named if name in said]
+        rows += [("varied", ", ".join(axis)) for axis in self.vary]
+        return table + html_table("Training", (), rows)
 
     def metrics(self) -> tuple[str, ...]:
         """The monitors; then of those by layer one for each layer with biases, and so on.

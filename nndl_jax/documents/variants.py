@@ -9,6 +9,7 @@ from nndl_jax.documents import Document, FieldValue
 from nndl_jax.documents.experiment import Experiment, naming_fields
 from nndl_jax.documents.load import crossings, of_kind, variant
 from nndl_jax.reading.faults import SpecError
+from nndl_jax.reading.html import html_table
 
 Kind = TypeVar("Kind", bound=Experiment)
 
@@ -22,6 +23,15 @@ class Variant(NamedTuple):
     """Values by field path."""
     spec: Document
     """The document at this point, without axes and claims."""
+
+    def __repr__(self) -> str:
+        return f"<Variant {self.name} of {self.spec.id}>"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the values, by field path."""
+        return html_table(
+            f"{self.spec.id}, {self.name}", ("field", "value"), [*self.values.items()]
+        )
 
 
 Variants = Document | Sequence[Variant]

@@ -65,6 +65,10 @@ class Backpropagated(NamedTuple):
     gradients: tuple[Layer, ...]
     """Of the mean cost, by each layer's weights and biases."""
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(error.shape) for error in self.errors)
+        return f"<Backpropagated: errors of the shapes {shapes}>"
+
     def image_weight_gradients(self) -> Iterator[Float[Array, "batch out in"]]:
         """Each image's own gradient by the weights, layer by layer."""
         for error, inputs in zip(self.errors, self.activations[:-1], strict=True):

@@ -53,6 +53,16 @@ class FeedforwardNetwork(nnx.Module):
         self.rngs: nnx.RngStream | None = nnx.data(None)
         self._output()
 
+    def __repr__(self) -> str:
+        count = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(self, nnx.Param)))
+        shape = " x ".join(map(str, self.inputs))
+        layers = "; ".join(
+            getattr(layer, "describe", lambda layer=layer: type(layer).__name__)()
+            for layer in self.layers
+        )
+        of = "" if self.spec is None else f" of {self.spec.id}"
+        return f"<FeedforwardNetwork{of}: {shape} inputs; {layers}; {count:,} parameters>"
+
     def train(self, *, rngs: nnx.Rngs | None = None, **attributes: object) -> None:
         """Drop neurons from now on as in training, each layer of each call others.
 

@@ -52,6 +52,9 @@ class Snapshot(NamedTuple):
     custom: Mapping[str, str] = MappingProxyType({})
     """Sums of what was given to `train` in the place of parts of the document."""
 
+    def __repr__(self) -> str:
+        return f"<Snapshot after measurement {self.number} of {len(self.runs)} runs>"
+
 
 class _About(Record):
     """What a file says of a snapshot, beside its arrays."""

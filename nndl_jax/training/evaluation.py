@@ -45,6 +45,12 @@ class Evaluation(NamedTuple):
     sums: Mapping[str, Shaped[Array | np.ndarray, "*runs _"]] = {}
     """What else the document monitors, summed over the images, by the kind of quantity."""
 
+    def __repr__(self) -> str:
+        first, value = ("output", self.output) if self.num_correct is None else ("accuracy", None)
+        numbers = {first: self.accuracy if value is None else value, "cost": self.cost}
+        said = ", ".join(f"{name}={_said(value)}" for name, value in numbers.items())
+        return f"Evaluation({said})"
+
     @property
     def accuracy(self) -> Float[np.ndarray, "*runs"] | np.float64:
         """Fraction of images classified rightly, 0 to 1, exact in float64.
@@ -91,6 +97,12 @@ def monitored(spec: Network, split: str | None = None) -> tuple[OfImages, ...]:
             if isinstance(metric.quantity, OfImages) and split in (None, metric.split)
         )
     )
+
+
+def _said(value: Array | np.ndarray | np.generic) -> str:
+    """A number in four digits, or one for each run."""
+    rounded = np.asarray(value).round(6)
+    return f"{float(rounded):.4g}" if rounded.ndim == 0 else np.array2string(rounded, precision=4)
 
 
 def evaluate(

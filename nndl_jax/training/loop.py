@@ -36,6 +36,9 @@ class Step(NamedTuple):
     cost: Float[Array, ""]
     """The mean cost of the mini-batch before it, without penalties."""
 
+    def __repr__(self) -> str:
+        return f"<Step of {self.model!r}>"
+
 
 def optimizer_of(spec: Document, *, num_images: int) -> optax.GradientTransformation:
     """The optimiser that a document asks for, with its penalties; schedules are left out.

@@ -27,6 +27,7 @@ from nndl_jax.documents.variants import Run, Variants, check_seeds, expand, list
 from nndl_jax.networks.losses import LossFn
 from nndl_jax.networks.network import BuildFn, FeedforwardNetwork, check_supported
 from nndl_jax.reading.faults import Location, field_path
+from nndl_jax.reading.html import html_curves
 from nndl_jax.training.checkpoint import Snapshot, check_snapshot
 from nndl_jax.training.custom import (
     NOTHING,
@@ -70,6 +71,8 @@ class EpochResult(NamedTuple):
     model of it, before asking for that."""
     custom: Mapping[str, str] = MappingProxyType({})
     """Sums of what was given to `train` in the place of parts of the document."""
+    history: Sequence[Mapping[str, Float[np.ndarray, " runs"]]] = ()
+    """The metrics of all results so far, this one's last; after a snapshot, of those since."""
 
     @property
     def epoch(self) -> int:
@@ -81,6 +84,19 @@ class EpochResult(NamedTuple):
         runs = f"{len(self.runs)} run{'s' if len(self.runs) > 1 else ''}"
         ends = ", the last" if self.is_last else ""
         return f"<result {self.number} of {runs}: epoch {self.epoch}, {metrics}{ends}>"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the curve of every metric so far, a line for each run."""
+        return "<br>".join(
+            html_curves(
+                metric,
+                {
+                    run.name: [float(row[metric][at]) for row in self.history if metric in row]
+                    for at, run in enumerate(self.runs)
+                },
+            )
+            for metric in self.metrics
+        )
 
     def spec(self, index: int) -> Network:
         """The document of one run: its variant's, without axes and claims."""
@@ -213,6 +229,7 @@ def train(
         for index, engine in enumerate(engines)
     ]
     number = 0 if resume is None else resume.number + 1
+    history: list[Mapping[str, Float[np.ndarray, " runs"]]] = []
     going = [each.goes_on(state, number) for each, state in zip(engines, states, strict=True)]
     while any(going):
         metrics: dict[str, Float[np.ndarray, " runs"]] = {}
@@ -233,7 +250,8 @@ def train(
             for name, values in _metrics(engine.group.template, measured, number).items():
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
                 column[own] = np.where(measured.was_active, values, np.nan)
-        parts = (tuple(engines), tuple(states), given)
+        history.append(metrics)
+        parts = (tuple(engines), tuple(states), given, tuple(history))
         yield EpochResult(number, not any(going), runs, epochs, metrics, *parts)
         number += 1
 

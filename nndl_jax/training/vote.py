@@ -22,6 +22,9 @@ class Vote(NamedTuple):
     votes: Int[np.ndarray, "networks images"]
     """The digit that each network takes each image for."""
 
+    def __repr__(self) -> str:
+        return f"<Vote of {len(self.votes)} networks on {len(self.digits):,} images>"
+
 
 def vote(
     models: Sequence[FeedforwardNetwork], images: Split | ArrayLike, spec: Document | None = None
