@@ -43,6 +43,7 @@ from pipeline.tables.claims import (
     claims_table,
     count_verdicts,
     escape,
+    false_alarms,
     overview_table,
     settle,
 )
@@ -68,6 +69,10 @@ _VERDICTS = """\
   *power* says in how many of a hundred pairs a run of the better side beats one of the worse.
 - **no difference**: our runs show that it is smaller than the document's margin (two one-sided
   tests, 5 %).
+- A verdict is worth what it could have refuted. To read one: look at *power* first; if it is wider
+  than what you would call a real difference, the verdict says little, whatever it is. Then at the
+  range: the book printed one number, and a range is where such numbers fall. Of many verdicts at
+  1 % some are wrong by chance alone; how many is said at the beginning.
 - From thirty runs on nothing is assumed of how they are spread: the largest of three is that of
   three of ours (`nndl_jax/judging/law.py`). Fewer are taken for normal, and as they tell little of
   how much runs vary, a prior guess weighs in as one degree of freedom more (`statistics.py`).
@@ -318,6 +323,8 @@ def _head(profile: str, entries: Sequence[Entry], kept: Collection[str]) -> str:
             "> 1,797 digits that ship with scikit-learn. They say nothing about the book's.\n"
         )
     lines.append(f"{_summary(profile, entries)}\n")
+    if alarms := false_alarms([entry for entry in entries if entry["chapter"] is not None]):
+        lines.append(f"{alarms}\n")
     lines.append(f"{overview_table(entries)}\n")
     if kept:
         lines.append(f"Left out by `params.yaml`, and as they were run before: {len(kept)}.\n")

@@ -184,6 +184,27 @@ def superiority(
     return float(np.mean((gains > 0) + (gains == 0) / 2))
 
 
+def count_discoveries(probabilities: Float[np.ndarray, " tests"], rate: float) -> int:
+    """How many of many tests find something, if a share of what they find at most is by chance.
+
+    The largest k for which the k-th smallest probability is at most k rate / n, of n tests.
+
+    Args:
+        probabilities: of what was seen, if there were nothing to find.
+        rate: the share, above 0 and below 1.
+
+    References:
+        Benjamini and Hochberg (1995), Controlling the false discovery rate, J. R. Statist. Soc. B
+        57(1).
+
+    >>> count_discoveries(np.array([0.001, 0.6, 0.02, 0.04]), 0.05)
+    2
+    """
+    places = np.arange(1, len(probabilities) + 1)
+    is_found = np.sort(probabilities) <= places * rate / max(len(probabilities), 1)
+    return int(places[is_found].max(initial=0))
+
+
 def protocol_draws(
     quantity: Quantity, values: Values, *, best_of: int, chosen_by: Values | None = None
 ) -> Float[np.ndarray, " draws"]:

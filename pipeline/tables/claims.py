@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
 from tabulate import tabulate
 
+from nndl_jax.judging.law import LEVEL
+from nndl_jax.judging.statistics import count_discoveries
 from nndl_jax.judging.verdicts import weight
 from pipeline.store.judged import Entry
 from pipeline.tables.format import show, show_departure, show_gain, show_mean, show_range
@@ -19,6 +22,8 @@ CHAPTERS = {
     5: "Why are deep neural networks hard to train?",
     6: "Deep learning",
 }
+_RATE = 0.05
+"""Largest share of findings that may be by chance."""
 # Differences that come from writing fractions as floats are not shown.
 _ROUNDING = 1e-12
 _COLUMNS = {
@@ -109,6 +114,21 @@ def count_verdicts(entries: Sequence[Entry]) -> str:
     """How often each verdict stands there, the most frequent first."""
     counts = Counter(str(entry["verdict"]) for entry in entries)
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+
+
+def false_alarms(entries: Sequence[Entry]) -> str:
+    """How many numbers chance alone finds inconsistent, and how many are; empty without any."""
+    judged = [each for each in entries if each["kind"] == "number"]
+    found = [p for each in judged if (p := each["probability"]) is not None]
+    if not found:
+        return ""
+    count = sum(each["verdict"] == "inconsistent" for each in judged)
+    sure = count_discoveries(np.array(found), _RATE)
+    return (
+        f"{len(found)} numbers were held against a law at a level of {100 * LEVEL:.0f} %, of which "
+        f"chance alone finds {LEVEL * len(found):.1f} inconsistent where all are ours; {count} "
+        f"are, and {sure} where at most {100 * _RATE:.0f} % of those that are found may be by chance."
+    )
 
 
 def _weight(entry: Entry) -> tuple[bool, int, int]:

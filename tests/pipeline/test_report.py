@@ -7,7 +7,7 @@ import pytest
 from nndl_jax.documents.load import load_spec
 from pipeline.report import update_readme
 from pipeline.tables import format as wording
-from pipeline.tables.claims import claims_table, overview_table
+from pipeline.tables.claims import claims_table, false_alarms, overview_table
 from pipeline.tables.format import axis_label
 
 ENTRY = {
@@ -105,6 +105,15 @@ def test_what_was_not_run_is_left_empty(kind: dict) -> None:
 def test_power_is_shown_by_what_is_claimed(changes: dict, power: str) -> None:
     (row,) = cells(claims_table([ENTRY | changes]))
     assert row[5] == power
+
+
+def test_false_alarms_are_counted_over_all_numbers() -> None:
+    sure = ENTRY | {"probability": 1e-6, "verdict": "inconsistent"}
+    chance = ENTRY | {"probability": 0.009, "verdict": "inconsistent"}
+    said = false_alarms([sure, chance, *[ENTRY] * 198, COMPARISON | ENTRY | {"kind": "comparison"}])
+    assert said.startswith("200 numbers ")
+    assert "finds 2.0 inconsistent where all are ours; 2 are, and 1 where at most 5 %" in said
+    assert false_alarms([ENTRY | {"probability": None}]) == ""
 
 
 def test_a_verdict_says_why_there_is_none() -> None:
