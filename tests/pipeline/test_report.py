@@ -112,7 +112,7 @@ def test_false_alarms_are_counted_over_all_numbers() -> None:
     chance = ENTRY | {"probability": 0.009, "verdict": "inconsistent"}
     said = false_alarms([sure, chance, *[ENTRY] * 198, COMPARISON | ENTRY | {"kind": "comparison"}])
     assert said.startswith("200 numbers ")
-    assert "finds 2.0 inconsistent where all are ours; 2 are, and 1 where at most 5 %" in said
+    assert "finds 2.0 inconsistent where all are ours. 2 are, and 1 if of what is found 5 %" in said
     assert false_alarms([ENTRY | {"probability": None}]) == ""
 
 
