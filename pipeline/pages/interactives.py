@@ -14,6 +14,7 @@ from pipeline.pages.interactive.chapter5 import chapter5
 from pipeline.pages.interactive.chapter6 import chapter6
 from pipeline.pages.interactive.record import SCRIPTS, Interactive, Site
 from pipeline.pages.interactive.start import digit
+from pipeline.store.dataset import load_data
 
 __all__ = ["SCRIPTS", "Interactive", "Site", "list_interactives"]
 
@@ -23,7 +24,10 @@ def list_interactives(site: Site) -> Mapping[str, Interactive]:
 
     Those whose documents there are not are left out.
     """
-    found: dict[str, Interactive | None] = {"digit": digit(site)}
-    for chapter in (chapter1, chapter2, chapter3, chapter4, chapter5, chapter6):
+    dataset = load_data()
+    found: dict[str, Interactive | None] = {"digit": digit(site, dataset)}
+    for chapter in (chapter1, chapter2, chapter3, chapter4):
         found |= chapter(site)
+    for chapter in (chapter5, chapter6):
+        found |= chapter(site, dataset)
     return {name: each for name, each in found.items() if each is not None}

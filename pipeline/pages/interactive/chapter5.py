@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from nndl_jax.calculations.analysis import SteepInterval
+from nndl_jax.data.datasets import Dataset
 from nndl_jax.documents import Calculation, Chain
 from nndl_jax.documents.variants import variants
 from pipeline.pages.interactive.record import (
@@ -15,17 +16,16 @@ from pipeline.pages.interactive.record import (
     measured,
 )
 from pipeline.pages.weights import IMAGES, image_labels, script_path
-from pipeline.store.dataset import load_data
 
 _MOST_LAYERS = 4
 
 
-def chapter5(site: Site) -> Mapping[str, Interactive | None]:
+def chapter5(site: Site, dataset: Dataset) -> Mapping[str, Interactive | None]:
     """The interactives of the chapter, in order."""
-    return {"gradients": _gradients(site), "chain": _chain(site), "width": _width(site)}
+    return {"gradients": _gradients(site, dataset), "chain": _chain(site), "width": _width(site)}
 
 
-def _gradients(site: Site) -> Interactive | None:
+def _gradients(site: Site, dataset: Dataset) -> Interactive | None:
     if "ch5-gradients" not in site.today:
         return None
     results = site.shown("ch5-gradients")
@@ -50,7 +50,7 @@ def _gradients(site: Site) -> Interactive | None:
             "images": {
                 "name": IMAGES,
                 "path": script_path(IMAGES),
-                "labels": image_labels(load_data()),
+                "labels": image_labels(dataset),
             },
             "variants": found,
         },

@@ -2,22 +2,22 @@
 
 from collections.abc import Mapping
 
+from nndl_jax.data.datasets import Dataset
 from nndl_jax.documents import Ensemble
 from pipeline.pages.interactive.record import NOTHING, SHARED, Interactive, Json, Site
 from pipeline.pages.interactive.start import describe_readers, in_base64, list_examples
-from pipeline.store.dataset import load_data
 from pipeline.store.runs import read_errors
 
 _MOST = 100
 """Of our errors that are shown: an ensemble that was hardly trained has thousands."""
 
 
-def chapter6(site: Site) -> Mapping[str, Interactive | None]:
+def chapter6(site: Site, dataset: Dataset) -> Mapping[str, Interactive | None]:
     """The interactives of the chapter, in order."""
-    return {"filters": _filters(site), "vote": _vote(site)}
+    return {"filters": _filters(site, dataset), "vote": _vote(site, dataset)}
 
 
-def _filters(site: Site) -> Interactive:
+def _filters(site: Site, dataset: Dataset) -> Interactive:
     with_maps = [each for each in describe_readers(site) if each["has_maps"]]
     return Interactive(
         chapter=6,
@@ -27,15 +27,15 @@ def _filters(site: Site) -> Interactive:
             "map; pooling keeps the greatest of each 2 x 2. Choose a filter and a place of its "
             "map, by touch or with the arrow keys. Weights below 0 are in the second colour."
         ),
-        data={"networks": with_maps, "examples": list_examples(), "empty": NOTHING},
+        data={"networks": with_maps, "examples": list_examples(dataset), "empty": NOTHING},
         scripts=(*SHARED, "pad", "filters"),
     )
 
 
-def _vote(site: Site) -> Interactive | None:
+def _vote(site: Site, dataset: Dataset) -> Interactive | None:
     if "ch6-ensemble" not in site.today:
         return None
-    results, dataset = site.shown("ch6-ensemble"), load_data()
+    results = site.shown("ch6-ensemble")
     document, images = results.document, dataset.test
     # What was recorded of MNIST is not to be seen among other images.
     if results.history is None or results.history.data != dataset.name:

@@ -4,12 +4,12 @@ import base64
 
 import numpy as np
 
+from nndl_jax.data.datasets import Dataset
 from pipeline.pages.interactive.record import NOTHING, SHARED, Interactive, Json, Site
 from pipeline.pages.weights import IMAGES, Reader, image_labels, list_readers, script_path
-from pipeline.store.dataset import load_data
 
 
-def digit(site: Site) -> Interactive:
+def digit(site: Site, dataset: Dataset) -> Interactive:
     """The field to draw in, at the start."""
     return Interactive(
         chapter=None,
@@ -22,11 +22,11 @@ def digit(site: Site) -> Interactive:
         data={
             "networks": describe_readers(site),
             "empty": NOTHING,
-            "examples": list_examples(),
+            "examples": list_examples(dataset),
             "images": {
                 "name": IMAGES,
                 "path": script_path(IMAGES),
-                "labels": image_labels(load_data()),
+                "labels": image_labels(dataset),
             },
         },
         scripts=(*SHARED, "pad", "digit"),
@@ -38,9 +38,9 @@ def describe_readers(site: Site) -> list[dict[str, Json]]:
     return [_describe(reader) for reader in list_readers(site.today)]
 
 
-def list_examples() -> list[str]:
+def list_examples(dataset: Dataset) -> list[str]:
     """Two test images of each digit in base64, if there are as many."""
-    test = load_data().test
+    test = dataset.test
     firsts = [np.flatnonzero(test.labels == digit)[:2] for digit in range(10)]
     places = np.transpose(firsts).ravel() if all(len(each) == 2 for each in firsts) else []
     return [in_base64(test.images[place]) for place in places]

@@ -84,7 +84,7 @@ NNDL.figures.register("approximation", function (stage, data) {
       errors.y = [0, Math.max(0.02, ...far)];
       errors.redraw();
       distance(places.map((x, i) => [x, far[i]]));
-      tell({ neurons: m.bumpNeurons(spec).length, ...m.bumpErrors(spec, spec.count && spec.count * spec.overlaps > 100 ? 2001 : 10001),
+      tell({ neurons: m.bumpNeurons(spec).length, ...m.bumpErrors(spec, setting ? 10001 : 2001),
         measured: setting?.meanError ?? "– (own settings)" });
     } catch (problem) {
       error.textContent = `The formula: ${problem instanceof Error ? problem.message : problem}.`;

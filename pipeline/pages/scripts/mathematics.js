@@ -276,9 +276,9 @@ NNDL.mathematics = (function () {
   }
 
   /** Distances of the output from the function at evenly spaced places of [0, 1].
-   * @param {BumpsSpec} spec @param {number} [places]
+   * @param {BumpsSpec} spec @param {number} places documents are measured at 10,001
    * @returns {{meanError: number, largestError: number}} */
-  function bumpErrors(spec, places = 2001) {
+  function bumpErrors(spec, places) {
     const weighted = weightedOutput(bumpNeurons(spec), spec.activation);
     const wanted = parseFormula(spec.function || "0"), output = ACTIVATIONS[spec.output];
     const errors = spread(places).map((x) => Math.abs(output(weighted(x)) - wanted(x)));
