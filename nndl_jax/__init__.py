@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nndl_jax.training.evaluation import Evaluation, evaluate, predict
     from nndl_jax.training.gradients import bias_gradients
     from nndl_jax.training.loop import Step, activations, loss_fn, optimizer_of, train_step
+    from nndl_jax.training.pretrained import list_pretrained, load_pretrained
     from nndl_jax.training.train import DivergenceError, EpochResult, abstract_states, train
     from nndl_jax.training.vote import Vote, vote
 
@@ -54,6 +55,7 @@ _LAZY = {
     "training.evaluation": ("Evaluation", "evaluate", "predict"),
     "training.gradients": ("bias_gradients",),
     "training.loop": ("Step", "activations", "loss_fn", "optimizer_of", "train_step"),
+    "training.pretrained": ("list_pretrained", "load_pretrained"),
     "training.train": ("DivergenceError", "EpochResult", "abstract_states", "train"),
     "training.vote": ("Vote", "vote"),
 }
@@ -85,6 +87,7 @@ __all__ = [
     "describe_devices",
     "dump_spec",
     "evaluate",
+    "list_pretrained",
     "list_runs",
     "list_specs",
     "load",
@@ -92,6 +95,7 @@ __all__ = [
     "load_digits",
     "load_mnist",
     "load_network",
+    "load_pretrained",
     "load_snapshot",
     "load_spec",
     "loss_fn",

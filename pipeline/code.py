@@ -18,6 +18,7 @@ from pipeline.plan.syntax import hash_syntax
 STAGES = (
     *("resolve", "programs", "download", "prepare", "train"),
     *("baseline", "calculate", "ensemble", "evaluate", "report", "site"),
+    "models",
 )
 
 

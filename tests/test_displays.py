@@ -44,9 +44,13 @@ def test_what_is_shown_is_short(name: str) -> None:
 
 
 def test_a_network_says_its_layers_and_its_document() -> None:
-    assert repr(MODEL) == (
-        "<FeedforwardNetwork of ch1-30-hidden: 784 inputs; dense, sigmoid; dense, sigmoid; "
-        "23,860 parameters>"
+    assert (
+        repr(MODEL)
+        == str(MODEL)
+        == (
+            "<FeedforwardNetwork of ch1-30-hidden: 784 inputs; dense, sigmoid; dense, sigmoid; "
+            "23,860 parameters>"
+        )
     )
 
 

@@ -63,6 +63,9 @@ class FeedforwardNetwork(nnx.Module):
         of = "" if self.spec is None else f" of {self.spec.id}"
         return f"<FeedforwardNetwork{of}: {shape} inputs; {layers}; {count:,} parameters>"
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def train(self, *, rngs: nnx.Rngs | None = None, **attributes: object) -> None:
         """Drop neurons from now on as in training, each layer of each call others.
 

@@ -40,6 +40,10 @@ DRAWN = Path("report/figures.json")
 """What the figures were drawn from."""
 SITE = Path("report/site")
 """The results as pages."""
+MODELS = Path("models")
+"""A trained network of each document, `<id>.safetensors`, with its card."""
+SHIPPED = Path("pretrained")
+"""Those that the package ships."""
 README = Path("README.md")
 
 

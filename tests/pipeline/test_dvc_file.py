@@ -87,6 +87,17 @@ def test_each_document_is_shown_by_params_diff() -> None:
     assert DVC["params"] == ["params.yaml", *(f"spec/{name}.yaml" for name in list_specs())]
 
 
+def test_each_network_is_an_artifact() -> None:
+    ids = [name for name in list_specs() if load_spec(name).kind == "network"]
+    assert {name: each["path"] for name, each in DVC["artifacts"].items()} == {
+        name: f"models/{name}.safetensors" for name in ids
+    }
+    assert DVC["stages"]["models"]["outs"] == [
+        "models",
+        {"pretrained": {"cache": False, "persist": True}},
+    ]
+
+
 def test_ids_are_harmless_in_a_shell() -> None:
     import re
 
@@ -131,7 +142,7 @@ def test_an_edit_changes_the_lists_of_the_stages_that_import_it(tmp_path, monkey
     code.main()
     before = {stage: Path(f"code/{stage}.txt").read_text() for stage in STAGES}
     edited = tmp_path / "nndl_jax/calculations/bumps.py"
-    reading = {"resolve", "calculate", "evaluate", "report", "site"}
+    reading = {"resolve", "calculate", "evaluate", "report", "site", "models"}
     for edit, stages in (("# A comment.", set()), ("EDIT = 1", reading)):
         edited.write_text(f"{edited.read_text()}{edit}\n")
         code.main()
