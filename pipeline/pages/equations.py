@@ -156,7 +156,7 @@ _CONSTRUCTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
 _BASELINES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "random-guess": (("expected accuracy", r"\frac{1}{10}"),),
     "average-darkness": (
-        ("digit", r"\arg\min_d \left| \sum_i x_i - \mu_d \right|"),
+        ("digit", r"\min_d \left| \sum_i x_i - \mu_d \right|"),
         ("mean darkness", r"\mu_d = \frac{1}{n_d} \sum_{x \in d} \sum_i x_i"),
     ),
     "svm": (("kernel", r"K(x, x') = e^{-\gamma \| x - x' \|^2}"),),
@@ -185,7 +185,7 @@ def _latex(document: Document) -> Iterator[tuple[str, str]]:
         case Network():
             yield from _of_network(document)
         case Ensemble():
-            yield "vote", r"\arg\max_d \sum_{i=1}^{N} [\arg\max_j a^{(i)}_j = d]"
+            yield "most votes", r"\max_d \, \#\{ i : \max_j a^{(i)}_j = a^{(i)}_d \}"
         case Construction():
             network = document.network
             if isinstance(network, Bumps | Circuit) and network.activation in _ACTIVATIONS:

@@ -37,8 +37,8 @@ from pipeline.pages.network_picture import (
 from pipeline.pages.verdicts import VERDICTS, Verdict, explain
 from pipeline.store.drawn import owned_pictures
 from pipeline.store.runs import read_about
-from pipeline.tables.claims import book_cell, our_cell
-from pipeline.tables.format import show_range, variant_labels
+from pipeline.tables.claims import book_cell, our_cell, range_cell
+from pipeline.tables.format import variant_labels
 
 _MOST_NETWORKS = 4
 
@@ -58,6 +58,8 @@ class ClaimView(NamedTuple):
     book: str
     ours: str
     num_runs: int
+    range_name: str
+    """Of what a protocol gives, or of a true difference."""
     range: str
     verdict: str
     shown: Verdict
@@ -151,7 +153,6 @@ def view_experiment(site: SiteInputs, name: str, dataset: Dataset) -> Experiment
 def _view_claim(site: SiteInputs, document: Document, judged: JudgedClaim) -> ClaimView:
     entry, claim = judged.entry, judged.claim
     chapter = document.source and document.source.chapter
-    expected = entry["expected"]
     return ClaimView(
         name=judged.name,
         document=document.id,
@@ -164,7 +165,8 @@ def _view_claim(site: SiteInputs, document: Document, judged: JudgedClaim) -> Cl
         book=book_cell(entry),
         ours=our_cell(entry),
         num_runs=entry["num_runs"],
-        range=show_range(claim.metric, *expected) if expected else "",
+        range_name="98 % range" if entry["expected"] else "95 % range",
+        range=range_cell(entry),
         verdict=entry["verdict"],
         shown=VERDICTS[entry["verdict"]],
         is_recorded=entry.get("is_recorded", False),

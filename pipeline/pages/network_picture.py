@@ -11,8 +11,9 @@ from nndl_jax.documents import Dense, Model
 from nndl_jax.documents.layers import AnyLayer, AveragePool, Conv, MaxPool
 from pipeline.pages.markup import picture, tag
 
-_STEP = 132.0
-_HEIGHT, _MIDDLE = 236.0, 92.0
+_ROOM, _WIDEST, _NARROWEST = 760.0, 136.0, 95.0
+"""Of a picture, and of one layer."""
+_HEIGHT, _MIDDLE = 248.0, 92.0
 _REACH = 64.0
 """Largest distance of a neuron from the middle."""
 _MOST_NEURONS = 8
@@ -63,13 +64,15 @@ def layers_of_construction(layers: Sequence[DenseValues]) -> Sequence[LayerPictu
 
 def draw_network(layers: Sequence[LayerPicture]) -> Markup:
     """A picture of a network, its input first."""
-    width = _STEP * len(layers)
-    centres = [_STEP * (index + 0.5) for index in range(len(layers))]
+    step = min(_WIDEST, max(_NARROWEST, _ROOM / len(layers)))
+    width = step * len(layers)
+    centres = [step * (index + 0.5) for index in range(len(layers))]
     parts: list[Markup] = []
     for (left, x), (right, other) in pairwise(zip(layers, centres, strict=True)):
         parts += _connect(left, x, right, other)
-    for layer, x in zip(layers, centres, strict=True):
-        parts += _draw_layer(layer, x)
+    for index, (layer, x) in enumerate(zip(layers, centres, strict=True)):
+        # Where layers are close, every other number of parameters stands a line lower.
+        parts += _draw_layer(layer, x, drop=20.0 * (index % 2) if step < _WIDEST else 0.0)
     said = "; ".join(_say(layer) for layer in layers)
     return picture(width, _HEIGHT, *parts, said=f"Network: {said}.", class_="network")
 
@@ -125,27 +128,28 @@ def _connect(left: LayerPicture, x: float, right: LayerPicture, other: float) ->
     return [tag("path", d=path, class_="arrow")]
 
 
-def _draw_layer(layer: LayerPicture, x: float) -> list[Markup]:
+def _draw_layer(layer: LayerPicture, x: float, *, drop: float) -> list[Markup]:
     drawn = _draw_maps(layer, x) if len(layer.shape) == 3 else _draw_neurons(layer, x)
     params = layer.num_weights + layer.num_biases
-    lines = [shape_text(layer.shape), *_short(layer), f"{params:,} params" if params else ""]
     labels = [
-        tag("text", line, x=x, y=180.0 + 20 * row, class_="strong" if row == 0 else None)
-        for row, line in enumerate(filter(None, lines))
+        tag("text", shape_text(layer.shape), x=x, y=180.0, class_="strong"),
+        tag("text", _short(layer), x=x, y=200.0),
     ]
+    if params:
+        labels.append(tag("text", f"{params:,} params", x=x, y=220.0 + drop, class_="params"))
     return [*drawn, *labels]
 
 
-def _short(layer: LayerPicture) -> Sequence[str]:
+def _short(layer: LayerPicture) -> str:
     """What a layer is, in as few letters as there is room for."""
     if layer.kind == "input":
-        return ["input"]
+        return "input"
     if len(layer.shape) == 1:
-        return [layer.activation]
+        return layer.activation
     name, _, size = layer.kind.partition(" ")
     if "pooling" in layer.kind:
-        return ["pool " + layer.kind.partition("pooling ")[2]]
-    return [f"{name[:4]} {size}"]
+        return "pool " + layer.kind.partition("pooling ")[2]
+    return f"{name[:4]} {size}"
 
 
 def _draw_neurons(layer: LayerPicture, x: float) -> list[Markup]:

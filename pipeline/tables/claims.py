@@ -68,7 +68,7 @@ def claims_table(entries: Sequence[Entry]) -> str:
             book_cell(entry),
             our_cell(entry),
             entry["num_runs"] or "",
-            _range(entry),
+            range_cell(entry),
             _power(entry),
             _verdict(entry),
         ]
@@ -162,7 +162,7 @@ def _verdict(entry: Entry) -> str:
     return f"{verdict} ({entry['foreign']})" if verdict == "not judged" else verdict
 
 
-def _range(entry: Entry) -> str:
+def range_cell(entry: Entry) -> str:
     """Of a number what its protocol gives, of a comparison where the true difference lies."""
     metric = entry["metric"]
     if entry["expected"]:
