@@ -37,15 +37,16 @@ WIDTH, HEIGHT = 640, 340
 """Of a chart in pixels; in the page it is as wide as there is room for."""
 _MOST_PLACES, _MOST_PLACES_OF_RUNS = 400, 100
 _ROWS = "rows"
+_CROSS = "M-1,-1L1,1M-1,1L1,-1"
 _TEXT = {"labelFontSize": 16, "titleFontSize": 16, "titleFontWeight": "normal"}
+_FAINT = 0.16
 _CONFIG: dict[str, Any] = {
     "background": "transparent",
-    "font": "inherit",
+    "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {
         **_TEXT,
         **{f"{part}Color": "currentColor" for part in ("label", "title", "domain", "tick", "grid")},
-        "gridOpacity": 0.14,
         "labelOverlap": True,
         "titlePadding": 8,
         "tickCount": 6,
@@ -297,7 +298,17 @@ def _specify(drawn: _Drawn, kinds: Collection[str]) -> dict[str, Any]:
         kinds: of its rows.
     """
     with debug_mode(False):  # Altair would hold each part against its schema, for seconds.
-        return {**_layer(drawn, kinds).to_dict(validate=False), "config": _CONFIG}
+        layers = _layer(drawn, kinds).to_dict(validate=False)
+    return {**layers, "config": _CONFIG, "usermeta": {"log": _grid(True), "linear": _grid(False)}}
+
+
+def _grid(is_log: bool) -> dict[str, Any]:
+    """How an axis draws its grid: where it is logarithmic, at powers of ten."""
+    if not is_log:
+        return {"gridOpacity": _FAINT}
+    power = "log(datum.value) / LN10"
+    is_whole = f"abs({power} - round({power})) < 1e-9"
+    return {"gridOpacity": {"condition": {"test": is_whole, "value": _FAINT}, "value": 0}}
 
 
 def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetChart:
@@ -307,13 +318,15 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
     x = alt.X(
         "x:Q",
         title=drawn.x,
-        axis=alt.Axis(tickMinStep=1, format="~s" if drawn.is_log_along else "d"),
+        axis=alt.Axis(
+            tickMinStep=1, **_grid(drawn.is_log_along), format="~s" if drawn.is_log_along else "d"
+        ),
         scale=alt.Scale(type="log" if drawn.is_log_along else "linear", nice=False),
     )
     y_scale = alt.Scale(type="log" if drawn.is_log else "linear", zero=False)
     if drawn.limits is not None:
         y_scale = alt.Scale(domain=list(drawn.limits))
-    y = alt.Y("y:Q", title=drawn.y, scale=y_scale)
+    y = alt.Y("y:Q", title=drawn.y, scale=y_scale, axis=alt.Axis(**_grid(drawn.is_log)))
     shown = alt.param(name="shown", value=names)
     runs = alt.param(name="runs", value=True)
     base = alt.Chart(alt.NamedData(_ROWS)).transform_filter("indexof(shown, datum.s) >= 0")
@@ -333,7 +346,7 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
         alt.Tooltip("y:Q", title=drawn.y, format=".5~g"),
     ]
     said = [alt.Tooltip("t:N", title="the book"), *told[1:]]
-    text = alt.value("currentColor")
+    text, is_cut = alt.value("currentColor"), drawn.limits is not None
     thin = {"x": x, "y": y, "color": colour}
     layers = {
         "run": of("run")
@@ -346,13 +359,13 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
         .encode(**thin),
         "mean": of("mean").mark_line(strokeWidth=2.2, clip=True).encode(strokeDash=dash, **thin),
         "dot": of("dot").mark_point(size=60, filled=True).encode(**thin),
-        "best": of("best").mark_rule(strokeWidth=1.4, strokeDash=[2, 3]).encode(y=y, color=colour),
+        "best": of("best").mark_rule(strokeWidth=1.6, strokeDash=[2, 3]).encode(y=y, color=colour),
         "book": of("book")
         .mark_line(strokeWidth=1.6, strokeDash=[2, 4], clip=True)
         .encode(x=x, y=y, color=text, detail="s:N"),
         "mark": of("mark")
-        .mark_point(shape="cross", angle=45, size=90, filled=True, clip=True)
-        .encode(x=x, y=y, color=text, tooltip=said),
+        .mark_point(shape=_CROSS, size=70, strokeWidth=2.2, opacity=1, clip=is_cut)
+        .encode(x=x, y=y, stroke=text, tooltip=said),
         "hover": of("mean", "dot")
         .mark_point(size=160, opacity=0, filled=True, clip=True)
         .encode(tooltip=told, **thin),

@@ -132,7 +132,7 @@ def _draw_layer(layer: LayerPicture, x: float, *, drop: float) -> list[Markup]:
     drawn = _draw_maps(layer, x) if len(layer.shape) == 3 else _draw_neurons(layer, x)
     params = layer.num_weights + layer.num_biases
     labels = [
-        tag("text", shape_text(layer.shape), x=x, y=180.0, class_="strong"),
+        tag("text", "×".join(f"{n:,}" for n in layer.shape), x=x, y=180.0, class_="strong"),
         tag("text", _short(layer), x=x, y=200.0),
     ]
     if params:

@@ -85,7 +85,8 @@ def _of_number(claim: NumberClaim, entry: Entry, verdict: str) -> str:
     if claim.exact:
         count = entry["num_runs"]
         if verdict == "equal":
-            return f"{'Our run gives' if count == 1 else f'All {count} runs give'} it{within}."
+            runs = {1: "Our run gives", 2: "Both runs give"}.get(count, f"All {count} runs give")
+            return f"{runs} it{within}."
         return f"{'Our run gives' if count == 1 else 'Some runs give'} another number."
     if entry["probability"] is None:
         if verdict == "undecided":

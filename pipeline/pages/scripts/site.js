@@ -39,10 +39,10 @@
   function setScale(specification, channel, isLog) {
     for (const layer of specification.layer) {
       const axis = layer.encoding[channel];
-      if (axis && axis.scale) {
-        const { domain, ...scale } = axis.scale;
-        axis.scale = isLog ? { ...scale, type: "log" } : { ...axis.scale, type: "linear" };
-      }
+      if (!axis || !axis.scale) continue;
+      const { domain, ...scale } = axis.scale;
+      axis.scale = { ...scale, type: isLog ? "log" : "linear" };
+      Object.assign(axis.axis, specification.usermeta[isLog ? "log" : "linear"]);
     }
   }
 
@@ -104,7 +104,7 @@
       );
     }
     for (const channel of ["x", "y"]) {
-      const label = channel === "x" ? "log along" : "log up";
+      const label = channel === "x" ? "log x-axis" : "log y-axis";
       controls.append(
         button(label, isLog[channel], (isOn) => {
           isLog[channel] = isOn;
