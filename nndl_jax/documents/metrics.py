@@ -21,12 +21,16 @@ Monitor = Literal[
     "validation_cost",
     "test_accuracy",
     "test_cost",
+    "train_errors",
+    "validation_errors",
+    "test_errors",
     "gradient_norms",
 ]
 """What is measured after each epoch. Accuracies are fractions; costs include the penalties;
-`train_output` is the mean activation of the first output neuron. `gradient_norms` are measured
-before each epoch and give `gradient_norm.1` and so on, one for each layer: the Euclidean norm of
-the gradient, by the layer's biases, of the mean cost over the training images (ch. 5)."""
+`train_output` is the mean activation of the first output neuron; errors are counted images.
+`gradient_norms` are measured before each epoch and give `gradient_norm.1` and so on, one for each
+layer: the Euclidean norm of the gradient, by the layer's biases, of the mean cost over the training
+images (ch. 5)."""
 
 VALIDATION = "validation_accuracy"
 """The metric that epochs and runs are chosen by."""
@@ -66,7 +70,7 @@ class Quantity:
 class OfImages(Quantity):
     """What a network makes of the images of a split, after an epoch."""
 
-    kind: Literal["accuracy", "cost", "output"]
+    kind: Literal["accuracy", "cost", "output", "errors"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,11 @@ class Metric(NamedTuple):
 def _of_draws(mean: float) -> float:
     """As if each of 10,000 images were a draw of its own: p (1 - p) / 10,000."""
     return mean * (1 - mean) / 10_000
+
+
+def _of_counts(mean: float) -> float:
+    """As if each error came by itself: the mean of so many errors (Poisson's law)."""
+    return mean
 
 
 def _of_costs(mean: float) -> float:
@@ -147,6 +156,14 @@ COST = OfImages(
     digits=5,
 )
 OUTPUT = OfImages(kind="output", name="output", unit="none", axis="output of the neuron")
+ERRORS = OfImages(
+    kind="errors",
+    name="errors",
+    unit="whole",
+    best="lowest",
+    prior=_of_counts,
+    needs_digits=True,
+)
 GRADIENT_NORM = OfGradients(
     kind="gradient-norm",
     name="gradient_norm",
@@ -161,7 +178,14 @@ GRADIENT_NORM = OfGradients(
 GRADIENT = OfGradients(kind="gradient", name="gradient", unit="nats", digits=3, by="neuron")
 """By the biases of single neurons, before the first epoch."""
 
-QUANTITIES: tuple[OfImages | OfGradients, ...] = (ACCURACY, COST, OUTPUT, GRADIENT_NORM, GRADIENT)
+QUANTITIES: tuple[OfImages | OfGradients, ...] = (
+    ACCURACY,
+    COST,
+    OUTPUT,
+    ERRORS,
+    GRADIENT_NORM,
+    GRADIENT,
+)
 """What networks measure, in the order of a report."""
 
 _COUNT = Other(name="count", unit="whole")

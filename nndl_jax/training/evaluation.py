@@ -83,6 +83,9 @@ def read_evaluation(
             return {metric.name: np.asarray(evaluation.cost)}
         case "output":
             return {metric.name: np.asarray(evaluation.output)}
+        case "errors":
+            num_images = np.asarray(evaluation.num_images, np.float64)
+            return {metric.name: np.asarray(num_images - np.asarray(evaluation.num_correct))}
         case _:
             assert_never(quantity.kind)
 
@@ -217,7 +220,7 @@ def _sum(
 ) -> Shaped[Array, " _"] | None:
     """What images add to `Evaluation.sums`; None for what stands in its other fields."""
     match quantity.kind:
-        case "accuracy" | "cost" | "output":
+        case "accuracy" | "cost" | "output" | "errors":
             return None
         case _:
             assert_never(quantity.kind)
