@@ -64,6 +64,8 @@ class Quantity:
     """What an axis says of it; empty for its name."""
     needs_digits: bool = False
     """Whether it looks at the digit that an image shows, and examples of others show none."""
+    needs_outputs: bool = False
+    """Whether it takes an output for each digit, which binary targets do not have."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,6 +195,9 @@ class Network(Experiment):
             if self.data.examples and metric.quantity.needs_digits:
                 said = f"examples have no digit to guess, got {monitor!r}"
                 raise fault(at, f"{said}; monitor train_cost or train_output")
+            if metric.quantity.needs_outputs and self.data.targets == "binary":
+                said = "takes an output for each digit, and data.targets is binary; make it one-hot"
+                raise fault(at, f"{said}, or leave the monitor out")
             every = self.training.evaluate_every
             if isinstance(metric.quantity, OfGradients) and every != 1:
                 said = f"{monitor} are measured before each epoch, and training.evaluate_every is "

@@ -42,7 +42,7 @@ class Evaluation(NamedTuple):
     """Mean cost per image in nats (quadratic: squared activation), with the penalties."""
     output: Float[Array | np.ndarray, "*runs"]
     """Mean activation of the first output neuron."""
-    sums: Mapping[str, Shaped[Array | np.ndarray, "*runs _"]] = {}
+    sums: Mapping[str, Shaped[Array | np.ndarray, "..."]] = {}
     """What else the document monitors, summed over the images, by the kind of quantity."""
 
     def __repr__(self) -> str:
@@ -194,7 +194,7 @@ def measure(
         count = jnp.array(0, jnp.int32)
         if spec.data.examples is None:
             count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
-        own = {each.kind: _sum(each, outputs, chunk[1]) for each in quantities}
+        own = {each.kind: _sum(each, chunk[1], outputs) for each in quantities}
         sums = {kind: total for kind, total in own.items() if total is not None}
         return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0]), sums
 
@@ -216,8 +216,8 @@ def measure(
 
 
 def _sum(
-    quantity: OfImages, outputs: Float[Array, "images out"], labels: Labels
-) -> Shaped[Array, " _"] | None:
+    quantity: OfImages, labels: Labels, outputs: Float[Array, "images out"]
+) -> Shaped[Array, "..."] | None:
     """What images add to `Evaluation.sums`; None for what stands in its other fields."""
     match quantity.kind:
         case "accuracy" | "cost" | "output" | "errors":

@@ -1,12 +1,13 @@
 """Which pictures an experiment has: those of the book where it has any, else all it measures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from nndl_jax.documents.metrics import GRADIENT_NORM, QUANTITIES, parse_metric
+from nndl_jax.documents.metrics import GRADIENT_NORM, QUANTITIES, Metric, parse_metric
 from pipeline.figures.curves import Panel
 from pipeline.figures.gradients import speed_panels
 from pipeline.store.results import Results
+from pipeline.tables.format import variant_labels
 
 _MAX_LINES = 7
 
@@ -46,9 +47,12 @@ def _everything(results: Results) -> Picture:
     panels = []
     found = list(map(parse_metric, results.metrics()))
     for quantity in QUANTITIES:
-        metrics = [metric.name for metric in found if metric.quantity is quantity]
+        own = [metric for metric in found if metric.quantity is quantity]
+        metrics = [metric.name for metric in own]
         if quantity is GRADIENT_NORM and metrics:
             panels += speed_panels(results)
+        elif quantity.by in ("layer", "digit"):
+            panels += _by_part(results, own)
         elif quantity.by is not None:
             continue
         elif len(metrics) * len(results.points) > _MAX_LINES:
@@ -56,6 +60,18 @@ def _everything(results: Results) -> Picture:
         elif metrics:
             panels.append(Panel(metrics))
     return Picture(panels)
+
+
+def _by_part(results: Results, metrics: Sequence[Metric]) -> Iterator[Panel]:
+    """A panel with all layers or digits for each variant and split."""
+    for split in dict.fromkeys(metric.split for metric in metrics):
+        own = [metric for metric in metrics if metric.split == split]
+        is_log = own[0].quantity.scale == "logarithmic"
+        for point in results.points:
+            name = "".join(variant_labels([point.name])).removeprefix("base")
+            title = ", ".join(filter(None, [split, name]))
+            names = [metric.name for metric in own]
+            yield Panel(names, point.values, is_log=is_log, title=title)
 
 
 def _neuron(results: Results) -> Sequence[Picture]:
