@@ -24,10 +24,14 @@ Monitor = Literal[
     "train_errors",
     "validation_errors",
     "test_errors",
+    "train_top2_accuracy",
+    "validation_top2_accuracy",
+    "test_top2_accuracy",
     "gradient_norms",
 ]
 """What is measured after each epoch. Accuracies are fractions; costs include the penalties;
 `train_output` is the mean activation of the first output neuron; errors are counted images.
+A top-2 accuracy counts an image as right if its digit is one of the two of the highest outputs.
 `gradient_norms` are measured before each epoch and give `gradient_norm.1` and so on, one for each
 layer: the Euclidean norm of the gradient, by the layer's biases, of the mean cost over the training
 images (ch. 5)."""
@@ -72,7 +76,7 @@ class Quantity:
 class OfImages(Quantity):
     """What a network makes of the images of a split, after an epoch."""
 
-    kind: Literal["accuracy", "cost", "output", "errors"]
+    kind: Literal["accuracy", "cost", "output", "errors", "top2-accuracy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +170,15 @@ ERRORS = OfImages(
     prior=_of_counts,
     needs_digits=True,
 )
+TOP2_ACCURACY = OfImages(
+    kind="top2-accuracy",
+    name="top2_accuracy",
+    unit="fraction",
+    best="highest",
+    prior=_of_draws,
+    needs_digits=True,
+    needs_outputs=True,
+)
 GRADIENT_NORM = OfGradients(
     kind="gradient-norm",
     name="gradient_norm",
@@ -185,6 +198,7 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
     COST,
     OUTPUT,
     ERRORS,
+    TOP2_ACCURACY,
     GRADIENT_NORM,
     GRADIENT,
 )

@@ -86,6 +86,9 @@ def read_evaluation(
         case "errors":
             num_images = np.asarray(evaluation.num_images, np.float64)
             return {metric.name: np.asarray(num_images - np.asarray(evaluation.num_correct))}
+        case "top2-accuracy":
+            count = np.asarray(evaluation.sums[quantity.kind], np.float64)
+            return {metric.name: np.asarray(count / np.asarray(evaluation.num_images))}
         case _:
             assert_never(quantity.kind)
 
@@ -222,8 +225,21 @@ def _sum(
     match quantity.kind:
         case "accuracy" | "cost" | "output" | "errors":
             return None
+        case "top2-accuracy":
+            return num_in_top_two(outputs, labels)
         case _:
             assert_never(quantity.kind)
+
+
+def num_in_top_two(
+    outputs: Float[Array, "images out"], labels: Int[Array, " images"]
+) -> Int[Array, ""]:
+    """Images whose digit has at most one output ahead; of equal outputs the earlier is ahead."""
+    own = jnp.take_along_axis(outputs, labels[:, None], axis=1)
+    digit, place = labels[:, None], jnp.arange(outputs.shape[1])[None]
+    # Put as what is not behind, so that what is no number counts as ahead.
+    is_behind = (outputs < own) | ((outputs == own) & (place > digit))
+    return jnp.sum(jnp.sum((place != digit) & ~is_behind, axis=1) < 2, dtype=jnp.int32)
 
 
 def _chunk_size(spec: Network) -> int:

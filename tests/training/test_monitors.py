@@ -1,11 +1,14 @@
 """What documents may monitor beside accuracies and costs, against NumPy."""
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from nndl_jax import build_model, evaluate, predict
 from nndl_jax.documents.metrics import OfImages, parse_metric
-from nndl_jax.training.evaluation import read_evaluation
+from nndl_jax.reading.faults import SpecError
+from nndl_jax.training.evaluation import num_in_top_two, read_evaluation
 
 KEY = jax.random.key(0)
 
@@ -29,3 +32,29 @@ def test_errors_are_counted(measured, small_dataset):
     found, model = measured("test_errors")
     wrong = predict(model, small_dataset.test) != small_dataset.test.labels
     assert 0 < found["test_errors"] == wrong.sum()
+
+
+def test_of_two_guesses_one_is_the_digit(measured, small_dataset):
+    found, model = measured("test_top2_accuracy")
+    images, labels = small_dataset.test
+    outputs = np.asarray(model(jnp.asarray(images / 256, jnp.float32)))
+    guesses = np.argsort(-outputs, axis=1, kind="stable")[:, :2]
+    share = np.mean((guesses == labels[:, None]).any(axis=1))
+    assert 0 < share < 1
+    assert found["test_top2_accuracy"] == pytest.approx(share)
+
+
+def test_of_equal_outputs_the_first_are_guessed():
+    outputs = jnp.array([[0.5, 0.5, 0.5, 0.1]] * 4)
+    assert int(num_in_top_two(outputs, jnp.arange(4))) == 2
+
+
+def test_what_is_no_number_is_no_guess():
+    outputs = jnp.full((1, 4), jnp.nan)
+    assert int(num_in_top_two(outputs, jnp.array([0]))) == 0
+
+
+def test_binary_targets_have_no_second_guess(small_network):
+    changes = {"model.layers[1].units": 4, "data.targets": "binary"}
+    with pytest.raises(SpecError, match=r"monitors\[0\]: takes an output for each digit, .*binary"):
+        small_network({"monitors": ["test_top2_accuracy"], **changes})
