@@ -27,11 +27,15 @@ Monitor = Literal[
     "train_top2_accuracy",
     "validation_top2_accuracy",
     "test_top2_accuracy",
+    "train_digit_accuracy",
+    "validation_digit_accuracy",
+    "test_digit_accuracy",
     "gradient_norms",
 ]
 """What is measured after each epoch. Accuracies are fractions; costs include the penalties;
 `train_output` is the mean activation of the first output neuron; errors are counted images.
 A top-2 accuracy counts an image as right if its digit is one of the two of the highest outputs.
+A digit accuracy gives `test_digit_accuracy.0` and so on, the accuracy on the images of each digit.
 `gradient_norms` are measured before each epoch and give `gradient_norm.1` and so on, one for each
 layer: the Euclidean norm of the gradient, by the layer's biases, of the mean cost over the training
 images (ch. 5)."""
@@ -76,7 +80,7 @@ class Quantity:
 class OfImages(Quantity):
     """What a network makes of the images of a split, after an epoch."""
 
-    kind: Literal["accuracy", "cost", "output", "errors", "top2-accuracy"]
+    kind: Literal["accuracy", "cost", "output", "errors", "top2-accuracy", "digit-accuracy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +120,11 @@ def _of_draws(mean: float) -> float:
 def _of_counts(mean: float) -> float:
     """As if each error came by itself: the mean of so many errors (Poisson's law)."""
     return mean
+
+
+def _of_draws_of_a_digit(mean: float) -> float:
+    """The same of 1,000 images."""
+    return mean * (1 - mean) / 1000
 
 
 def _of_costs(mean: float) -> float:
@@ -179,6 +188,16 @@ TOP2_ACCURACY = OfImages(
     needs_digits=True,
     needs_outputs=True,
 )
+DIGIT_ACCURACY = OfImages(
+    kind="digit-accuracy",
+    name="digit_accuracy",
+    unit="fraction",
+    best="highest",
+    prior=_of_draws_of_a_digit,
+    by="digit",
+    axis="accuracy",
+    needs_digits=True,
+)
 GRADIENT_NORM = OfGradients(
     kind="gradient-norm",
     name="gradient_norm",
@@ -199,6 +218,7 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
     OUTPUT,
     ERRORS,
     TOP2_ACCURACY,
+    DIGIT_ACCURACY,
     GRADIENT_NORM,
     GRADIENT,
 )

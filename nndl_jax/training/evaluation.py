@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
+from nndl_jax.data.arrays import NUM_CLASSES
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_images, read_split
 from nndl_jax.documents import Document, Network
@@ -89,6 +90,15 @@ def read_evaluation(
         case "top2-accuracy":
             count = np.asarray(evaluation.sums[quantity.kind], np.float64)
             return {metric.name: np.asarray(count / np.asarray(evaluation.num_images))}
+        case "digit-accuracy":
+            counts = np.asarray(evaluation.sums[quantity.kind], np.float64)
+            totals = counts.sum(axis=-1)
+            # An ended run has some number for each digit, those that go on for those they have.
+            digits = [each for each in range(NUM_CLASSES) if np.all(totals[..., each] > 0)]
+            return {
+                metric.of(each): np.asarray(counts[..., each, each] / totals[..., each])
+                for each in digits
+            }
         case _:
             assert_never(quantity.kind)
 
@@ -197,7 +207,7 @@ def measure(
         count = jnp.array(0, jnp.int32)
         if spec.data.examples is None:
             count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
-        own = {each.kind: _sum(each, chunk[1], outputs) for each in quantities}
+        own = {each.kind: _sum(each, chunk[1], outputs, spec) for each in quantities}
         sums = {kind: total for kind, total in own.items() if total is not None}
         return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0]), sums
 
@@ -219,7 +229,7 @@ def measure(
 
 
 def _sum(
-    quantity: OfImages, labels: Labels, outputs: Float[Array, "images out"]
+    quantity: OfImages, labels: Labels, outputs: Float[Array, "images out"], spec: Network
 ) -> Shaped[Array, "..."] | None:
     """What images add to `Evaluation.sums`; None for what stands in its other fields."""
     match quantity.kind:
@@ -227,8 +237,15 @@ def _sum(
             return None
         case "top2-accuracy":
             return num_in_top_two(outputs, labels)
+        case "digit-accuracy":
+            return confusion(decode(outputs, spec.data), labels)
         case _:
             assert_never(quantity.kind)
+
+
+def confusion(guesses: Int[Array, " images"], labels: Int[Array, " images"]) -> Int[Array, "10 16"]:
+    """How many images of each digit are taken for each; four binary outputs can spell up to 15."""
+    return jnp.zeros((NUM_CLASSES, 16), jnp.int32).at[labels, guesses].add(1)
 
 
 def num_in_top_two(

@@ -58,3 +58,19 @@ def test_binary_targets_have_no_second_guess(small_network):
     changes = {"model.layers[1].units": 4, "data.targets": "binary"}
     with pytest.raises(SpecError, match=r"monitors\[0\]: takes an output for each digit, .*binary"):
         small_network({"monitors": ["test_top2_accuracy"], **changes})
+
+
+def test_each_digit_has_an_accuracy(measured, small_dataset):
+    found, model = measured("test_digit_accuracy")
+    images, labels = small_dataset.test
+    is_right = predict(model, images) == labels
+    expected = {f"test_digit_accuracy.{digit}": is_right[labels == digit].mean()
+                for digit in np.unique(labels)}  # fmt: skip
+    assert found == pytest.approx(expected)
+    assert len(set(expected.values())) > 1
+
+
+def test_digits_that_are_left_out_have_no_accuracy(measured, small_network):
+    changes = {"data.digits": [0, 1]}
+    metrics = small_network({"monitors": ["test_digit_accuracy"], **changes}).metrics()
+    assert metrics == ("test_digit_accuracy.0", "test_digit_accuracy.1")
