@@ -446,5 +446,14 @@ def test_all_that_can_be_used_has_a_name_and_fits_a_phone(page):
     page.set_viewport_size({"width": 1200, "height": 900})
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page, scheme):
+    axe = pytest.importorskip("axe_core_python.sync_playwright", reason="needs axe-core-python")
+    page.emulate_media(color_scheme=scheme)
+    violations = axe.Axe().run(page)["violations"]
+    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], each["nodes"][0]["html"][:160]) for each in serious] == []
+
+
 def test_nothing_was_complained_of_or_asked_for_elsewhere(page):
     assert page.problems == []

@@ -40,7 +40,7 @@ _PAGE = """\
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Interactives</title><link rel="icon" href="data:,">
-<style>:root {{ color-scheme: light dark; }} body {{ margin: 1rem; }}</style>
+<style>:root {{ color-scheme: light dark; }} body {{ margin: 1rem; background: Canvas; }}</style>
 <link rel="stylesheet" href="interactives.css">
 {scripts}
 </head>

@@ -5,7 +5,7 @@ var NNDL = NNDL || {};
 
 NNDL.figures.register("digit", function (stage, data) {
   "use strict";
-  const { html, choice, onTheme, load, paint, text } = NNDL.figures;
+  const { html, choice, onTheme, load, paint } = NNDL.figures;
   const { run, argmax, plurality, readNetwork, bytesOf, halve, nearest } = NNDL.network;
   /** @typedef {{name: string, title: string, path: string, said: string}} Listed */
   /** @type {Listed[]} */
@@ -62,7 +62,7 @@ NNDL.figures.register("digit", function (stage, data) {
     stage.dataset.digit = isEmpty ? "" : String(digits[chosen]);
     stage.dataset.vote = isEmpty ? "" : String(plurality(digits));
     said.textContent = isEmpty ? "Draw a digit in the field."
-      : `It says ${verdict}, with an output of ${text(values[verdict], 3)}. `
+      : `It says ${verdict}, with an output of ${values[verdict].toFixed(3)}. `
         + `The vote of ${digits.length} says ${plurality(digits)}.`;
     rows.forEach(({ bar, value }, digit) => {
       const share = isEmpty ? 0 : values[digit];

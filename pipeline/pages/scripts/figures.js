@@ -106,14 +106,14 @@ NNDL.figures = (function () {
    * @param {Record<string, string>} names what each is called
    * @returns {(values: Record<string, number | string>) => void} */
   function readout(parent, names) {
-    const list = html("dl", { class: "readout", role: "status" });
+    const list = html("dl", { class: "readout" });
     /** @type {Record<string, HTMLElement>} */
     const places = {};
     for (const [name, title] of Object.entries(names)) {
       places[name] = html("dd", { "data-name": name });
       list.append(html("div", {}, html("dt", {}, title), places[name]));
     }
-    parent.append(list);
+    parent.append(html("div", { role: "status" }, list));
     return (values) => {
       for (const [name, value] of Object.entries(values)) {
         places[name].textContent = typeof value === "number" ? text(value) : value;

@@ -19,7 +19,7 @@ NNDL.figures.register("gradients", function (stage, data) {
     options: ["sigmoid", "tanh", "relu"].map((each) => /** @type {[string, string]} */ ([each, each])),
     change: (value) => { activation = value; draw(); } });
   button(controls, "Draw other weights", () => { seed++; draw(); });
-  const bars = html("div", { class: "bars gradient-bars", role: "img" });
+  const bars = html("div", { class: "bars gradient-bars", role: "img", "aria-label": "being calculated" });
   stage.append(bars);
   const tell = readout(stage, { ratio: "the last hidden layer learns faster than the first by" });
 

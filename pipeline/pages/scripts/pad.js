@@ -13,7 +13,7 @@ NNDL.pad = (function () {
   function pad(parent, examples, change) {
     /** @type {number[][][]} */
     let strokes = [];
-    let pen = [UNIT / 2, UNIT / 2], isDown = false, example = -1;
+    let pen = [UNIT / 2, UNIT / 2], isDown = false, byKeys = false, example = -1;
     const field = html("canvas", { class: "pad", width: 280, height: 280, tabindex: 0, role: "application",
       "aria-label": "Field to draw a digit in. Arrow keys move the pen, space puts it down or lifts it, "
         + "Delete clears the field." });
@@ -71,7 +71,7 @@ NNDL.pad = (function () {
         });
         context.stroke();
       }
-      if (field.matches(":focus-visible")) {
+      if (byKeys) {
         context.lineWidth = 3;
         context.strokeStyle = style.getPropertyValue("--nndl-1");
         context.beginPath();
@@ -91,7 +91,7 @@ NNDL.pad = (function () {
     field.addEventListener("pointerdown", (event) => {
       field.setPointerCapture(event.pointerId);
       field.focus();
-      isDown = false;
+      isDown = byKeys = false;
       strokes.push([at(event)]);
       redraw();
       event.preventDefault();
@@ -112,12 +112,12 @@ NNDL.pad = (function () {
         state.textContent = isDown ? "The pen is down." : "The pen is up.";
       } else if (event.key === "Delete") clear();
       else return;
+      byKeys = true;
       if (isDown) redraw();
       else draw();
       event.preventDefault();
     });
-    field.addEventListener("focus", draw);
-    field.addEventListener("blur", draw);
+    field.addEventListener("blur", () => { byKeys = false; draw(); });
     onTheme(draw);
     draw();
   }
