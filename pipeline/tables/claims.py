@@ -124,10 +124,11 @@ def false_alarms(entries: Sequence[Entry]) -> str:
         return ""
     count = sum(each["verdict"] == "inconsistent" for each in judged)
     sure = count_discoveries(np.array(found), _RATE)
+    level, rate = (f"{100 * share:.0f} %" for share in (LEVEL, _RATE))
     return (
-        f"{len(found)} numbers were held against a law at a level of {100 * LEVEL:.0f} %; "
-        f"chance alone finds {LEVEL * len(found):.1f} inconsistent where all are ours. "
-        f"{count} are, and {sure} if of what is found {100 * _RATE:.0f} % may be by chance."
+        f"{len(found)} numbers were held against a law at a level of {level}; chance alone finds "
+        f"{LEVEL * len(found):.1f} inconsistent where all are ours. {count} are, and {sure} if of "
+        f"what is found {rate} may be by chance."
     )
 
 
