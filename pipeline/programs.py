@@ -10,16 +10,18 @@ if __name__ == "__main__":
     begin()
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from nndl_jax.documents import Network
 from pipeline.machine.cores import map_on_cores
 from pipeline.machine.jax_setup import set_up_jax
-from pipeline.machine.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED
+from pipeline.machine.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED, RUNS
 from pipeline.machine.writing import replacing
 from pipeline.plan.plans import Plan, load_books_plans, load_plans
 from pipeline.plan.training_key import TrainingKey, known_key, training_key
+from pipeline.store.forecast import announce
 from pipeline.store.runs import ABOUT, read_about
 
 
@@ -35,6 +37,7 @@ def main() -> None:
     if unknown:
         found = map_on_cores(_work_out, unknown, desc="programs", unit="document")
         keys.update(zip((name for name, _ in unknown), found, strict=True))
+    _tell({name: key for name, key in keys.items() if name in own and key is not None})
     with replacing(PROGRAMS) as fresh:
         for name, key in keys.items():
             if key is not None and name in own:
@@ -59,8 +62,27 @@ def _at_the_books(name: str) -> str:
     return f"{name}@book"
 
 
+def _tell(keys: Mapping[str, TrainingKey]) -> None:
+    """Say which networks are to be trained."""
+    waiting = [name for name, key in keys.items() if key.selected and not _is_trained(name, key)]
+    print(announce(waiting, sum(key.selected for key in keys.values())), file=sys.stderr)
+
+
+def _is_trained(name: str, key: TrainingKey) -> bool:
+    """Whether a network is there that was trained by this key, as far as this stage knows."""
+    path = PROGRAMS / f"{name}.json"
+    is_same = path.exists() and path.read_text(encoding="utf-8") == _text(
+        key.model_dump(mode="json")
+    )
+    return is_same and (RUNS / name).exists()
+
+
 def _write(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(_text(content), encoding="utf-8")
+
+
+def _text(content: object) -> str:
+    return json.dumps(content, indent=1) + "\n"
 
 
 def _work_out(document: tuple[str, Plan]) -> TrainingKey:

@@ -31,6 +31,7 @@ from pipeline.machine.paths import DATASET, RUNS, STATE
 from pipeline.machine.writing import remove_unfinished, replacing, write_text
 from pipeline.plan.plans import Plan, load_plan
 from pipeline.plan.training_key import TrainingKey, differences, training_key
+from pipeline.store import forecast
 from pipeline.store.dataset import data_of, load_data
 from pipeline.store.runs import Row, network_path, write_history
 
@@ -57,7 +58,12 @@ def main(name: str) -> None:
     set_up_jax(len(list_runs(plan.points(), plan.seeds)), float64=is_float64)
     check_jax()
     with exclusive(name):
+        if told := forecast.place(name):
+            print(told, file=sys.stderr)
+        goes_on, begin = (STATE / name / SNAPSHOT).exists(), time.monotonic()
         run(name, plan)
+        if not goes_on:
+            forecast.note(name, time.monotonic() - begin)
 
 
 def run(name: str, plan: Plan, *, should_stop: Callable[[], bool] = lambda: False) -> None:

@@ -47,7 +47,7 @@ SHOWN = frozenset(
 ) | frozenset(
     Path(f"pipeline/{name}.py")
     for name in (
-        *("store/kept", "machine/writing"),
+        *("store/forecast", "store/kept", "machine/writing"),
         *("plan/imports", "plan/plans", "plan/syntax", "plan/training_key"),
     )
 )

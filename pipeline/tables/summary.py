@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tabulate import tabulate
 
 from pipeline.machine.paths import METRICS, RESULTS
+from pipeline.store.forecast import in_minutes
 from pipeline.store.judged import read_judgements
 from pipeline.tables.claims import CHAPTERS, chapter_rows, settle
 
@@ -29,8 +30,7 @@ def summary(seconds: float) -> Iterator[str]:
         same = f"{count - len(changed)} of {count} documents have the metrics that are committed"
         names = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
         yield f"{same}; other numbers: {names}" if changed else same
-    minutes, rest = divmod(round(seconds), 60)
-    yield f"{RESULTS}, after {minutes} min {rest} s with the profile {judged.profile}"
+    yield f"{RESULTS}, after {in_minutes(seconds)} with the profile {judged.profile}"
 
 
 def _changed() -> list[str] | None:
