@@ -1,4 +1,4 @@
-"""Stage `report`: `report/results.md` and the figures, from the judgements and the runs.
+"""Stage `report`: pages in Markdown and figures, from the judgements and the runs.
 
 `python -m pipeline.report --readme` puts the table of results into the README as well.
 """
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from nndl_jax.documents import Baseline, Network
 from pipeline.machine.cores import map_on_cores
-from pipeline.machine.paths import BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
+from pipeline.machine.paths import BOOK_ERRORS, BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
 from pipeline.machine.writing import replacing, write_text
 from pipeline.plan.plans import Today
 from pipeline.store.dataset import load_data
@@ -37,6 +37,7 @@ from pipeline.store.drawn import (
 from pipeline.store.judged import Entry, Judged, Summary, read_judgements
 from pipeline.store.results import Results, load_all, load_recorded, says_more
 from pipeline.store.runs import read_about
+from pipeline.tables.book_errors import errors_page
 from pipeline.tables.claims import (
     CHAPTERS,
     chapters_table,
@@ -140,8 +141,11 @@ def main(*, readme: bool = False) -> None:
             parts += [_picture(results.document.title, each) for each in figures[name]]
     if figures[_DATA]:
         parts += ["## The images\n", *(_picture(Path(each).stem, each) for each in figures[_DATA])]
+    parts.append(f"What the book has wrong: [a page of its own]({BOOK_ERRORS.name}).\n")
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     write_text(RESULTS, "\n".join(parts))
+    of_the_book = [each.document for each in ordered if each.document.source is not None]
+    write_text(BOOK_ERRORS, errors_page(of_the_book, settled, recorded))
 
 
 def _draw_all(
@@ -350,8 +354,9 @@ def _section(results: Results, path: str, entries: Sequence[Entry], summary: Sum
         lines.append(f"Left out by `params.yaml`; of an earlier run: {summary['made']}.\n")
     if summary is not None and summary["foreign"]:
         lines.append(f"**Not the book's experiment: {summary['foreign']}.**\n")
+    lines += [f"- Erratum: {escape(text)}" for text in document.errata]
     lines += [f"- Deviation: {escape(text)}" for text in document.deviations]
-    if document.deviations:
+    if document.errata or document.deviations:
         lines.append("")
     if not document.claims:
         lines.append("The book gives no number.\n" if document.source else "No claims.\n")

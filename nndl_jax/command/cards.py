@@ -55,6 +55,7 @@ class Card(TypedDict):
     layers: list[LayerCard]
     claims: list[dict[str, object]]
     deviations: list[str]
+    errata: list[str]
     document: dict[str, object]
     """The document as JSON, defaults left out."""
     fields: dict[str, object]
@@ -114,7 +115,7 @@ def make_card(id_or_path: str) -> Card:
     points = nndl_jax.variants(spec)
     specs = [point.spec for point in points]
     whole = spec.model_dump(mode="json")
-    about = ("id", "title", "source", "claims", "deviations")
+    about = ("id", "title", "source", "claims", "deviations", "errata")
     return Card(
         id=spec.id,
         title=spec.title,
@@ -127,6 +128,7 @@ def make_card(id_or_path: str) -> Card:
         layers=_layers(spec),
         claims=whole["claims"],
         deviations=list(spec.deviations),
+        errata=list(spec.errata),
         document=spec.model_dump(mode="json", exclude_defaults=True),
         fields=dict(flatten({key: each for key, each in whole.items() if key not in about})),
     )

@@ -73,7 +73,7 @@ def show_document(document: Named, as_json: AsJson = False) -> None:
     if card["layers"]:
         show("")
         _show_layers(card)
-    about = ("id", "title", "kind", "source", "claims", "deviations", "vary")
+    about = ("id", "title", "kind", "source", "claims", "deviations", "errata", "vary")
     parts = {name: each for name, each in card["document"].items() if name not in about}
     parts = dict(flatten(parts))
     parts = {path: value for path, value in parts.items() if not path.startswith("model.layers")}
@@ -83,6 +83,7 @@ def show_document(document: Named, as_json: AsJson = False) -> None:
     )
     _show_list("Claims", [_said_claim(claim) for claim in card["claims"]])
     _show_list("Deviations", card["deviations"])
+    _show_list("Errata", card["errata"])
 
 
 @in_a_sentence

@@ -102,7 +102,7 @@ def train(
         show(f"\n{len(nndl_jax.list_runs(spec, seeds))} network(s) on {dataset.name} in {folder}")
 
 
-_SAID = {"title", "source", "claims", "deviations"}
+_SAID = {"title", "source", "claims", "deviations", "errata"}
 """Parts of a document that decide nothing of its training."""
 
 

@@ -55,6 +55,8 @@ class Experiment(Record):
     """What the book reports."""
     deviations: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
     """Where the book's own program differs from its text, or this document from the book."""
+    errata: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
+    """What the book or its program has wrong here, in a sentence or two each."""
 
     def metrics(self) -> tuple[str, ...]:
         """Names of what is measured, for claims to speak of."""
@@ -65,7 +67,7 @@ class Experiment(Record):
 
     def _repr_html_(self) -> str:
         """What notebooks show: every field that is not its default."""
-        about = {"id", "title", "kind", "source", "claims", "deviations", "vary"}
+        about = {"id", "title", "kind", "source", "claims", "deviations", "errata", "vary"}
         said = self.model_dump(mode="json", exclude=about, exclude_defaults=True)
         rows = [(name, value) for name, value in said.items()]
         rows += [("varied", ", ".join(axis)) for axis in self.vary]
@@ -74,7 +76,7 @@ class Experiment(Record):
 
     def bare(self) -> Self:
         """The document without its axes and without what the book says of it."""
-        return self.model_copy(update={"vary": (), "claims": (), "deviations": ()})
+        return self.model_copy(update={"vary": (), "claims": (), "deviations": (), "errata": ()})
 
     @model_validator(mode="after")
     def _axes_are_even(self) -> Self:

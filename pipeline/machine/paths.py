@@ -35,6 +35,7 @@ SUMMARY = Path("metrics/summary.json")
 CURVES = Path("report/curves")
 JUDGEMENTS = Path("report/judgements.json")
 RESULTS = Path("report/results.md")
+BOOK_ERRORS = Path("report/errors-of-the-book.md")
 FIGURES = Path("report/figures")
 DRAWN = Path("report/figures.json")
 """What the figures were drawn from."""

@@ -102,7 +102,8 @@ def all_documents() -> dict[str, Path]:
 
 def without_words(spec: Document) -> Document:
     """The document without its title, its place in the book and what the book says of it."""
-    told = {"title": spec.id, "source": _NO_SOURCE, "claims": (), "deviations": ()}
+    told = {"title": spec.id, "source": _NO_SOURCE}
+    told |= dict.fromkeys(("claims", "deviations", "errata"), ())
     return spec.model_copy(update=told)
 
 

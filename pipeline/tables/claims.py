@@ -69,7 +69,7 @@ def claims_table(entries: Sequence[Entry]) -> str:
             our_cell(entry),
             entry["num_runs"] or "",
             range_cell(entry),
-            _power(entry),
+            power_cell(entry),
             _verdict(entry),
         ]
         for entry in entries
@@ -174,7 +174,7 @@ def range_cell(entry: Entry) -> str:
     return ""
 
 
-def _power(entry: Entry) -> str:
+def power_cell(entry: Entry) -> str:
     """What would be noticed of a number, and how often one run beats another of a comparison."""
     if entry["departure"] is not None:
         return show_departure(entry["metric"], entry["departure"])
