@@ -52,7 +52,7 @@ def run(name: str, plan: Plan) -> None:
         networks = [nndl_jax.load(path) for path in paths]
         models, documents = zip(*networks, strict=True)
         labels = dataset.test.labels
-        result = nndl_jax.vote(models, read_split(dataset.test, documents[0].data), documents[0])
+        result = nndl_jax.vote(models, read_split(dataset.test, documents[0]), documents[0])
     is_wrong = result.digits != labels
     known = [error.image for error in spec.known_errors if error.image < len(labels)]
     measured = {

@@ -31,7 +31,7 @@ def as_images(
     Raises:
         ValueError: it is no array of numbers, has another shape, or values out of range.
     """
-    array = _as_numbers(images, name)
+    array = as_numeric(images, name)
     wanted = "an image to a row" if any_size else "(images, 784) or (images, 28, 28), or one image"
     if not any_size and array.shape in _PICTURES:
         array = array[None]
@@ -42,7 +42,7 @@ def as_images(
         return rows.astype(np.float32)
     if rows.dtype.kind == "f":
         _check_pixels(rows, name)
-        return _as_floats(rows)
+        return as_floats(rows)
     if rows.dtype != np.uint8 and rows.size and (rows.min() < 0 or rows.max() > 255):
         raise ValueError(
             f"{name} go from {rows.min()} to {rows.max()}; whole numbers must be bytes, 0 (white) "
@@ -51,44 +51,47 @@ def as_images(
     return np.ascontiguousarray(rows, np.uint8)
 
 
-def as_labels(labels: object, *, num_images: int, name: str = "labels") -> Int32[np.ndarray, "_"]:
-    """Labels as digits, 0 to 9, one an image.
+def as_labels(
+    labels: object, *, num_images: int, num_classes: int = NUM_CLASSES, name: str = "labels"
+) -> Int32[np.ndarray, "_"]:
+    """Labels as digits, 0 to 9, or as other classes from 0 on, one an image.
 
     Args:
         labels: whole numbers, also as floats, of the shape (images,) or (images, 1), a single one
             of a single image, or rows of ten with a single 1, whose place is the digit.
         num_images: that they belong to.
+        num_classes: how many classes there are.
         name: what messages call them.
 
     Raises:
         ValueError: they are no digits, or not as many as images.
     """
-    array = _as_numbers(labels, name)
+    array = as_numeric(labels, name)
     shape = array.shape
-    if array.ndim == 2 and shape[1] == NUM_CLASSES:
+    if array.ndim == 2 and shape[1] == num_classes:
         array = _places_of_ones(array, name)
     elif array.ndim == 0 or (array.ndim == 2 and shape[1] == 1):
         array = array.reshape(-1)
     if array.ndim != 1 or array.dtype.kind == "b":
         raise ValueError(
             f"{name} are {array.dtype} of the shape {shape}; give one digit an image, or rows of "
-            f"{NUM_CLASSES} with a single 1"
+            f"{num_classes} with a single 1"
         )
     if len(array) != num_images:
         raise ValueError(
             f"there are {num_images} images and {len(array)} {name}; give one label an image"
         )
     if array.size:
-        _check_finite(array, name)
-        if array.min() < 0 or array.max() >= NUM_CLASSES:
-            raise ValueError(
-                f"{name} go from {array.min()} to {array.max()}; ten outputs are for 0 to 9, as "
-                "are the four bits of binary targets"
-            )
+        check_finite(array, name)
+        if array.min() < 0 or array.max() >= num_classes:
+            said = f"{num_classes} classes are 0 to {num_classes - 1}"
+            if num_classes == NUM_CLASSES:
+                said = "ten outputs are for 0 to 9, as are the four bits of binary targets"
+            raise ValueError(f"{name} go from {array.min()} to {array.max()}; {said}")
     digits = np.ascontiguousarray(array, np.int32)
     if array.dtype.kind == "f" and not np.array_equal(digits, array):
         found = array[digits != array][0]
-        raise ValueError(f"{name} must be whole numbers, 0 to 9, found {found}")
+        raise ValueError(f"{name} must be whole numbers, 0 to {num_classes - 1}, found {found}")
     return digits
 
 
@@ -104,16 +107,53 @@ def as_numbers(numbers: object, *, width: int, name: str) -> Float[np.ndarray, "
     Raises:
         ValueError: it is no array of finite numbers, or has another shape.
     """
-    array = _as_numbers(numbers, name)
+    array = as_numeric(numbers, name)
     if array.ndim < 2 and (width == 1 or array.shape == (width,)):
         array = array.reshape(-1, width)
     if array.ndim != 2 or array.shape[1] != width:
         raise ValueError(f"{name} have the shape {array.shape}; give (examples, {width})")
-    _check_finite(array, name)
-    return _as_floats(array)
+    check_finite(array, name)
+    return as_floats(array)
 
 
-def _as_numbers(given: object, name: str) -> Shaped[np.ndarray, "..."]:
+def as_inputs(
+    inputs: object, *, shape: tuple[int, ...], name: str
+) -> UInt8[np.ndarray, "rows inputs"] | Float[np.ndarray, "rows inputs"]:
+    """Inputs of a data set of one's own, one to a row: unsigned bytes as they are, else floats.
+
+    Args:
+        inputs: numbers of the shape (inputs, *shape), also with the maps of images last, without an
+            axis of one map, or in a row; or one input without the first axis.
+        shape: of one input as the network takes it, maps first.
+        name: what messages call them.
+
+    Raises:
+        ValueError: it is no array of finite numbers, or has another shape.
+    """
+    array, size = as_numeric(inputs, name), math.prod(shape)
+    last = (*shape[1:], shape[0])
+    forms = {shape, (size,)} | ({last} if len(shape) == 3 else set())
+    forms |= {shape[1:]} if len(shape) == 3 and shape[0] == 1 else set()
+    if array.shape in forms:
+        array = array[None]
+    if array.ndim < 2 or array.shape[1:] not in forms:
+        wanted = " or ".join(str(("inputs", *form)).replace("'", "") for form in sorted(forms))
+        raise ValueError(f"{name} have the shape {array.shape}; give {wanted}")
+    if array.shape[1:] == last != shape:
+        array = np.moveaxis(array, -1, 1)
+    rows = array.reshape(len(array), size)
+    if rows.dtype == np.uint8:
+        return np.ascontiguousarray(rows)
+    check_finite(rows, name)
+    return as_floats(rows)
+
+
+def as_numeric(given: object, name: str) -> Shaped[np.ndarray, "..."]:
+    """An array of numbers or truth values, whatever its shape.
+
+    Raises:
+        ValueError: it is none, or masked.
+    """
     if np.ma.is_masked(given):
         raise ValueError(f"{name} are masked in places; fill or drop those first")
     try:
@@ -129,7 +169,7 @@ def _as_numbers(given: object, name: str) -> Shaped[np.ndarray, "..."]:
     return array
 
 
-def _as_floats(array: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def as_floats(array: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """In the machine's own order of bytes, row by row; float32 where that loses nothing."""
     is_small = array.dtype.kind == "f" and array.dtype.itemsize <= 4
     return np.ascontiguousarray(array, np.float32 if is_small else np.float64)
@@ -138,7 +178,7 @@ def _as_floats(array: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
 def _check_pixels(rows: Shaped[np.ndarray, "images pixels"], name: str) -> None:
     if not rows.size or (rows.min() >= 0 and rows.max() <= 1):
         return
-    _check_finite(rows, name)
+    check_finite(rows, name)
     are_bytes = rows.min() >= 0 and rows.max() <= 255 and np.array_equal(rows, np.rint(rows))
     remedy = "if they are bytes, give them as such with images.astype(numpy.uint8)"
     raise ValueError(
@@ -147,19 +187,24 @@ def _check_pixels(rows: Shaped[np.ndarray, "images pixels"], name: str) -> None:
     )
 
 
-def _places_of_ones(rows: Shaped[np.ndarray, "images 10"], name: str) -> np.ndarray:
+def _places_of_ones(rows: Shaped[np.ndarray, "images classes"], name: str) -> np.ndarray:
     is_one = rows == 1
     is_right = ((rows == 0) | is_one).all(axis=1) & (is_one.sum(axis=1) == 1)
     wrong = np.flatnonzero(~is_right)
     if len(wrong):
         raise ValueError(
-            f"{name} in rows of {NUM_CLASSES} must have a single 1 and else 0, and row {wrong[0]} "
-            f"is {rows[wrong[0]].tolist()}"
+            f"{name} in rows of {rows.shape[1]} must have a single 1 and else 0, and row "
+            f"{wrong[0]} is {rows[wrong[0]].tolist()}"
         )
     return is_one.argmax(axis=1)
 
 
-def _check_finite(array: Shaped[np.ndarray, "..."], name: str) -> None:
+def check_finite(array: Shaped[np.ndarray, "..."], name: str) -> None:
+    """Refuse what is no finite number.
+
+    Raises:
+        ValueError: says which was found first.
+    """
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         found = array[~np.isfinite(array)][0]
         raise ValueError(f"{name} must be finite numbers, found {found}")

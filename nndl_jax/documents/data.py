@@ -1,14 +1,15 @@
-"""What a network learns from: images with digits as targets, or examples written out."""
+"""What a network learns from: a data set by its name or path, or examples written out."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nndl_jax.reading.record import NumImages, Record, fault
+from nndl_jax.documents.known_data import KNOWN_DATA, MNIST, KnownData, is_path
+from nndl_jax.reading.record import NumImages, Record, Text, fault
+from nndl_jax.reading.validation import closest
 
-_NUM_TRAIN_IMAGES = 50_000
-"""Of MNIST."""
 _COPIES = 5
+_NUM_BITS = 4
 
 Digit = Annotated[int, Field(ge=0, le=9)]
 Numbers = Annotated[
@@ -61,17 +62,53 @@ class Distortions(Record):
 Augmentation = Annotated[Shifts | Distortions, Field(discriminator="kind")]
 
 
-class Data(Record):
-    """Which images are learnt, and how their labels are put as targets."""
+Column = Annotated[tuple[Annotated[float, Field(ge=-1e30, le=1e30)], ...], Field(max_length=65_536)]
 
+
+class Scaling(Record):
+    """What is taken from each input, and what the rest is divided by."""
+
+    means: Annotated[Column, Field(min_length=1)]
+    """One number for each input, or one for all."""
+    deviations: Annotated[Column, Field(min_length=1)]
+    """Standard deviations, above 0; as many numbers."""
+
+    @model_validator(mode="after")
+    def _numbers_belong_together(self) -> Self:
+        if len(self.means) != len(self.deviations):
+            said = f"must be as many as means, {len(self.means)}, got {len(self.deviations)}"
+            raise fault(("deviations",), said)
+        for index, deviation in enumerate(self.deviations):
+            if deviation <= 0:
+                raise fault(("deviations", index), f"must be above 0, got {deviation:g}")
+        return self
+
+
+class Data(Record):
+    """Which data are learnt, and how their labels are put as targets."""
+
+    name: Text = MNIST
+    """A data set that is known by this name, such as `fashion-mnist`, `emnist-letters`, `digits`,
+    `iris` or `diabetes`; or the path of a file or folder of one's own, which has a slash or a dot
+    in it: IDX, `.npz`, `.npy`, `.csv`, `.parquet`, `.safetensors`, or a folder with a folder of
+    images for each class."""
+    target: Text | None = None
+    """The column of a table that is to be learnt; None for the last."""
     train_images: NumImages | None = None
     """Train on the first so many images; None for all."""
     validation_images: NumImages | None = None
     """Validate on the first so many images; None for all."""
     digits: Annotated[tuple[Digit, ...], Field(min_length=2)] | None = None
     """Keep only images of these digits, in all splits and before counting; None for all ten."""
-    targets: Literal["one-hot", "binary"] = "one-hot"
-    """`one-hot`: ten outputs, the largest wins. `binary`: the digit's four bits, lowest first."""
+    targets: Literal["one-hot", "binary", "real"] = "one-hot"
+    """`one-hot`: an output for each class, the largest wins. `binary`: the digit's four bits,
+    lowest first. `real`: the targets are numbers, and so are the outputs."""
+    standardize: bool = False
+    """Take from each input its mean over the training inputs, and divide by its standard deviation;
+    an input that does not vary is divided by 1."""
+    scaling: Scaling | None = None
+    """The numbers of that, which training fills in, so that they stand in the document that is
+    saved with the weights; None for those of the training inputs."""
     augmentation: Augmentation | None = None
     """How training images are varied; None to leave them as they are."""
     examples: Annotated[tuple[Example, ...], Field(min_length=1, max_length=1024)] | None = None
@@ -102,22 +139,83 @@ class Data(Record):
                 )
         return self
 
-    def num_inputs(self) -> int:
-        """Number of inputs that the examples or images have."""
-        return len(self.examples[0].inputs) if self.examples else 784
+    @model_validator(mode="after")
+    def _name_is_known(self) -> Self:
+        if self.known() is None and not is_path(self.name):
+            said = f"there is no data set {self.name!r}; {closest(self.name, list(KNOWN_DATA))}"
+            said += ", or write the path of a file or folder with a slash in it"
+            raise fault(("name",), said)
+        return self
+
+    @model_validator(mode="after")
+    def _parts_belong_to_the_data(self) -> Self:
+        if self.examples is not None:
+            return self
+        known = self.known()
+        is_real = self.targets == "real"
+        if known is not None and is_real != (known.num_classes == 0):
+            kind = "targets of real numbers" if not known.num_classes else "labels of classes"
+            right = "real" if not known.num_classes else "one-hot"
+            said = f"{self.name} has {kind}, got {self.targets!r}; write {right}"
+            raise fault(("targets",), said)
+        if self.target is not None and known is not None:
+            raise fault(
+                ("target",), f"is a column of a table, and {self.name} is none; leave it out"
+            )
+        if is_real and self.digits is not None:
+            raise fault(("digits",), "are labels, and these targets are real numbers; leave it out")
+        if self.targets == "binary" and known is not None and known.num_classes > 2**_NUM_BITS:
+            said = f"spell at most 16 classes, and {self.name} has {known.num_classes}; use one-hot"
+            raise fault(("targets",), f"four bits {said}")
+        if self.augmentation is not None:
+            if known is None or not known.is_of_images:
+                said = "is of images of 28 x 28 pixels, and those of"
+                raise fault(("augmentation",), f"{said} {self.name} need not be; leave it out")
+            if self.is_scaled():
+                said = "has white edges, which standardized inputs have not; leave one of them out"
+                raise fault(("augmentation",), said)
+        return self
+
+    def known(self) -> KnownData | None:
+        """What is known of the data set; None of a file of one's own."""
+        return KNOWN_DATA.get(self.name)
+
+    def is_of_images(self) -> bool:
+        """Whether inputs are known to be images: bytes, or floats from 0 to 1."""
+        known = self.known()
+        return self.examples is None and known is not None and known.is_of_images
+
+    def has_classes(self) -> bool:
+        """Whether outputs stand for classes; else they are numbers."""
+        return self.examples is None and self.targets != "real"
+
+    def is_scaled(self) -> bool:
+        """Whether inputs are standardized."""
+        return self.standardize or self.scaling is not None
+
+    def num_inputs(self) -> int | None:
+        """Number of inputs that the examples or the data have; None where only a file says it."""
+        if self.examples:
+            return len(self.examples[0].inputs)
+        known = self.known()
+        return None if known is None else known.num_inputs
 
     def most_train_images(self) -> int:
         """Number of training examples or images, the copies included, or more."""
         if self.examples:
             return len(self.examples)
         copies = _COPIES if isinstance(self.augmentation, Shifts) else 1
-        return (self.train_images or _NUM_TRAIN_IMAGES) * copies
+        known = self.known() or KNOWN_DATA[MNIST]
+        return (self.train_images or known.num_train) * copies
 
-    def num_outputs(self) -> int:
-        """Number of output neurons that the targets ask for."""
+    def num_outputs(self) -> int | None:
+        """Number of output neurons that the targets ask for; None where only a file says it."""
         if self.examples:
             return len(self.examples[0].targets)
-        return 10 if self.targets == "one-hot" else 4
+        if self.targets == "binary":
+            return _NUM_BITS
+        known = self.known()
+        return None if known is None else max(1, known.num_classes)
 
 
 def _default(name: str) -> object:

@@ -9,6 +9,7 @@ from nndl_jax.calculations.activations import NEURON_ACTIVATIONS, RANGES
 from nndl_jax.documents.data import Data
 from nndl_jax.documents.experiment import Experiment
 from nndl_jax.documents.float32 import check_float32
+from nndl_jax.documents.known_data import MNIST
 from nndl_jax.documents.layers import Dense, Model
 from nndl_jax.documents.learning import (
     Decay,
@@ -82,6 +83,14 @@ class Network(Experiment):
                     assert_never(metric.quantity.by)
         return (*found, *parts)
 
+    def num_inputs(self) -> int:
+        """Numbers in one input of the network."""
+        return prod(self.model.inputs)
+
+    def num_outputs(self) -> int:
+        """Number of output neurons."""
+        return prod(self.model.shapes()[-1].outputs)
+
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""
         layers = self.model.layers
@@ -95,21 +104,25 @@ class Network(Experiment):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        shapes = self.model.shapes()
-        outputs, wanted = prod(shapes[-1].outputs), self.data.num_outputs()
+        outputs, wanted = self.num_outputs(), self.data.num_outputs()
         last = len(self.model.layers) - 1
-        if outputs != wanted:
+        if wanted is not None and outputs != wanted:
             field = "units" if isinstance(self.model.layers[last], Dense) else "kind"
+            of_which = "" if self.data.name == MNIST else f" of {self.data.name}"
             raise fault(
                 ("model", "layers", last, field),
-                f"the last layer must have {wanted} outputs for {self._targets()} targets, "
-                f"got {outputs}",
+                f"the last layer must have {wanted} outputs for {self._targets()} targets"
+                f"{of_which}, got {outputs}",
             )
-        if prod(self.model.inputs) != self.data.num_inputs():
-            what, wanted = "an image has 784 pixels,", "[784] or [1, 28, 28]"
+        num_inputs = self.data.num_inputs()
+        if num_inputs is not None and prod(self.model.inputs) != num_inputs:
+            what = f"{self.id} wants {prod(self.model.inputs):,} inputs, {self.data.name} has"
+            what, wanted = f"{what} {num_inputs};", f"[{num_inputs}]"
             if self.data.examples:
-                what = f"an example has {self.data.num_inputs()} inputs,"
-                wanted = f"[{self.data.num_inputs()}]"
+                what = f"an example has {num_inputs} inputs,"
+            elif self.data.is_of_images():
+                wanted = "[784] or [1, 28, 28]"
+                what = "an image has 784 pixels," if self.data.name == MNIST else what
             raise fault(
                 ("model", "inputs"),
                 f"{what} got inputs of {list(self.model.inputs)}; write {wanted}",
@@ -158,6 +171,9 @@ class Network(Experiment):
             )
         if self.loss == "log-likelihood" and self.data.targets == "binary":
             raise fault(("loss",), "log-likelihood needs one-hot targets, got 'binary'")
+        if self.loss != "quadratic" and self.data.targets == "real":
+            said = f"must be quadratic for targets of real numbers, got {self.loss!r}"
+            raise fault(("loss",), said)
         if output.activation == "softmax" and output.units == 1:
             said = "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
             raise fault(("model", "layers", last, "activation"), said)
@@ -165,9 +181,9 @@ class Network(Experiment):
     def _check_targets(self) -> None:
         """Refuse targets that the output layer cannot give."""
         activation = self.model.layers[-1].activation or "linear"
-        if activation == "softmax" and self.data.targets == "binary":
+        if activation == "softmax" and self.data.targets != "one-hot":
             said = "must be one-hot for a softmax output layer, whose outputs add up to 1"
-            raise fault(("data", "targets"), f"{said}, got 'binary'")
+            raise fault(("data", "targets"), f"{said}, got {self.data.targets!r}")
         low, high = RANGES.get(activation, (-inf, inf))
         for index, example in enumerate(self.data.examples or ()):
             at = ("data", "examples", index, "targets")
@@ -198,6 +214,9 @@ class Network(Experiment):
             if metric.quantity.needs_outputs and self.data.targets == "binary":
                 said = "takes an output for each digit, and data.targets is binary; make it one-hot"
                 raise fault(at, f"{said}, or leave the monitor out")
+            if self.data.targets == "real" and metric.quantity.needs_digits:
+                said = f"targets of real numbers are no classes to guess, got {monitor!r}"
+                raise fault(at, f"{said}; monitor {metric.split}_cost")
             every = self.training.evaluate_every
             if isinstance(metric.quantity, OfGradients) and every != 1:
                 said = f"{monitor} are measured before each epoch, and training.evaluate_every is "
@@ -239,6 +258,8 @@ class Network(Experiment):
         at, initializer = ("training", "replay"), self.model.initializer
         if not self.training.shuffle:
             raise fault(at, "the scripts shuffled, and training.shuffle is false; leave one out")
+        if self.data.is_scaled():
+            raise fault(at, "the scripts did not standardize; leave out data.standardize")
         if self.data.augmentation is not None:
             raise fault(at, "the scripts left images as they are; leave out data.augmentation")
         if any(not isinstance(layer, Dense) or layer.initializer for layer in self.model.layers):

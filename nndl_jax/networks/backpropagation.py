@@ -101,9 +101,9 @@ def backpropagate(
     spec = document_of(model, spec)
     layers = layers_of(fitting_network(model, spec), spec)
     is_traced = isinstance(images, Tracer)
-    inputs = jnp.asarray(images if is_traced else read_images(images, spec.data))
+    inputs = jnp.asarray(images if is_traced else read_images(images, spec))
     inputs = pixels(inputs, spec)
-    shape = (len(inputs), spec.data.num_outputs())
+    shape = (len(inputs), spec.num_outputs())
     ideal = _read_targets(targets, shape).astype(inputs.dtype)
     return backpropagate_layers(layers, inputs, ideal, _loss_of(spec))
 

@@ -207,7 +207,7 @@ def fitting_network(model: object, spec: Network) -> FeedforwardNetwork:
     """
     network = check_network(model)
     found = prod(network.inputs), network.num_outputs
-    wanted = prod(spec.model.inputs), spec.data.num_outputs()
+    wanted = spec.num_inputs(), spec.num_outputs()
     if found != wanted:
         raise ValueError(
             f"the network has {found[0]} inputs and {found[1]} outputs, and that of {spec.id} "
@@ -296,7 +296,7 @@ def draw_network(
         said = "a model of one's own is a function from a key to a module of flax.nnx"
         raise TypeError(f"{said}, such as lambda key: build_model(spec, key=key); got {model!r}")
     activation = spec.model.layers[-1].activation or "linear"
-    own = OwnLayer(model, activation, spec.data.num_outputs())
+    own = OwnLayer(model, activation, spec.num_outputs())
     return FeedforwardNetwork([own], spec.model.inputs)
 
 

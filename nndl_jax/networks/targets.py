@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int, UInt8
 
+from nndl_jax.data.arrays import NUM_CLASSES
 from nndl_jax.documents import Data, Network
 
 Images = UInt8[Array, "*batch pixels"] | Float[Array, "*batch inputs"]
@@ -25,32 +26,43 @@ def pixels(images: Images, spec: Network) -> Float[Array, "*batch pixels"]:
 
 
 def encode(
-    labels: Int[Array, " batch"] | Float[Array, "batch out"], data: Data, dtype: DTypeLike
+    labels: Int[Array, " batch"] | Float[Array, "batch out"],
+    data: Data,
+    dtype: DTypeLike,
+    *,
+    num_classes: int = NUM_CLASSES,
 ) -> Float[Array, "batch out"]:
     """Targets of a batch of labels: one-hot, or the digit's four bits, lowest first (ch. 1).
 
-    Targets that a document writes out stay as they are.
+    Targets that are numbers, or that a document writes out, stay as they are.
 
     Args:
-        labels: digits, 0 to 9, which are not looked at here: `nndl_jax.data.arrays.as_labels` does.
+        labels: classes from 0 on, such as digits, which are not looked at here:
+            `nndl_jax.data.arrays.as_labels` does.
         data: what the document says of targets.
         dtype: of the targets.
+        num_classes: for one-hot targets, `spec.num_outputs()`.
     """
-    if data.examples is not None:
+    if not data.has_classes():
         return labels.astype(dtype)
     match data.targets:
         case "one-hot":
-            return jax.nn.one_hot(labels, 10, dtype=dtype)
+            return jax.nn.one_hot(labels, num_classes, dtype=dtype)
         case "binary":
             return ((labels[:, None] >> jnp.arange(4, dtype=labels.dtype)[None]) & 1).astype(dtype)
+        case "real":
+            return labels.astype(dtype)
         case _:
             assert_never(data.targets)
 
 
-def decode(outputs: Float[Array, "batch out"], data: Data) -> Int[Array, " batch"]:
+def decode(
+    outputs: Float[Array, "batch out"], data: Data
+) -> Int[Array, " batch"] | Float[Array, "batch out"]:
     """Labels that output activations (or logits of one-hot targets) stand for.
 
-    Four bits can spell 10 to 15, which are no digits and so always wrong.
+    Outputs for targets of real numbers stand for themselves. Four bits can spell 10 to 15, which
+    are no digits and so always wrong.
 
     Raises:
         ValueError: the document has examples of its own, whose outputs stand for no labels.
@@ -65,5 +77,7 @@ def decode(outputs: Float[Array, "batch out"], data: Data) -> Int[Array, " batch
             return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
         case "binary":
             return (outputs > 0.5).astype(jnp.int32) @ jnp.array([1, 2, 4, 8], jnp.int32)
+        case "real":
+            return outputs
         case _:
             assert_never(data.targets)

@@ -149,19 +149,20 @@ def evaluate(
             outputs; says what was found.
     """
     spec = document_of(model, spec)
-    split = read_split(split, spec.data)
+    split = read_split(split, spec)
     graph, params = split_model(fitting_network(model, spec))
     numbers = hyperparameters_of(spec)
     found = _evaluate(params, numbers, split, graph=graph, spec=spec.bare(), loss=loss)
-    return found if spec.data.examples is None else found._replace(num_correct=None)
+    return found if spec.data.has_classes() else found._replace(num_correct=None)
 
 
 def predict(
     model: FeedforwardNetwork, images: Split | ArrayLike, spec: Document | None = None
-) -> Int[np.ndarray, " images"]:
-    """The digit that a network takes each image for.
+) -> Int[np.ndarray, " images"] | Float[np.ndarray, "images out"]:
+    """The digit or other class that a network takes each image for.
 
-    Four outputs of binary targets can spell 10 to 15, which are no digits.
+    Where targets are real numbers, the network's outputs, a row an input. Four outputs of binary
+    targets can spell 10 to 15, which are no digits.
 
     Args:
         model: the network.
@@ -176,13 +177,16 @@ def predict(
             has examples of its own, which are no digits; says what was found.
     """
     spec = document_of(model, spec)
-    pictures, size = read_images(images, spec.data), _chunk_size(spec)
+    pictures, size = read_images(images, spec), _chunk_size(spec)
     graph, params = split_model(fitting_network(model, spec))
     digits = [
         np.asarray(_predict(params, pictures[at : at + size], graph=graph, spec=spec.bare()))
         for at in range(0, len(pictures), size)
     ]
-    return np.concatenate([np.zeros(0, np.int32), *digits])
+    rest = np.zeros(0, np.int32)
+    if not spec.data.has_classes():
+        rest = np.zeros((0, spec.num_outputs()), spec.training.dtype)
+    return np.concatenate([rest, *digits])
 
 
 def measure(
@@ -203,9 +207,9 @@ def measure(
     ) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""], dict[str, Array]]:
         logits = model.logits(pixels(chunk[0], spec))
         outputs = model.activate(logits)
-        targets = encode(chunk[1], spec.data, logits.dtype)
+        targets = encode(chunk[1], spec.data, logits.dtype, num_classes=spec.num_outputs())
         count = jnp.array(0, jnp.int32)
-        if spec.data.examples is None:
+        if spec.data.has_classes():
             count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
         own = {each.kind: _sum(each, chunk[1], outputs, spec) for each in quantities}
         sums = {kind: total for kind, total in own.items() if total is not None}
@@ -301,7 +305,7 @@ def _predict(
     *,
     graph: nnx.GraphDef[FeedforwardNetwork],
     spec: Network,
-) -> Int[Array, " images"]:
+) -> Int[Array, " images"] | Float[Array, "images out"]:
     model = nnx.merge(graph, params)
     with jax.default_matmul_precision(spec.training.matmul_precision):
         return decode(model(pixels(images, spec)), spec.data)

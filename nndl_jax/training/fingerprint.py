@@ -17,12 +17,11 @@ from flax import nnx
 from jaxtyping import Array
 
 from nndl_jax.data.datasets import Split
-from nndl_jax.data.selection import select
 from nndl_jax.documents.variants import Variants
 from nndl_jax.training.custom import NOTHING, Custom
 from nndl_jax.training.groups import Group, groups
 from nndl_jax.training.optimizer import hyperparameters
-from nndl_jax.training.program import like_mnist, trace_training
+from nndl_jax.training.program import like_splits, trace_training
 from nndl_jax.training.replay import epoch_orders, initial_layers
 from nndl_jax.training.rules import rules
 from nndl_jax.training.state import init_state
@@ -102,7 +101,7 @@ def _programs(number: int, group: Group) -> Iterable[tuple[str, str]]:
     training = group.template.training
     whole, rest = divmod(training.epochs, training.evaluate_every)
     spans = [training.evaluate_every] * bool(whole) + [rest] * bool(rest)
-    splits = select(like_mnist(), group.template)
+    splits = like_splits(group.template)
     for num_epochs in spans:
         traced = trace_training(_one(group), splits, num_epochs=num_epochs, side_by_side=False)
         yield f"group {number}, {num_epochs} epochs", _hash_program(traced)
@@ -134,7 +133,7 @@ def _arguments(members: Iterable[Group]) -> Hashes:
         }
         for name, values in numbers.items():
             found[f"group {number}, {name}"] = _hash_arrays(jax.tree.leaves(values))
-        num_images = len(select(like_mnist(), group.template)["train"].labels)
+        num_images = len(like_splits(group.template)["train"].labels)
         replays = {spec.training.replay: spec for spec in group.specs}
         for replay, spec in replays.items():
             if replay is not None:

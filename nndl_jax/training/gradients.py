@@ -86,7 +86,7 @@ def bias_gradients(
     """
     spec = document_of(model, spec)
     network = fitting_network(model, spec)
-    return _mean_gradients(network, read_split(split, spec.data), spec)[1]
+    return _mean_gradients(network, read_split(split, spec), spec)[1]
 
 
 def measure_gradients(
@@ -108,7 +108,8 @@ def _mean_gradients(
 
     def total_cost(params: nnx.State, start: int, end: int) -> Float[Array, ""]:
         inputs = pixels(images[start:end], spec)
-        targets = encode(labels[start:end], spec.data, inputs.dtype)
+        num_classes = spec.num_outputs()
+        targets = encode(labels[start:end], spec.data, inputs.dtype, num_classes=num_classes)
         return jnp.sum(loss_fn(nnx.merge(graph, params).logits(inputs), targets))
 
     totals = [

@@ -96,13 +96,14 @@ def loss_fn(
     if isinstance(images, Tracer) or isinstance(labels, Tracer):
         inputs, given = jnp.asarray(images), jnp.asarray(labels)
     else:
-        split = read_split(Split(np.asarray(images), np.asarray(labels)), spec.data)
+        split = read_split(Split(np.asarray(images), np.asarray(labels)), spec)
         inputs, given = jnp.asarray(split.images), jnp.asarray(split.labels)
     if loss is not None:
         check_loss(loss, spec)
     logits = network.logits(pixels(inputs, spec), dropout_keys=dropout_keys)
     cost_fn = build_loss(spec) if loss is None else loss
-    return jnp.mean(cost_fn(logits, encode(given, spec.data, logits.dtype)))
+    targets = encode(given, spec.data, logits.dtype, num_classes=spec.num_outputs())
+    return jnp.mean(cost_fn(logits, targets))
 
 
 def train_step(
@@ -167,6 +168,6 @@ def activations(
     spec = document_of(model, spec)
     network = fitting_network(model, spec)
     is_traced = isinstance(images, Tracer)
-    inputs = jnp.asarray(images if is_traced else read_images(images, spec.data))
+    inputs = jnp.asarray(images if is_traced else read_images(images, spec))
     evaluating = FeedforwardNetwork(network.layers, network.inputs)
     return evaluating.activations(pixels(inputs, spec))

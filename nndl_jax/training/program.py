@@ -12,7 +12,10 @@ import jax
 import numpy as np
 from flax import nnx
 
-from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.data.datasets import SPLITS, Dataset, Split
+from nndl_jax.data.selection import select
+from nndl_jax.documents import Network
+from nndl_jax.documents.known_data import MNIST
 from nndl_jax.training.custom import NOTHING, Custom, abstract_network
 from nndl_jax.training.engine import over_runs
 from nndl_jax.training.epoch import train_epochs
@@ -35,7 +38,32 @@ def like_mnist() -> Dataset:
         # Digits in turn: some documents train on two of them only.
         return Split(images, np.arange(num_images, dtype=np.int32) % 10)
 
-    return Dataset("like MNIST", **{name: split(number) for name, number in _SIZES.items()})
+    train, validation, test = map(split, _SIZES.values())
+    return Dataset("like MNIST", train, validation, test)
+
+
+def like_splits(spec: Network) -> dict[str, Split]:
+    """Inputs and targets of the shapes that a document learns from, as `select` gives them."""
+    data = spec.data
+    if data.examples is not None or (data.name == MNIST and not data.is_scaled()):
+        return select(like_mnist(), spec)
+    known = data.known()
+    sizes = dict.fromkeys(SPLITS, _FEW) | {"train": known.num_train if known else _FEW}
+    dtype = np.uint8 if data.is_of_images() and not data.is_scaled() else spec.training.dtype
+    splits = []
+    for number in sizes.values():
+        images = np.broadcast_to(np.zeros((), dtype), (number, spec.num_inputs()))
+        labels = np.arange(number, dtype=np.int32) % spec.num_outputs()
+        if not data.has_classes():
+            labels = np.broadcast_to(np.zeros((), dtype), (number, spec.num_outputs()))
+        splits.append(Split(images, labels))
+    raw = data.model_copy(update={"standardize": False, "scaling": None})
+    like = Dataset("like data", splits[0], splits[1], splits[2])
+    return select(like, spec.model_copy(update={"data": raw}))
+
+
+_FEW = 1_000
+"""Inputs where it is not known how many there are."""
 
 
 def trace_training(

@@ -127,7 +127,7 @@ def build_step(
         images = pixels(batch[0], spec)
         if isinstance(augmentation, Distortions) and keys.distortion is not None:
             images = distort(images, augmentation, key=keys.distortion)
-        targets = encode(batch[1], spec.data, images.dtype)
+        targets = encode(batch[1], spec.data, images.dtype, num_classes=spec.num_outputs())
 
         def mean_cost(params: nnx.State) -> Float[Array, ""]:
             model = nnx.merge(graph, params)

@@ -19,8 +19,15 @@ from jaxtyping import Array, Float, Int
 
 from nndl_jax.data.array_files import misfit
 from nndl_jax.data.datasets import Dataset
-from nndl_jax.data.selection import read_dataset, select, splits_read
+from nndl_jax.data.selection import (
+    check_sizes,
+    read_dataset,
+    select,
+    splits_read,
+    with_scaling,
+)
 from nndl_jax.documents import Model, Network
+from nndl_jax.documents.load import of_kind
 from nndl_jax.documents.memory import check_memory
 from nndl_jax.documents.metrics import OfGradients, OfImages, Other, parse_metric
 from nndl_jax.documents.variants import Run, Variants, check_seeds, expand, list_runs
@@ -196,7 +203,13 @@ def train(
         check_supported(group.specs[0])
         check_memory(group.specs[0], len(group.runs))
     names = [name for group in members for name in splits_read(group.specs[0])]
-    dataset = read_dataset(dataset, names)
+    dataset = read_dataset(dataset, names, members[0].template)
+    for group in members:
+        check_sizes(dataset, group.template)
+    points = [
+        point._replace(spec=with_scaling(of_kind(point.spec, Network), dataset)) for point in points
+    ]
+    members = groups(points, seeds)
     runs = list_runs(points, seeds)
     if resume is not None:
         check_snapshot(resume)

@@ -8,7 +8,6 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 
 from nndl_jax.data.datasets import Split
-from nndl_jax.data.selection import read_images
 from nndl_jax.documents import Document
 from nndl_jax.networks.network import FeedforwardNetwork, check_network, document_of
 from nndl_jax.training.evaluation import predict
@@ -43,8 +42,9 @@ def vote(
     """
     networks = read_networks(models)
     spec = document_of(networks[0], spec)
-    pictures = read_images(images, spec.data)
-    votes = np.stack([predict(network, pictures, spec) for network in networks])
+    if spec.data.targets == "real":
+        raise ValueError(f"{spec.id}: real numbers are not voted on; take the mean of predictions")
+    votes = np.stack([predict(network, images, spec) for network in networks])
     return Vote(plurality(votes), votes)
 
 

@@ -41,6 +41,8 @@ SHOWN = frozenset(
         *(f"training/{name}.py" for name in ("groups", "optimizer", "replay", "rules")),
         # Write the key.
         "training/fingerprint.py",
+        # Make data, whose sum is held beside the key.
+        *("data/arranging.py", "data/summary.py"),
         # Compute nothing.
         *("data/files.py", "training/devices.py", "training/environment.py"),
     )

@@ -24,7 +24,7 @@ def load_data() -> Dataset:
     except ValueError as error:
         sys.exit(f"error: {error}")
     if dataset.name == "mnist" and not is_mnist(dataset):
-        counts = ", ".join(f"{len(split.labels):,}" for split in dataset[1:])
+        counts = ", ".join(f"{len(split.labels):,}" for split in dataset.splits)
         sys.exit(
             f"error: {DATASET} says that it is MNIST and holds other images or labels, {counts} of "
             "them; delete it and make it again, or save them under a name of their own."

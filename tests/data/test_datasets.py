@@ -59,7 +59,7 @@ def test_mnist_keeps_the_published_order(mnist, name):
 
 
 def test_mnist_is_split_in_50000_10000_10000(mnist):
-    assert [split.images.shape for split in mnist[1:]] == [
+    assert [split.images.shape for split in mnist.splits] == [
         (n, 784) for n in (50_000, 10_000, 10_000)
     ]
 
@@ -160,7 +160,7 @@ def test_mnist_unpacked_with_dotted_names_or_gzipped_anew_is_mnist(tiny_mnist, l
         else:
             path.with_name(name).write_bytes(gzip.compress(raw, level, mtime=1))
     found = load_mnist(tiny_mnist)
-    for ours, theirs in zip(found[1:], expected[1:], strict=True):
+    for ours, theirs in zip(found.splits, expected.splits, strict=True):
         np.testing.assert_array_equal(ours.images, theirs.images, strict=True)
         np.testing.assert_array_equal(ours.labels, theirs.labels, strict=True)
 
@@ -197,7 +197,7 @@ def test_digits_have_ten_classes_in_every_split(digits, name):
 
 def test_digits_look_like_mnist_to_code(digits):
     assert digits.name == "digits"
-    for split, num_images in zip(digits[1:], (1197, 300, 300), strict=True):
+    for split, num_images in zip(digits.splits, (1197, 300, 300), strict=True):
         assert split.images.shape == (num_images, 784)
         assert split.images.dtype == np.uint8
         assert split.labels.dtype == np.int32
@@ -229,7 +229,7 @@ def test_saved_data_set_comes_back(digits, tmp_path):
     save_dataset(digits, tmp_path / "data.safetensors")
     loaded = load_dataset(tmp_path / "data.safetensors")
     assert loaded.name == digits.name
-    for ours, theirs in zip(loaded[1:], digits[1:], strict=True):
+    for ours, theirs in zip(loaded.splits, digits.splits, strict=True):
         np.testing.assert_array_equal(ours.images, theirs.images, strict=True)
         np.testing.assert_array_equal(ours.labels, theirs.labels, strict=True)
 
@@ -296,7 +296,7 @@ def test_saved_arrays_give_the_same_numbers_back_in_any_layout(tmp_path, layout)
     labels = np.array([7, 0, 9])
     split = Split(layout(images), layout(labels[:, None].repeat(4, axis=1)).reshape(3, -1)[:, 0])
     save_dataset(Dataset("own", split, split, split), tmp_path / "data")
-    for found in load_dataset(tmp_path / "data")[1:]:
+    for found in load_dataset(tmp_path / "data").splits:
         np.testing.assert_array_equal(found.images, images, strict=True)
         np.testing.assert_array_equal(found.labels, labels.astype(np.int32), strict=True)
 

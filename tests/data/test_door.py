@@ -63,8 +63,8 @@ def of_bytes(spec, small_dataset):
 
 def test_training_is_the_same_on_numbers_of_a_table_as_on_bytes(spec, small_dataset, of_bytes):
     # As CSV files and PIL give them, with labels in a column, one-hot and as a list.
-    images = [split.images for split in small_dataset[1:]]
-    labels = [split.labels for split in small_dataset[1:]]
+    images = [split.images for split in small_dataset.splits]
+    labels = [split.labels for split in small_dataset.splits]
     table = Dataset(
         "own",
         Split(images[0].astype(np.int64), labels[0].astype(float)[:, None]),
@@ -78,7 +78,7 @@ def test_training_is_the_same_on_numbers_of_a_table_as_on_bytes(spec, small_data
 
 
 def test_training_learns_pixels_given_as_floats_as_it_learns_bytes(spec, small_dataset, of_bytes):
-    floats = [Split(s.images.astype(np.float32) / 256, s.labels) for s in small_dataset[1:]]
+    floats = [Split(s.images.astype(np.float32) / 256, s.labels) for s in small_dataset.splits]
     found = results(spec, Dataset("own", *floats))
     for ours, theirs in zip(found[1], of_bytes[1], strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -255,7 +255,7 @@ def test_a_network_on_examples_has_no_digits_to_predict_and_no_accuracy(of_examp
 )
 def test_examples_of_another_shape_are_refused(of_examples, split, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        read_split(split, of_examples[1].data)
+        read_split(split, of_examples[1])
 
 
 def test_what_is_no_split_and_no_data_set_is_refused(spec, small_dataset):
@@ -263,7 +263,7 @@ def test_what_is_no_split_and_no_data_set_is_refused(spec, small_dataset):
     message = r"given as a Split\(images, labels\), got "
     for wrong in (images, (images, labels), None):
         with pytest.raises(TypeError, match=message + type(wrong).__name__):
-            read_split(wrong, spec.data)
+            read_split(wrong, spec)
     with pytest.raises(TypeError, match=message + "tuple"):
         read_dataset(small_dataset._replace(test=(images, labels)), ["test"])
     with pytest.raises(TypeError, match=r"are a Dataset\(name, .*\), got Split"):

@@ -204,7 +204,7 @@ def test_a_data_set_without_images_to_train_on_or_to_measure_is_one_sentence(spl
 
 def test_a_data_set_of_pictures_of_another_size_is_one_sentence() -> None:
     dataset = synthetic(20)
-    splits = [nndl_jax.Split(split.images[:, :64], split.labels) for split in dataset[1:]]
+    splits = [nndl_jax.Split(split.images[:, :64], split.labels) for split in dataset.splits]
     save_dataset(nndl_jax.Dataset("own", *splits), DATASET)
     with pytest.raises(SystemExit, match=r"^tiny: test\.images have the shape \(20, 64\)"):
         train.run("tiny", load_plan("tiny"))

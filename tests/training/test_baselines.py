@@ -74,8 +74,8 @@ BASELINES = ["ch1-average-darkness", "ch1-svm", "ch1-random-guess"]
 def test_baselines_take_images_as_networks_do(small_dataset, name):
     spec = load_spec(name).bare()
     expected = run_baseline(spec, small_dataset, seed=0)
-    images = [split.images for split in small_dataset[1:]]
-    labels = [split.labels for split in small_dataset[1:]]
+    images = [split.images for split in small_dataset.splits]
+    labels = [split.labels for split in small_dataset.splits]
     forms = (
         lambda array: array.astype(np.int64).reshape(-1, 28, 28),
         lambda array: array.astype(np.float32) / 256,
