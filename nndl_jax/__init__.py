@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nndl_jax.data.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
+    from nndl_jax.data.named import load_data
     from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
     from nndl_jax.documents.load import dump_spec, list_specs, load_network, load_spec
     from nndl_jax.documents.variants import list_runs, variants
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "data.datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
+    "data.named": ("load_data",),
     "documents": (
         "Baseline",
         "Calculation",
@@ -91,6 +93,7 @@ __all__ = [
     "list_runs",
     "list_specs",
     "load",
+    "load_data",
     "load_dataset",
     "load_digits",
     "load_mnist",

@@ -7,9 +7,7 @@ command that finds what it shows imports neither. What is faulty is not kept.
 
 import hashlib
 import json
-import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
@@ -17,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from nndl_jax.documents import Document
+    from nndl_jax.data.files import cache_folder
+from nndl_jax.documents import Document
 
 PACKAGE = Path(__file__).parents[1]
 OWN = Path("experiments")
@@ -66,17 +65,6 @@ def spec_folder() -> Path:
     """The folder of the book's documents; `nndl_jax.documents.load` tells it too, in a second."""
     packaged = PACKAGE / "spec"
     return packaged if packaged.is_dir() else PACKAGE.parent / "spec"
-
-
-def cache_folder() -> Path:
-    """Where cards and compiled programs are kept: `NNDL_CACHE`, or the user's cache."""
-    if own := os.environ.get("NNDL_CACHE"):
-        return Path(own).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "nndl_jax"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/nndl_jax"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nndl_jax"
 
 
 def load_card(id_or_path: str) -> Card:

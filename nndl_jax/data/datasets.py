@@ -43,9 +43,24 @@ class MnistFile(NamedTuple):
     """What is known of a published file: its size and sum as compressed, and what is inside."""
 
     num_bytes: int
+    """0 where that is not known."""
     sha256: str
+    """Of the file as compressed; an MD5 where it begins with `md5:`."""
     shape: tuple[int, ...]
     unpacked_sha256: str
+    """Empty where only the sum of the compressed file is known, which must be as published then."""
+
+    def sum_of(self, content: bytes) -> str:
+        """What is to be equal to `sha256`."""
+        if self.sha256.startswith("md5:"):
+            return f"md5:{hashlib.md5(content, usedforsecurity=False).hexdigest()}"
+        return hashlib.sha256(content).hexdigest()
+
+    @property
+    def most_bytes(self) -> int:
+        """More than the file has, gzipped or not."""
+        # What cannot be made smaller grows by less than this when it is gzipped.
+        return self.unpacked_bytes * 101 // 100 + 1_000
 
     @property
     def unpacked_bytes(self) -> int:
@@ -237,16 +252,22 @@ def read_published(folder: Path, name: str, facts: MnistFile) -> Published:
     faults: list[str] = []
     for path in paths:
         with path.open("rb") as file:
-            # What cannot be made smaller grows by less than this when it is gzipped.
-            content = file.read(facts.unpacked_bytes * 101 // 100 + 1_000)
+            content = file.read(facts.most_bytes)
         try:
-            return Published(content, _unpack(content, facts))
+            return Published(content, unpack(content, facts))
         except ValueError as error:
             faults.append(f"{path} is not the published file: {error}; download it again.")
     raise ValueError(faults[0])
 
 
-def _unpack(content: bytes, facts: MnistFile) -> bytes:
+def unpack(content: bytes, facts: MnistFile) -> bytes:
+    """The IDX file in what was published, gzipped or not.
+
+    Raises:
+        ValueError: it is something else; says how it differs.
+    """
+    if not facts.unpacked_sha256 and (found := facts.sum_of(content)) != facts.sha256:
+        raise ValueError(f"expected {facts.sha256[:16]}... as published, found {found[:16]}...")
     unpacked, num_bytes = content, facts.unpacked_bytes
     if content.startswith(b"\x1f\x8b"):
         stream = zlib.decompressobj(wbits=31)
@@ -256,6 +277,8 @@ def _unpack(content: bytes, facts: MnistFile) -> bytes:
             raise ValueError(f"it cannot be unpacked ({error})") from None
         if len(unpacked) <= num_bytes and (not stream.eof or stream.unused_data):
             raise ValueError("its gzip stream is cut short, or something follows it")
+    if not facts.unpacked_sha256:
+        return unpacked
     found = hashlib.sha256(unpacked).hexdigest()
     if found != facts.unpacked_sha256:
         size = f"{len(unpacked):,} bytes" if len(unpacked) <= num_bytes else "more"

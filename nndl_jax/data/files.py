@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 
@@ -34,6 +35,17 @@ def replace_file(path: Path, content: bytes, *, keep: Path | None = None) -> Non
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Where downloads, cards and compiled programs are kept: `NNDL_CACHE`, or the user's cache."""
+    if own := os.environ.get("NNDL_CACHE"):
+        return Path(own).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "nndl_jax"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/nndl_jax"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nndl_jax"
 
 
 def _link(path: Path, name: Path) -> None:
