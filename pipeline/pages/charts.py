@@ -323,7 +323,7 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
         ),
         scale=alt.Scale(type="log" if drawn.is_log_along else "linear", nice=False),
     )
-    y_scale = alt.Scale(type="log" if drawn.is_log else "linear", zero=False)
+    y_scale = alt.Scale(type="log") if drawn.is_log else alt.Scale(type="linear", zero=False)
     if drawn.limits is not None:
         y_scale = alt.Scale(domain=list(drawn.limits))
     y = alt.Y("y:Q", title=drawn.y, scale=y_scale, axis=alt.Axis(**_grid(drawn.is_log)))

@@ -9,7 +9,7 @@ from typing import get_args
 from urllib.parse import unquote
 
 import pytest
-from small_site import TITLE, chart_of, write_site
+from small_site import TITLE, chart_of
 
 from nndl_jax.documents.load import list_specs, load_spec
 from nndl_jax.judging.verdicts import Verdict
@@ -20,11 +20,6 @@ from pipeline.pages.equations import equations
 from pipeline.pages.verdicts import VERDICTS
 
 MAX_BYTES = 25_000_000
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return write_site(tmp_path_factory.mktemp("project"))
 
 
 class Page(HTMLParser):
@@ -38,6 +33,7 @@ class Page(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
+        """Note what a tag names and leads to."""
         found = dict(attrs)
         self.ids += [found["id"]] if "id" in found else []
         self.addresses += [found[name] for name in ("href", "src") if name in found]

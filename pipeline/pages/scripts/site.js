@@ -40,8 +40,8 @@
     for (const layer of specification.layer) {
       const axis = layer.encoding[channel];
       if (!axis || !axis.scale) continue;
-      const { domain, ...scale } = axis.scale;
-      axis.scale = { ...scale, type: isLog ? "log" : "linear" };
+      const { domain, zero, ...scale } = axis.scale;
+      axis.scale = isLog ? { ...scale, type: "log" } : { ...scale, type: "linear", zero: false };
       Object.assign(axis.axis, specification.usermeta[isLog ? "log" : "linear"]);
     }
   }
@@ -78,6 +78,7 @@
       const made = await NNDL.vegaEmbed(place, specification, {
         actions: false,
         renderer: "svg",
+        logLevel: 1, // Of errors alone: a chart may be put off altogether.
         tooltip: { theme: "custom" },
       });
       view = made.view;
