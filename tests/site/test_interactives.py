@@ -270,6 +270,9 @@ def test_places_of_the_hunt_can_be_chosen(page):
         rates.add(figure.number("rate"))
         assert figure.number("best") >= figure.number("last")
     assert rates == {0.025, 0.25, 2.5}
+    box = places.first.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert places.first.get_attribute("aria-pressed") == "true"
 
 
 def test_a_step_stands_where_it_is_put(page):

@@ -58,6 +58,8 @@ class Documents(Mapping[str, Results]):
         self._names, self._known = list_specs(ROOT / "spec"), dict(known)
 
     def __getitem__(self, name: str) -> Results:
+        if name not in self._names:
+            raise KeyError(name)
         if name not in self._known:
             self._known[name] = _results(load_spec(name))
         return self._known[name]
