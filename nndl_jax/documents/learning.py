@@ -4,9 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
+from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.reading.record import Record
+from nndl_jax.reading.validation import METRIC_PATTERN
 
 Lambda = Annotated[float, Field(ge=0, le=1e9)]
+Watched = Annotated[str, Field(pattern=METRIC_PATTERN)]
 Patience = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -15,7 +18,9 @@ class Plateau(Record):
 
     rule: Literal["no-improvement"]
     patience: Patience
-    """The n above: epochs in a row without a new best validation accuracy."""
+    """The n above: epochs in a row without a new best of the metric."""
+    metric: Watched = VALIDATION
+    """What is watched, of which the highest or the lowest is best: it must be measured."""
     factor: Annotated[float, Field(gt=1, le=1e6)] = 2.0
     """What the learning rate is divided by."""
     stop_at: Annotated[float, Field(gt=0, lt=1)] = 1 / 128
@@ -46,15 +51,19 @@ class NoImprovement(Record):
 
     rule: Literal["no-improvement"]
     patience: Patience
-    """The n above: epochs in a row without a new best validation accuracy."""
+    """The n above: epochs in a row without a new best of the metric."""
+    metric: Watched = VALIDATION
+    """What is watched, of which the highest or the lowest is best: it must be measured."""
 
 
 class GeneralizationLoss(Record):
-    """Stop when the validation cost has risen too far above its lowest (Prechelt, 1998, GL)."""
+    """Stop when a cost has risen too far above its lowest (Prechelt, 1998, GL)."""
 
     rule: Literal["generalization-loss"]
     threshold: Annotated[float, Field(gt=0, le=1e6)]
-    """Largest rise, as a fraction of the lowest validation cost."""
+    """Largest rise, as a fraction of the lowest."""
+    metric: Watched = "validation_cost"
+    """What is watched, of which the lowest is best: it must be measured."""
 
 
 EarlyStopping = Annotated[NoImprovement | GeneralizationLoss, Field(discriminator="rule")]

@@ -14,6 +14,7 @@ from nndl_jax.documents.layers import Dense, Model
 from nndl_jax.documents.learning import (
     Decay,
     GeneralizationLoss,
+    NoImprovement,
     Plateau,
     Regularizer,
     Training,
@@ -231,19 +232,39 @@ class Network(Experiment):
         for at, rule in rules.items():
             if rule is None:
                 continue
-            is_loss = isinstance(rule, GeneralizationLoss)
-            needed = "validation_cost" if is_loss else VALIDATION
-            if needed not in self.monitors and not isinstance(rule, Decay):
-                raise fault(at, f"watches {needed}, which is not measured; add it to the monitors")
+            if not isinstance(rule, Decay):
+                self._check_watched(at, rule)
             if self.training.evaluate_every != 1:
                 every = self.training.evaluate_every
                 raise fault(at, f"counts epochs, and training.evaluate_every is {every}; make it 1")
 
+    def _check_watched(
+        self, at: tuple[str, ...], rule: Plateau | NoImprovement | GeneralizationLoss
+    ) -> None:
+        """Refuse a rule for what is not measured, or of which no value is better."""
+        if rule.metric not in self.metrics():
+            said = f"watches {rule.metric}, which is not measured; add it to the monitors"
+            raise fault(at, said)
+        best = parse_metric(rule.metric).quantity.best
+        if best is None:
+            said = (
+                f"watches {rule.metric}, of which no value is better; watch an accuracy or a cost"
+            )
+            raise fault(at, said)
+        if isinstance(rule, GeneralizationLoss) and best != "lowest":
+            said = f"watches the rise of {rule.metric}, which is to rise; watch a cost"
+            raise fault(at, said)
+
     def _check_rules_of_examples(self) -> None:
         """Refuse what looks at validation images where there are none."""
+        schedule, stopping = self.optimizer.schedule, self.training.early_stopping
+
+        def not_trained_on(rule: Plateau | NoImprovement | GeneralizationLoss) -> bool:
+            return parse_metric(rule.metric).split in ("validation", "test")
+
         rules = {
-            ("optimizer", "schedule"): isinstance(self.optimizer.schedule, Plateau),
-            ("training", "early_stopping"): self.training.early_stopping is not None,
+            ("optimizer", "schedule"): isinstance(schedule, Plateau) and not_trained_on(schedule),
+            ("training", "early_stopping"): stopping is not None and not_trained_on(stopping),
             ("training", "keep_best"): self.training.keep_best,
         }
         for at, is_given in rules.items():

@@ -70,7 +70,7 @@ def train_epochs(
             )
             for name in monitored_splits(spec)
         }
-        state = _follow(state, evaluations.get("validation"), spec, run)
+        state = _follow(state, evaluations, spec, run)
         return state, Measurements(jnp.array(True), costs.reshape(-1), evaluations, gradients)
 
     def train_only(state: TrainState) -> tuple[TrainState, Float[Array, "epochs steps"]]:
@@ -127,14 +127,14 @@ def _branch_if_active(
 
 
 def _follow(
-    state: TrainState, validation: Evaluation | None, spec: Network, run: RunInputs
+    state: TrainState, evaluations: Mapping[str, Evaluation], spec: Network, run: RunInputs
 ) -> TrainState:
     """The state after what its rules make of a measurement."""
     if not has_rules(spec):
         return state
-    best = state.best
+    best, validation = state.best, evaluations.get("validation")
     if best is not None and validation is not None:
         is_best = jnp.asarray(validation.num_correct) >= state.progress.best
         best = jax.tree.map(partial(jnp.where, is_best), state.params, best)
-    progress = advance(state.progress, validation, spec, run.rules)
+    progress = advance(state.progress, evaluations, spec, run.rules)
     return state._replace(progress=progress, best=best)

@@ -103,6 +103,28 @@ def read_evaluation(
             assert_never(quantity.kind)
 
 
+def watch(metric: Metric, quantity: OfImages, evaluation: Evaluation) -> Float[Array, ""]:
+    """The value of a metric of one run inside a compiled program, or a count that orders as it."""
+    cost = jnp.asarray(evaluation.cost)
+    match quantity.kind:
+        case "accuracy":
+            return jnp.asarray(evaluation.num_correct).astype(cost.dtype)
+        case "cost":
+            return cost
+        case "output":
+            return jnp.asarray(evaluation.output)
+        case "errors":
+            count = jnp.asarray(evaluation.num_images) - jnp.asarray(evaluation.num_correct)
+            return count.astype(cost.dtype)
+        case "top2-accuracy":
+            return jnp.asarray(evaluation.sums[quantity.kind]).astype(cost.dtype)
+        case "digit-accuracy":
+            digit = int(metric.part)
+            return jnp.asarray(evaluation.sums[quantity.kind])[digit, digit].astype(cost.dtype)
+        case _:
+            assert_never(quantity.kind)
+
+
 def monitored(spec: Network, split: str | None = None) -> tuple[OfImages, ...]:
     """What a document measures of the images of a split, or of any."""
     found = [parse_metric(monitor) for monitor in spec.monitors]

@@ -54,9 +54,9 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
     stopping = spec.training.early_stopping
     match stopping:
         case NoImprovement():
-            stopping = NoImprovement(rule="no-improvement", patience=1)
+            stopping = stopping.model_copy(update={"patience": 1})
         case GeneralizationLoss():
-            stopping = GeneralizationLoss(rule="generalization-loss", threshold=1.0)
+            stopping = stopping.model_copy(update={"threshold": 1.0})
         case None:
             pass
     replay = spec.training.replay and Replay()

@@ -89,7 +89,7 @@ def init_state(
     optimizer = build_optimizer(spec, numbers, divisor=1, update_rule=rule, frozen=frozen)
     opt_state = optimizer.init(params)
     best = jax.tree.map(jnp.copy, params) if spec.training.keep_best else None
-    return TrainState(params, opt_state, init_progress(spec.training.dtype), best)
+    return TrainState(params, opt_state, init_progress(spec), best)
 
 
 def abstract_state(spec: Network, num_runs: int, *, custom: Custom = NOTHING) -> TrainState:
