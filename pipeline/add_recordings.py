@@ -2,17 +2,24 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from nndl_jax.reading.faults import SpecError
+from nndl_jax.reading.validation import closest
 from pipeline.machine.paths import RECORDED, run_folder
+from pipeline.plan.claimed import claimed_epochs
 from pipeline.plan.plans import Plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.store.archive import Files, list_sources
-from pipeline.store.check_recording import check_recording
-from pipeline.store.recordings import ERRORS, FILTERS, HISTORY, Added, add
+from pipeline.store.as_runs import as_runs
+from pipeline.store.check_recording import check_run
+from pipeline.store.recorded_run import RecordedRun, run_files
+from pipeline.store.recordings import add
+from pipeline.store.results import identity
+from pipeline.store.runs import ABOUT, HISTORY
 
 _REPORT = ("--single-item", "evaluate", "report")
 
@@ -25,48 +32,72 @@ def main(folder: Path) -> None:
     """
     try:
         _, resolved = resolve_all(changes=BOOK)
-        sources = list_sources(folder)
+        sources, numbered = list_sources(folder), claimed_epochs()
     except (SpecError, FileNotFoundError) as error:
         sys.exit(str(error))
-    num_new, is_whole = 0, True
+    num_new, faults = 0, list[str]()
     for source in sources:
         try:
             recordings = source.read()
         except (OSError, ValueError) as error:
-            is_whole = False
-            print(f"{error}; left out", file=sys.stderr)
+            faults.append(f"{error}; left out")
             continue
         for name, files in recordings.items():
-            try:
-                added = _add(name, files, resolved)
-            except ValueError as error:
-                is_whole = False
-                print(f"{source.where}: {error}; left out", file=sys.stderr)
-                continue
-            num_new += len(added.new)
-            if added.other:
-                is_whole = False
-                names = ", ".join(run.name for run in added.other[:3])
-                print(
-                    f"{source.where}: {name}: {len(added.other)} run(s) are recorded with other "
-                    f"numbers, which stay; the first: {names}",
-                    file=sys.stderr,
-                )
+            found = _add(name, files, resolved, numbered.get(name, ()))
+            num_new += found.num_new
+            faults += [f"{source.where}: {name}: {fault}" for fault in found.faults]
+    for fault in faults:
+        print(fault, file=sys.stderr)
     if num_new:
         _make_report(list(resolved))
-    if not is_whole:
+    if faults:
         sys.exit(1)
 
 
-def _add(name: str, files: Files, resolved: Mapping[str, Plan]) -> Added:
-    """Add a recording if it is right, and say how many runs of it are new."""
-    about, rows = check_recording(name, files, resolved)
-    extras = {file: files[file] for file in (ERRORS, FILTERS) if file in files}
-    order = [point.name for point in resolved[name].variants]
-    added = add(RECORDED / name, order, about=about, rows=rows, extras=extras)
-    rest = "" if len(added.new) == len(rows) else "; the others are recorded already"
-    print(f"{name}: added {len(added.new)} of {len(rows)} run(s){rest}")
-    return added
+class _Found(NamedTuple):
+    """What became of a recording."""
+
+    num_new: int
+    faults: Sequence[str]
+    """A sentence for each run that was left out."""
+
+
+def _add(
+    name: str, files: Files, resolved: Mapping[str, Plan], numbered: Collection[int]
+) -> _Found:
+    """Add the runs of a recording that are right, and say how many are new."""
+    if name not in resolved:
+        return _Found(0, [f"there is no such document; {closest(name, list(resolved))}; left out"])
+    try:
+        files = as_runs(files) if ABOUT in files else files
+    except ValueError as error:
+        return _Found(0, [f"{error}; left out"])
+    plan, document = resolved[name], identity(name, resolved)
+    runs: list[RecordedRun] = []
+    wrong: dict[str, list[str]] = {}
+    for file in run_files(files):
+        try:
+            runs.append(check_run(file, files, plan, document=document, numbered=numbered))
+        except ValueError as error:
+            wrong.setdefault(str(error), []).append(file)
+    faults = [f"{_listed(found)}: {said}; left out" for said, found in wrong.items()]
+    if not runs:
+        return _Found(0, faults or ["holds no runs; left out"])
+    added = add(RECORDED / name, runs, files)
+    rest = "" if len(added.new) == len(runs) else "; the others are recorded already"
+    if added.replaced:
+        rest += f"; {len(added.replaced)} of another version or other data made way"
+    print(f"{name}: added {len(added.new)} of {len(runs)} run(s){rest}")
+    if added.other:
+        names = ", ".join(run.name for run in added.other[:3])
+        said = f"{len(added.other)} run(s) are recorded with other numbers, which stay"
+        faults.append(f"{said}; the first: {names}")
+    return _Found(len(added.new), faults)
+
+
+def _listed(files: Sequence[str]) -> str:
+    """The first of some files, and how many more there are."""
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
 
 
 def _make_report(names: list[str]) -> None:

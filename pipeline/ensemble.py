@@ -38,19 +38,25 @@ def main(name: str) -> None:
         run(name, plan)
 
 
-def run(name: str, plan: Plan) -> None:
-    """Let the networks of a document's members vote."""
+def run(name: str, plan: Plan, *, networks: Path | None = None) -> None:
+    """Let the networks of a document's members vote.
+
+    Args:
+        name: the document's id.
+        plan: the document and its seed.
+        networks: the folder with `weights/`; None for that of the members' results.
+    """
     spec, dataset = plan.spec, load_data()
     if not isinstance(spec, Ensemble):
         raise TypeError(f"{name} is a {spec.kind}; only ensembles vote")
-    paths = list_networks(spec, load_plan(spec.members)) if plan.selected else []
+    paths = list_networks(spec, load_plan(spec.members), networks) if plan.selected else []
     runs = [Run("base", plan.seeds[0])]
     if not paths:
         write_history(name, runs, [], data=dataset.name)
         return
     with named(name):
-        networks = [nndl_jax.load(path) for path in paths]
-        models, documents = zip(*networks, strict=True)
+        loaded = [nndl_jax.load(path) for path in paths]
+        models, documents = zip(*loaded, strict=True)
         labels = dataset.test.labels
         result = nndl_jax.vote(models, read_split(dataset.test, documents[0]), documents[0])
     is_wrong = result.digits != labels
@@ -70,13 +76,20 @@ def run(name: str, plan: Plan) -> None:
             _write_filters(fresh / FILTERS, kernels)
 
 
-def list_networks(spec: Ensemble, members: Plan) -> Sequence[Path]:
-    """Files of the networks that vote: as many as the document asks for, or all that there are."""
+def list_networks(spec: Ensemble, members: Plan, folder: Path | None = None) -> Sequence[Path]:
+    """Files of the networks that vote: as many as the document asks for, or all that there are.
+
+    Args:
+        spec: the vote.
+        members: those that vote.
+        folder: with `weights/`; None for that of the members' results.
+    """
     point = find_variant(members.points(), spec.variant)
     if point is None or not members.selected:
         return []
     runs = [Run(point.name, seed) for seed in members.seeds[: spec.size]]
-    return [network_path(spec.members, run, is_best=spec.network == "best") for run in runs]
+    is_best = spec.network == "best"
+    return [network_path(spec.members, run, is_best=is_best, folder=folder) for run in runs]
 
 
 def _write_errors(

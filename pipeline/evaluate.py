@@ -56,7 +56,9 @@ def main() -> None:
     What is there of a document that is left out stays, also where its runs are not at hand.
     """
     today, experiments = load_all()
-    recorded = load_recorded()
+    recorded, stale = load_recorded()
+    for said in stale:
+        print(said, file=sys.stderr)
     with replacing(METRICS) as metrics, replacing(CURVES) as curves:
         resting = [name for name in experiments if _rests(experiments[name], metrics)]
         for name, results in experiments.items():

@@ -22,7 +22,7 @@ from pipeline.machine.writing import replacing
 from pipeline.plan.plans import Plan, load_books_plans, load_plans
 from pipeline.plan.training_key import TrainingKey, known_key, training_key
 from pipeline.store.forecast import announce
-from pipeline.store.runs import ABOUT, read_about
+from pipeline.store.recordings import read_runs
 
 
 def main() -> None:
@@ -49,11 +49,9 @@ def main() -> None:
 
 def _recorded() -> Mapping[str, Plan]:
     """Networks at the book's settings whose recordings say which programs trained them."""
-    abouts = sorted(RECORDED.glob(f"*/{ABOUT}"))
-    names = [path.parent.name for path in abouts if "program" in read_about(path.parent)]
-    if not names:
-        return {}
-    plans = load_books_plans()
+    folders = sorted(RECORDED.glob("[!.]*/"))
+    names = [each.name for each in folders if any(run.head.program for run in read_runs(each))]
+    plans = load_books_plans() if names else {}
     return {name: plans[name] for name in names if name in plans}
 
 

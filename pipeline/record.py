@@ -15,7 +15,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,16 +27,18 @@ from nndl_jax.documents.variants import find_variant, list_runs, variants
 from nndl_jax.reading.validation import closest
 from pipeline import add_recordings, ensemble, train
 from pipeline.machine.jax_setup import set_up_jax
-from pipeline.machine.paths import DATASET, RECORDED, RUNS, STATE
+from pipeline.machine.paths import DATASET, RECORDED, STATE
 from pipeline.machine.stop import Stop
+from pipeline.plan.claimed import claimed_epochs
 from pipeline.plan.plans import Plan, save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.plan.settings import MAX_RUNS
 from pipeline.plan.training_key import made_by
 from pipeline.store.dataset import data_of, load_data
-from pipeline.store.recordings import held, keep, recorded_runs, recover, set_aside
+from pipeline.store.finished import Kept
+from pipeline.store.recorded_run import RecordedRun
+from pipeline.store.recordings import read_runs
 from pipeline.store.results import identity
-from pipeline.store.runs import read_about
 
 _WORK = STATE / "record"
 
@@ -114,7 +116,8 @@ def record(
         profile: `smoke` for a rehearsal elsewhere, whose records are not of the book's documents.
 
     Raises:
-        ValueError: a document is faulty or cannot be recorded; nothing is run.
+        ValueError: a document is faulty or cannot be recorded, or the data set has no name that
+            is one line; nothing is run.
         SystemExit: there is no data set, or a signal came: with status 130 or 143, at the end.
     """
     if not 1 <= runs <= MAX_RUNS:
@@ -129,9 +132,12 @@ def record(
     stop = Stop(deadline)
     with stop.heeded():
         data = _prepare_data()
+    if not data or not data.isprintable():
+        said = "its name must be one line for the heads of runs"
+        raise ValueError(f"{DATASET}: {said}, got {data!r}; save it under another")
     if "jax" not in sys.modules:
         set_up_jax(max((_num_runs(able[name]) for name in wanted), default=1))
-    recorder = _Recorder(able, data, Path.cwd(), stop)
+    recorder = _Recorder(able, data, claimed_epochs(), Path.cwd(), stop)
     for index, name in enumerate(wanted):
         if stop.is_due():
             yield from (Outcome(each, "not begun", f"{each}: not begun") for each in wanted[index:])
@@ -201,6 +207,8 @@ class _Recorder(NamedTuple):
     """All documents that can be recorded, by name."""
     data: str
     """Name of the data set."""
+    numbered: Mapping[str, Collection[int]]
+    """Epochs of documents that claims name."""
     root: Path
     """Of the repository."""
     stop: Stop
@@ -232,11 +240,9 @@ class _Recorder(NamedTuple):
         return Outcome(name, "stopped", f"{name}: stopped; the same command goes on with it")
 
     def _record(self, name: str) -> Outcome:
-        plan, target = self.able[name], self.root / RECORDED / name
-        document = identity(name, self.able)
-        self._recover(name)
-        with held(target.parent):
-            known = recorded_runs(target, document)
+        plan, kept = self.able[name], self._kept(name)
+        kept.recover()
+        known = {run.head.run for run in self._known(kept)}
         wanted = list_runs(plan.points(), plan.seeds)
         seeds = sorted({run.seed for run in wanted if run not in known})
         if not seeds:
@@ -245,13 +251,15 @@ class _Recorder(NamedTuple):
         members = ""
         if isinstance(plan.spec, Ensemble):
             members = self._record_members(name, plan.spec)
-        return Outcome(name, "recorded", self._run(name, plan.spec, seeds) + members)
+        return Outcome(name, "recorded", self._run(kept, plan.spec, seeds) + members)
 
-    def _recover(self, name: str) -> None:
-        """Finish what a kill has left of an earlier recording."""
-        names = [point.name for point in self.able[name].variants]
-        document = identity(name, self.able)
-        recover(name, self.root / RECORDED / name, names, document=document)
+    def _kept(self, name: str) -> Kept:
+        target, document = self.root / RECORDED / name, identity(name, self.able)
+        return Kept(name, target, self.able[name], document, self.numbered.get(name, ()))
+
+    def _known(self, kept: Kept) -> Sequence[RecordedRun]:
+        """What is recorded of a document as it is today."""
+        return [run for run in read_runs(kept.target) if run.head.document == kept.document]
 
     def _record_members(self, name: str, spec: Ensemble) -> str:
         """Train the networks that are to vote, and are not kept here; says so if there are any."""
@@ -259,40 +267,42 @@ class _Recorder(NamedTuple):
         if len(members.seeds) < spec.size:
             sys.exit(f"{name}: needs {spec.size} runs of {spec.members}, got {len(members.seeds)}")
         with exclusive(spec.members):
-            self._recover(spec.members)
-            known = recorded_runs(RUNS / spec.members, identity(spec.members, self.able))
-            voters = zip(members.seeds, ensemble.list_networks(spec, members), strict=False)
-            seeds = [seed for seed, path in voters if not (known and path.exists())]
+            kept = self._kept(spec.members)
+            kept.recover()
+            voters = ensemble.list_networks(spec, members, self._networks(spec))
+            pairs = zip(members.seeds, voters, strict=False)
+            seeds = [seed for seed, path in pairs if not path.exists()]
             if seeds:
-                self._run(spec.members, _only(members.spec, spec.variant), seeds)
+                self._run(kept, _only(members.spec, spec.variant), seeds)
             save_plan(spec.members, members)
         return f"; for it {len(seeds)} runs of {spec.members} were recorded" if seeds else ""
 
-    def _check_data(self, name: str) -> None:
+    def _networks(self, spec: Ensemble) -> Path:
+        """The folder of those that vote."""
+        data = data_of(self.able[spec.members].spec, self.data)
+        return self._kept(spec.members).networks(data)
+
+    def _check_data(self, kept: Kept) -> None:
         """Refuse runs on other data than those that are recorded, which would make way for them."""
-        about, data = (
-            read_about(self.root / RECORDED / name),
-            data_of(self.able[name].spec, self.data),
-        )
-        if about.get("document") == identity(name, self.able) and about["data"] != data:
+        data = data_of(kept.plan.spec, self.data)
+        other = next((run for run in self._known(kept) if run.head.data != data), None)
+        if other is not None:
             sys.exit(
-                f"{name}: is recorded on {about['data']}, and {DATASET} holds {data}; take that "
-                f"data set, or delete {RECORDED / name}"
+                f"{kept.name}: is recorded on {other.head.data}, and {DATASET} holds {data}; take "
+                f"that data set, or delete {RECORDED / kept.name}"
             )
 
-    def _run(self, name: str, spec: Document, seeds: Sequence[int]) -> str:
+    def _run(self, kept: Kept, spec: Document, seeds: Sequence[int]) -> str:
         """Run a document with some seeds, and keep what it measures; gives a sentence of that."""
-        document, own = identity(name, self.able), self.able[name]
-        self._check_data(name)
-        plan = Plan.of(spec, seeds)
+        self._check_data(kept)
+        name, plan = kept.name, Plan.of(spec, seeds)
         save_plan(name, plan)
-        set_aside(name, document)
         goes_on = (STATE / name / SNAPSHOT).exists()
         begin = time.monotonic()
         with self.stop.patience() if isinstance(spec, Network) else nullcontext():
             match spec:
                 case Ensemble():
-                    ensemble.run(name, plan)
+                    ensemble.run(name, plan, networks=self._networks(spec))
                 case Baseline():
                     from pipeline import baseline
 
@@ -300,19 +310,15 @@ class _Recorder(NamedTuple):
                 case _:
                     train.run(name, plan, should_stop=self.stop.is_due)
             seconds = None if goes_on else round(time.monotonic() - begin, 1)
-            added = keep(
-                name,
-                self.root / RECORDED / name,
-                [point.name for point in own.variants],
-                document=document,
-                device=nndl_jax.describe_devices(),
-                seconds=seconds,
-                made_by=made_by(name, plan) if isinstance(spec, Network) else None,
-            )
+            head = {"device": nndl_jax.describe_devices(), "seconds": seconds}
+            made = made_by(name, plan) if isinstance(spec, Network) else {}
+            added = kept.finish({**head, **made})
         forget(name)
         said = f"{name}: recorded" + ("" if seconds is None else f" in {seconds:,.0f} s")
         if added.other:
             said += f"; {len(added.other)} runs that are there with other numbers stay"
+        if added.replaced:
+            said += f"; {len(added.replaced)} runs of another version of it made way"
         return said
 
 

@@ -16,11 +16,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nndl_jax.documents import Baseline, Network
 from pipeline.machine.cores import map_on_cores
-from pipeline.machine.paths import BOOK_ERRORS, BOOKS_PROGRAMS, FIGURES, README, RECORDED, RESULTS
+from pipeline.machine.paths import BOOK_ERRORS, BOOKS_PROGRAMS, FIGURES, README, RESULTS
 from pipeline.machine.writing import replacing, write_text
 from pipeline.plan.plans import Today
 from pipeline.store.dataset import load_data
@@ -35,8 +35,8 @@ from pipeline.store.drawn import (
     write_drawn,
 )
 from pipeline.store.judged import Entry, Judged, Summary, read_judgements
+from pipeline.store.recordings import Origin
 from pipeline.store.results import Results, load_all, load_recorded, says_more
-from pipeline.store.runs import read_about
 from pipeline.tables.book_errors import errors_page
 from pipeline.tables.claims import (
     CHAPTERS,
@@ -253,24 +253,25 @@ def _of(name: str, entries: Sequence[Entry]) -> Sequence[Entry]:
 
 def _recorded(results: Results, entries: Sequence[Entry]) -> Sequence[str]:
     """What a document gave at the book's settings, where that was recorded."""
-    about = read_about(RECORDED / _name(results))
-    took = f" in {about['seconds']:,.0f} s" if about["seconds"] else ""
-    other = _by_other_programs(_name(results), about)
-    parts = [f"At the book's settings, recorded on {about['device']}{took}{other}:"]
+    origin = results.origin
+    if origin is None:
+        raise ValueError(f"{_name(results)}: was run here")
+    other = _by_other_programs(_name(results), origin)
+    parts = [f"At the book's settings, recorded {origin.in_words()}{other}:"]
     parts += [claims_table(entries)] if entries else []
     parts += list_details(results)
     return [f"{part}\n" for part in parts if part]
 
 
-def _by_other_programs(name: str, about: Mapping[str, Any]) -> str:
+def _by_other_programs(name: str, origin: Origin) -> str:
     """A remark where programs that trained a recording are not those of today."""
     try:
         today = json.loads(BOOKS_PROGRAMS.read_text(encoding="utf-8")).get(name)
     except (OSError, ValueError):
         return ""
-    if today is None or {*str(about.get("program", "")).split("; ")} <= {*today}:
+    if today is None or origin.programs <= {*today}:
         return ""
-    return f", in part by other programs than today's ({about.get('versions', 'unknown')})"
+    return f", in part by other programs than today's ({origin.versions or 'unknown'})"
 
 
 def _picture(title: str, name: str) -> str:
@@ -282,7 +283,7 @@ def _picture(title: str, name: str) -> str:
 def _load() -> _Loaded:
     """All that is drawn; once in each process."""
     settings, today = load_all()
-    recorded = load_recorded()
+    recorded, _ = load_recorded()
     fuller = {name: each for name, each in recorded.items() if says_more(each, than=today[name])}
     return _Loaded(settings, today, recorded, fuller)
 

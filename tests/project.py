@@ -16,6 +16,8 @@ from ruamel.yaml import YAML
 from nndl_jax.data.datasets import Dataset, Split, save_dataset
 from nndl_jax.documents.load import list_specs
 from pipeline import resolve
+from pipeline.store.recorded_run import write_run
+from pipeline.store.recordings import read_runs
 from pipeline.store.results import Results, load_recorded
 
 ROOT = Path(__file__).parent.parent
@@ -189,7 +191,15 @@ def tiny_project(folder: Path, *, num_images: int = 200) -> Path:
 def read_recorded() -> dict[str, Results]:
     """What is recorded in the working folder of documents as they are now."""
     resolve.main()
-    return load_recorded()
+    return load_recorded()[0]
+
+
+def edit_heads(name: str, *, only: str = "", **changed: Any) -> None:
+    """Change what the runs in `recorded/<id>`, or one file of them, say of themselves."""
+    for run in read_runs(Path("recorded") / name):
+        if run.head.file == only or not only:
+            head = run.head._replace(**changed)
+            (Path("recorded") / name / head.file).write_bytes(write_run(run._replace(head=head)))
 
 
 def write_dataset(folder: Path, *, num_images: int) -> None:

@@ -8,7 +8,7 @@ from nndl_jax.documents import Ensemble
 from pipeline.figures.frame import COLOURS, bare, new_figure
 from pipeline.store.dataset import load_data
 from pipeline.store.results import Results
-from pipeline.store.runs import read_errors, read_filters
+from pipeline.store.runs import ERRORS, FILTERS, read_errors, read_filters
 
 _COLUMNS = 8
 _MOST = 40
@@ -26,7 +26,7 @@ def draw_errors(results: Results, spec: Ensemble) -> Figure | None:
     # What was recorded of MNIST is not to be seen among other images.
     if history is None or history.data != dataset.name:
         return None
-    errors = read_errors(results.folder, len(images))
+    errors = read_errors(results.beside(ERRORS), len(images))
     if not errors:
         return None
     known = {error.image for error in spec.known_errors}
@@ -51,7 +51,7 @@ def draw_errors(results: Results, spec: Ensemble) -> Figure | None:
 
 def draw_filters(results: Results) -> Figure | None:
     """The kernels of the first layer of the first network that votes; darker weights are larger."""
-    kernels = read_filters(results.folder)
+    kernels = read_filters(results.beside(FILTERS))
     if kernels is None:
         return None
     title = f"{results.document.title}: filters of the first layer of its first network"

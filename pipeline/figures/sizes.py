@@ -10,7 +10,6 @@ from matplotlib.ticker import StrMethodFormatter
 from nndl_jax.documents import NumberClaim
 from nndl_jax.judging.judge import last_epoch
 from pipeline.figures.frame import COLOURS, mark, new_figure, percent
-from pipeline.machine.paths import RECORDED
 from pipeline.store.results import Results
 from pipeline.tables.format import axis_label, quantity_name
 
@@ -34,7 +33,7 @@ def draw_sizes(results: Results, experiments: Mapping[str, Results]) -> Figure:
         _set_axes(axes, axis_label([metric], results.document), is_log=axes is not linear)
     machine = experiments.get("ch1-svm")
     if machine is not None:
-        said = ", recorded" if machine.folder.parent == RECORDED else ""
+        said = ", recorded" if machine.origin else ""
         _draw_line(both, machine, metric, COLOURS[1], f"support vector machine{said}")
     both.set_ylim(24, 100)
     return figure

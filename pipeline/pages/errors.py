@@ -12,7 +12,7 @@ from PIL import Image
 from nndl_jax.data.datasets import Dataset
 from nndl_jax.documents import Ensemble
 from pipeline.store.results import Results
-from pipeline.store.runs import read_errors
+from pipeline.store.runs import ERRORS, read_errors
 
 _MOST = 120
 _SIDE = 28
@@ -47,7 +47,7 @@ def list_mistakes(results: Results, dataset: Dataset) -> Mistakes | None:
     # What was recorded of MNIST is not to be seen among other images.
     if not isinstance(document, Ensemble) or history is None or history.data != dataset.name:
         return None
-    errors = read_errors(results.folder, len(dataset.test.images))
+    errors = read_errors(results.beside(ERRORS), len(dataset.test.images))
     if errors is None:
         return None
     known = {error.image for error in document.known_errors}

@@ -21,7 +21,7 @@ from nndl_jax.documents import (
     NumberClaim,
 )
 from nndl_jax.documents.variants import Variant
-from pipeline.machine.paths import FIGURES, RECORDED
+from pipeline.machine.paths import FIGURES
 from pipeline.pages.charts import Chart, draw_charts
 from pipeline.pages.claim_picture import draw_claim
 from pipeline.pages.equations import Equation, equations
@@ -36,7 +36,6 @@ from pipeline.pages.network_picture import (
 )
 from pipeline.pages.verdicts import VERDICTS, Verdict, explain
 from pipeline.store.drawn import owned_pictures
-from pipeline.store.runs import read_about
 from pipeline.tables.claims import book_cell, our_cell, range_cell
 from pipeline.tables.format import variant_labels
 
@@ -199,11 +198,8 @@ def _choice(variant: Mapping[str, object] | None) -> Sequence[str]:
 
 
 def _made(site: SiteInputs, name: str) -> str:
-    if site.is_recorded(name):
-        about = read_about(RECORDED / name)
-        took = f" in {about['seconds']:,.0f} s" if about.get("seconds") else ""
-        device = f" on {about['device']}" if about.get("device") else ""
-        return f"At the book's settings, recorded{device}{took}."
+    if (origin := site.shown(name).origin) is not None:
+        return f"At the book's settings, recorded {origin.in_words()}."
     results, summary = site.today[name], site.judged.documents.get(name)
     if results.history is None:
         return "Not run: left out by params.yaml."

@@ -68,4 +68,4 @@ def load_site() -> SiteInputs:
         ]
         for name, entries in groupby(settled, key=lambda entry: entry["document"])
     }
-    return SiteInputs(settings, today, load_recorded(), judged, claims)
+    return SiteInputs(settings, today, load_recorded()[0], judged, claims)

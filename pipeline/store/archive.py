@@ -1,4 +1,4 @@
-"""Recordings as they travel: a `.zip` file with `<id>/about.json` and so on, or such folders.
+"""Recordings as they travel: a `.zip` file with `<id>/<run>.csv` and so on, or such folders.
 
 What comes from elsewhere is read into memory, in bounds, and nothing of it is believed: names that
 lead out of their folder, links and files of other names are refused before anything is written.
@@ -17,15 +17,16 @@ from typing import NamedTuple
 from nndl_jax.data.files import replace_file
 from nndl_jax.reading.record import ID_PATTERN
 from pipeline.machine.paths import RECORDED
-from pipeline.store.recordings import FILES, held
+from pipeline.store.runs import ABOUT
 
 Files = Mapping[str, bytes]
 """Contents of the files of a recording by name."""
 
 _MAX_BYTES = 2**26
 """Of a file, or of all in a `.zip` file together."""
-_MAX_FILES = 2000
-_MEMBER = re.compile(rf"(?:recorded/)?({ID_PATTERN[1:-1]})/({'|'.join(map(re.escape, FILES))})")
+_MAX_FILES = 50_000
+_FILE = re.compile(rf"(?!\.)[A-Za-z0-9_,.=\[\]+~-]{{1,200}}\.csv|{re.escape(ABOUT)}")
+_MEMBER = re.compile(rf"(?:recorded/)?({ID_PATTERN[1:-1]})/({_FILE.pattern})")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -37,8 +38,8 @@ def pack(path: Path, folder: Path = RECORDED) -> None:
         folder: a `recorded/`.
     """
     content = io.BytesIO()
-    with held(folder), zipfile.ZipFile(content, "w") as archive:
-        for file in sorted(file for name in FILES for file in folder.glob(f"[!.]*/{name}")):
+    with zipfile.ZipFile(content, "w") as archive:
+        for file in sorted(folder.glob("[!.]*/[!.]*.csv")):
             member = zipfile.ZipInfo(f"{file.parent.name}/{file.name}", _EPOCH)
             member.compress_type = zipfile.ZIP_DEFLATED
             member.external_attr = (stat.S_IFREG | 0o644) << 16
@@ -70,10 +71,11 @@ def list_sources(path: Path) -> Sequence[Source]:
     archives = [file for file in files if file.is_file()]
     found = [Source(str(archive), partial(_read_archive, archive)) for archive in archives]
     for parent in (path, path / RECORDED.name):
-        for about in sorted(parent.glob("*/about.json")):
-            found.append(Source(str(parent), partial(_read_folder, about.parent)))
+        files = (file for file in parent.glob("[!.]*/*") if _FILE.fullmatch(file.name))
+        for folder in sorted({file.parent for file in files}):
+            found.append(Source(str(parent), partial(_read_folder, folder)))
     if not found:
-        said = "holds no recordings; what is wanted is <id>/about.json, or .zip files with such"
+        said = "holds no recordings; what is wanted is <id>/<run>.csv, or .zip files with such"
         raise FileNotFoundError(f"{path}: {said}")
     return found
 
@@ -83,9 +85,9 @@ def _read_folder(folder: Path) -> Mapping[str, Files]:
     files: dict[str, bytes] = {}
     if folder.is_symlink():
         raise ValueError(f"{folder}: is a link; copy what it leads to")
-    for path in sorted(folder.iterdir()):
-        if path.name not in FILES:
-            raise ValueError(f"{path}: is no file of a recording; those are {', '.join(FILES)}")
+    for path in sorted(folder.glob("[!.]*")):
+        if not _FILE.fullmatch(path.name):
+            raise ValueError(f"{path}: is no file of a recording; those are <run>.csv")
         if not stat.S_ISREG(path.lstat().st_mode):
             raise ValueError(f"{path}: is not a regular file")
         with path.open("rb") as file:
@@ -110,8 +112,8 @@ def _read_archive(path: Path) -> Mapping[str, Files]:
                 match = _MEMBER.fullmatch(member.filename)
                 where = f"{path}: {member.filename!r}"
                 if match is None:
-                    wanted = f"<id>/ with {', '.join(FILES)}"
-                    raise ValueError(f"{where} is no file of a recording; those are {wanted}")
+                    said = "is no file of a recording; those are <id>/<run>.csv"
+                    raise ValueError(f"{where} {said}")
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
                     raise ValueError(f"{where} is not a regular file")
                 files = recordings.setdefault(match[1], {})

@@ -14,9 +14,6 @@ from typing import NamedTuple
 from pipeline.machine.paths import CODE, DATASET, DRAWN, FIGURES
 from pipeline.machine.writing import write_text
 from pipeline.store.results import Results
-from pipeline.store.runs import ERRORS, FILTERS
-
-_MEASURED = ("history.csv", ERRORS, FILTERS)
 
 
 class Drawn(NamedTuple):
@@ -73,7 +70,7 @@ def digest_of(results: Results, *others: str) -> str:
         results: with what was run of it.
         others: digests of what else is shown.
     """
-    files = [_digest(results.folder / name) for name in _MEASURED]
+    files = [_digest(path) for path in results.files]
     points = [f"{point.name} {point.spec.model_dump_json()}" for point in results.points]
     return _join(results.document.model_dump_json(), *points, *files, *others)
 

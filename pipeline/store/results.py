@@ -24,8 +24,9 @@ from pipeline.plan.plans import (
 )
 from pipeline.store.dataset import why_foreign
 from pipeline.store.kept import in_words
-from pipeline.store.recordings import held
-from pipeline.store.runs import History, read_about, read_history
+from pipeline.store.recorded_run import EXTRAS, NUM_DIGITS, RecordedRun
+from pipeline.store.recordings import Origin, as_history, read_runs
+from pipeline.store.runs import History, read_history
 
 
 class Results(NamedTuple):
@@ -39,12 +40,14 @@ class Results(NamedTuple):
     """What was measured; None if the document was not selected."""
     foreign: str | None
     """Why its numbers say nothing about the book's; None if they do."""
-    folder: Path
-    """What else was written beside the measurements."""
+    files: Sequence[Path]
+    """All that holds what was measured."""
     made: str = ""
     """How much is run of it."""
     is_left_out: bool = False
     """Whether `params.yaml` leaves it out, so that it is as it was run before."""
+    origin: Origin | None = None
+    """Where what was recorded comes from; None of what was run here."""
 
     @classmethod
     def load(cls, document: Document, planned: "_Planned") -> "Results":
@@ -56,17 +59,33 @@ class Results(NamedTuple):
             foreign = "other settings"
         if history is not None:
             foreign = why_foreign(history.data) or foreign
-        return cls(document, points, history, foreign, run_folder(name))
+        return cls(document, points, history, foreign, sorted(run_folder(name).glob("*.csv")))
 
     @classmethod
-    def recorded(cls, document: Document, plans: Mapping[str, Plan]) -> "Results | None":
-        """What was recorded of a document at the book's settings; None if it has changed since."""
-        folder = RECORDED / document.id
-        if read_about(folder).get("document") != identity(document.id, plans):
-            return None
-        history = read_history(folder)
-        foreign = None if history is None else why_foreign(history.data)
-        return cls(document, plans[document.id].points(), history, foreign, folder)
+    def recorded(
+        cls, document: Document, plans: Mapping[str, Plan]
+    ) -> "tuple[Results | None, Sequence[str]]":
+        """What was recorded of a document at the book's settings; None if it has changed since.
+
+        Gives a sentence as well for runs that are not part of it.
+        """
+        folder, points = RECORDED / document.id, plans[document.id].points()
+        runs, stale = _parted(read_runs(folder), identity(document.id, plans))
+        said = [f"{folder}: {_listed(files)} {why}; not judged" for why, files in stale.items()]
+        if not runs:
+            return None, said
+        names = [point.name for point in points]
+        runs = sorted(runs, key=lambda run: (names.index(run.head.variant), run.head.seed))
+        heads = [run.head for run in runs]
+        names = [name for head in heads for name in (head.file, *map(head.beside, EXTRAS))]
+        files = [path for name in names if (path := folder / name).exists()]
+        history, origin = as_history(runs), Origin.of(heads)
+        foreign = why_foreign(history.data)
+        return cls(document, points, history, foreign, files, origin=origin), said
+
+    def beside(self, name: str) -> Path | None:
+        """The file of this name that was written with the measurements; None if there is none."""
+        return next((path for path in self.files if path.name.endswith(name)), None)
 
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""
@@ -135,20 +154,49 @@ def _is_changed(name: str, planned: _Planned) -> bool:
 
 
 def identity(name: str, resolved: Mapping[str, Plan]) -> str:
-    """The digest of a document; of an ensemble, one that changes with its members as well."""
+    """The beginning of a document's digest; of an ensemble's, one that changes with its members."""
     own = resolved[name]
-    if not isinstance(own.spec, Ensemble):
-        return own.digest()
-    members = resolved[own.spec.members]
-    return hashlib.sha256(f"{own.digest()}{members.digest()}".encode()).hexdigest()
+    digest = own.digest()
+    if isinstance(own.spec, Ensemble):
+        members = resolved[own.spec.members].digest()
+        digest = hashlib.sha256(f"{digest}{members}".encode()).hexdigest()
+    return digest[:NUM_DIGITS]
 
 
-def load_recorded() -> dict[str, Results]:
-    """All that was recorded of documents that have not changed since."""
+def load_recorded() -> tuple[dict[str, Results], Sequence[str]]:
+    """All that was recorded of documents that have not changed since, and what of the rest."""
     plans, documents = load_books_plans(), load_documents()
-    with held():
-        found = {name: Results.recorded(documents[name], plans) for name in documents}
-    return {name: results for name, results in found.items() if results is not None}
+    found: dict[str, Results] = {}
+    said: list[str] = []
+    for name, document in documents.items():
+        results, stale = Results.recorded(document, plans)
+        said += stale
+        if results is not None:
+            found[name] = results
+    return found, said
+
+
+def _parted(
+    runs: Sequence[RecordedRun], document: str
+) -> tuple[Sequence[RecordedRun], Mapping[str, Sequence[str]]]:
+    """Runs of a document and of one data set, and the files of the others by what they are."""
+    own = [run for run in runs if run.head.document == document]
+    # The book's data before others.
+    data = min((run.head.data for run in own), key=lambda d: why_foreign(d) or "", default="")
+    stale: dict[str, list[str]] = {}
+    for run in runs:
+        if run.head.document != document:
+            stale.setdefault("of another version of the document", []).append(run.head.file)
+        elif run.head.data != data:
+            stale.setdefault(f"measured on {run.head.data}, not on {data}", []).append(
+                run.head.file
+            )
+    return [run for run in own if run.head.data == data], stale
+
+
+def _listed(files: Sequence[str]) -> str:
+    """The first of some files, and how many more there are."""
+    return f"{files[0]} is" if len(files) == 1 else f"{files[0]} and {len(files) - 1} more are"
 
 
 def says_more(recorded: Results, *, than: Results) -> bool:
@@ -158,6 +206,8 @@ def says_more(recorded: Results, *, than: Results) -> bool:
 
 
 def mean_curve(curves: Float[np.ndarray, "runs epochs"]) -> Float[np.ndarray, " epochs"]:
-    """Mean over the runs that were measured, by epoch; NaN where none was."""
-    num_runs = (~np.isnan(curves)).sum(axis=0)
+    """Mean over the runs that go on, by epoch; NaN where any of these was not measured."""
+    is_measured = ~np.isnan(curves)
+    goes_on = np.logical_or.accumulate(is_measured[:, ::-1], axis=1)[:, ::-1]
+    num_runs = is_measured.sum(axis=0) * (is_measured | ~goes_on).all(axis=0)
     return np.where(num_runs > 0, np.nansum(curves, axis=0) / np.maximum(num_runs, 1), np.nan)

@@ -8,7 +8,8 @@ and `filters.csv` holds the kernels of its first network. `made.json` holds what
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +93,7 @@ def network_path(name: str, run: Run, *, is_best: bool = False, folder: Path | N
         name: the document's id.
         run: of the document.
         is_best: which of the two.
-        folder: one that is to become `runs/<id>`; None for that itself.
+        folder: with `weights/`, such as one that is to become `runs/<id>`; None for that itself.
     """
     folder = (folder or RUNS / name) / "weights"
     return (folder / "best" if is_best else folder) / f"{file_name(run.name)}.safetensors"
@@ -102,7 +103,7 @@ def read_about(folder: Path, file: str = ABOUT) -> Mapping[str, Any]:
     """What the numbers in a folder come from; nothing if there are none.
 
     Args:
-        folder: `runs/<id>` or `recorded/<id>`.
+        folder: `runs/<id>`.
         file: that says so.
 
     Raises:
@@ -129,74 +130,72 @@ def read_history(folder: Path) -> History | None:
     """The measurements of a document, or None if it was not selected.
 
     Args:
-        folder: `runs/<id>` or `recorded/<id>`.
+        folder: `runs/<id>`.
 
     Raises:
         OSError: it is not there, or damaged; the latter in a sentence that says what to do.
     """
     path = folder / HISTORY
-    try:
-        rows = read_table(path)
+    with _whole(path):
+        rows = _read_table(path)
         return _read_rows(rows, read_about(folder)) if rows else None
-    except SPOILT:
-        raise OSError(spoilt(path)) from None
 
 
-def read_errors(folder: Path, num_images: int) -> Sequence[Mapping[str, int]] | None:
+def read_errors(path: Path | None, num_images: int) -> Sequence[Mapping[str, int]] | None:
     """The images that a vote got wrong: `image`, `label` and `output` of each; None without a vote.
 
     Args:
-        folder: `runs/<id>` or `recorded/<id>`.
+        path: of its `errors.csv`.
         num_images: of the split that was voted on.
 
     Raises:
         OSError: the file is damaged; a sentence that says what to do.
     """
-    path = folder / ERRORS
-    if not path.exists():
+    if path is None:
         return None
-    try:
-        errors = [{name: int(row[name]) for name in _ERROR} for row in read_table(path)]
-    except SPOILT:
-        raise OSError(spoilt(path)) from None
-    if not all(0 <= error["image"] < num_images for error in errors):
-        raise OSError(spoilt(path))
+    with _whole(path):
+        errors = [{name: int(row[name]) for name in _ERROR} for row in _read_table(path)]
+        if not all(0 <= error["image"] < num_images for error in errors):
+            raise ValueError
     return errors
 
 
-def read_filters(folder: Path) -> Float[np.ndarray, "filters height width"] | None:
+def read_filters(path: Path | None) -> Float[np.ndarray, "filters height width"] | None:
     """The kernels of the first layer of the first network that voted; None if it has none.
 
     Args:
-        folder: `runs/<id>` or `recorded/<id>`.
+        path: of the vote's `filters.csv`.
 
     Raises:
         OSError: the file is damaged; a sentence that says what to do.
     """
-    path = folder / FILTERS
-    if not path.exists():
+    if path is None:
         return None
-    try:
-        rows = read_table(path)
+    with _whole(path):
+        rows = _read_table(path)
         places = [tuple(int(row[name]) for name in _PLACE) for row in rows]
-        weights = [float(row["weight"]) for row in rows]
-    except SPOILT:
-        raise OSError(spoilt(path)) from None
-    shape = tuple(number + 1 for number in places[-1]) if places else ()
-    # They are written place by place, so that a line that is missing or changed shows.
-    if math.prod(shape) != len(places) or places != list(np.ndindex(shape)):
-        raise OSError(spoilt(path))
-    return np.reshape(weights, shape)
+        shape = tuple(number + 1 for number in places[-1])
+        # They are written place by place, so that a line that is missing or changed shows.
+        if math.prod(shape) != len(places) or places != list(np.ndindex(shape)):
+            raise ValueError
+        return np.reshape([float(row["weight"]) for row in rows], shape)
 
 
 _ERROR = ("image", "label", "output")
 _PLACE = ("filter", "row", "column")
-SPOILT = (IndexError, KeyError, TypeError, ValueError, csv.Error)
-"""What is raised where a table is not what was written."""
 
 
-def read_table(path: Path) -> Sequence[Mapping[str, str]]:
-    """The lines of a table by the names of its columns; raises one of `SPOILT` if they are none."""
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Has what is raised where a table is not what was written say so."""
+    try:
+        yield
+    except (IndexError, KeyError, TypeError, ValueError, csv.Error):
+        raise OSError(spoilt(path)) from None
+
+
+def _read_table(path: Path) -> Sequence[Mapping[str, str]]:
+    """The lines of a table by the names of its columns."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, strict=True))
     if any(len(row) != len(rows[0]) or None in row.values() for row in rows):

@@ -215,9 +215,7 @@ def experiment(name: str) -> Results:
     """A document with what is measured of it, as the report sees it."""
     spec = load_spec(name)
     columns = {metric: np.array([[v] for v in numbers(name, metric)]) for metric in spec.metrics()}
-    return Results(
-        spec, variants(spec), History(list_runs(spec, [0]), columns, "none"), None, Path()
-    )
+    return Results(spec, variants(spec), History(list_runs(spec, [0]), columns, "none"), None, ())
 
 
 @pytest.mark.parametrize("name", PICTURES)

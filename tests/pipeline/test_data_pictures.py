@@ -145,7 +145,7 @@ def experiment(name):
     runs = list_runs(document, (0, 1))
     rows = [run_calculation(points[run.variant], seed=run.seed) for run in runs]
     metrics = {metric: np.array([[row[metric]] for row in rows]) for metric in rows[0]}
-    return Results(document, variants(document), History(runs, metrics, "none"), None, Path())
+    return Results(document, variants(document), History(runs, metrics, "none"), None, ())
 
 
 def axes_of(name):

@@ -48,7 +48,7 @@ def synthetic(document: Document, *, num_epochs: int = 400) -> Results:
     if "gradient_norm.1" in names:
         names += [f"gradient.{layer}.{neuron}" for layer in (1, 2) for neuron in range(1, 7)]
     return Results(
-        document, variants(document), History(runs, dict.fromkeys(names, values), ""), None, Path()
+        document, variants(document), History(runs, dict.fromkeys(names, values), ""), None, ()
     )
 
 

@@ -1,6 +1,5 @@
 """Documents run at the book's settings and kept: once, and also if interrupted."""
 
-import json
 import re
 import shutil
 import signal
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 from project import (
     CROWD,
@@ -26,7 +26,10 @@ from project import (
 from pipeline import ensemble, record, train
 from pipeline.plan.plans import save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
-from pipeline.store.runs import read_about, read_history
+from pipeline.store.recorded_run import write_run
+from pipeline.store.recordings import read_runs
+from pipeline.store.results import identity
+from pipeline.store.runs import read_history
 
 COMMAND = (sys.executable, "-m", "pipeline.record", "--runs", "3")
 DOUBLE = TINY.replace("id: tiny", "id: double").replace("epochs: 300", "dtype: float64, epochs: 2")
@@ -82,9 +85,9 @@ def record_again(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 
 def test_all_but_networks_in_double_precision_are_recorded(recorded: Path) -> None:
-    files = {"tiny/about.json", "tiny/history.csv"}
-    files |= {"crowd/about.json", "crowd/history.csv", "crowd/errors.csv"}
-    files |= {"machine/about.json", "machine/history.csv"}
+    files = {f"tiny/base,seed={seed}.csv" for seed in range(3)}
+    files |= {"crowd/base,seed=0.csv", "crowd/base,seed=0.errors.csv"}
+    files |= {"machine/base,seed=0.csv"}
     assert set(contents(recorded / "recorded")) == files
 
 
@@ -106,18 +109,18 @@ def test_networks_are_recorded_without_packages_of_other_stages(tmp_path: Path, 
 @pytest.mark.usefixtures("copy")
 def test_a_record_says_what_of_on_what_and_how_long() -> None:
     _, resolved = resolve_all(changes=BOOK)
-    for name in ("tiny", "crowd"):
-        about = read_about(Path("recorded") / name)
-        made_by = ["program", "versions"] if name == "tiny" else []
-        assert list(about) == ["data", "document", "device", "seconds", *made_by]
-        assert about["data"] == "synthetic"
-        assert re.fullmatch("[0-9a-f]{64}", about["document"])
-        assert re.fullmatch(r"\d+ x core of .+", about["device"])
-        assert 0 < about["seconds"] < 600
-    about = read_about(Path("recorded/tiny"))
-    assert about["document"] == resolved["tiny"].digest()
-    assert re.fullmatch("[0-9a-f]{16}(; [0-9a-f]{16})*", about["program"])
-    assert about["versions"] == f"jax {version('jax')}, jaxlib {version('jaxlib')}"
+    heads = {name: read_runs(Path("recorded") / name)[0].head for name in ("tiny", "crowd")}
+    for name, head in heads.items():
+        assert (head.variant, head.seed, head.data) == ("base", 0, "synthetic")
+        assert head.document == identity(name, resolved)
+        assert re.fullmatch("[0-9a-f]{16}", head.document)
+        assert re.fullmatch(r"\d+ x core of .+", head.device)
+        assert head.seconds is not None
+        assert 0 < head.seconds < 600
+    assert resolved["tiny"].digest().startswith(heads["tiny"].document)
+    assert re.fullmatch("[0-9a-f]{16}(; [0-9a-f]{16})*", heads["tiny"].program or "")
+    assert heads["tiny"].versions == f"jax {version('jax')}, jaxlib {version('jaxlib')}"
+    assert (heads["crowd"].program, heads["crowd"].versions) == (None, None)
 
 
 def test_a_record_is_what_the_stages_measure_at_the_books_settings(copy: Path) -> None:
@@ -126,11 +129,22 @@ def test_a_record_is_what_the_stages_measure_at_the_books_settings(copy: Path) -
         save_plan(name, resolved[name])
     train.run("tiny", resolved["tiny"])
     ensemble.run("crowd", resolved["crowd"])
-    for name in ("tiny/history.csv", "crowd/history.csv", "crowd/errors.csv"):
-        assert (copy / "recorded" / name).read_bytes() == (copy / "runs" / name).read_bytes()
-    history = read_history(Path("recorded/tiny"))
+    found = read_recorded()
+    for name in ("tiny", "crowd"):
+        recorded, measured = found[name].history, read_history(Path("runs") / name)
+        assert recorded is not None
+        assert measured is not None
+        assert recorded.runs == measured.runs
+        for metric, curves in recorded.metrics.items():
+            is_kept = ~np.isnan(curves)
+            expected = [float(f"{value:.8g}") for value in measured.metrics[metric][is_kept]]
+            assert curves[is_kept].tolist() == expected
+    errors = copy / "recorded/crowd/base,seed=0.errors.csv"
+    assert errors.read_bytes() == (copy / "runs/crowd/errors.csv").read_bytes()
+    history = found["tiny"].history
     assert history is not None
     assert history.metrics["test_accuracy"].shape == (3, 300)
+    assert not np.isnan(history.metrics["test_accuracy"][:, :64]).any()
 
 
 def test_what_is_recorded_is_passed_over(
@@ -218,18 +232,18 @@ def test_an_interrupted_record_goes_on_with_the_same_bits(
     done = run(*COMMAND, "tiny", cwd=folder, NNDL_CACHE=cache)
     # Nobody knows how long the first part took.
     assert (done.stdout, done.stderr) == ("tiny: recorded\n", "")
-    about = json.loads((folder / "recorded/tiny/about.json").read_text())
-    assert about["seconds"] is None
-    history = (folder / "recorded/tiny/history.csv").read_bytes()
-    assert history == (recorded / "recorded/tiny/history.csv").read_bytes()
+    found, whole = (read_runs(each / "recorded/tiny") for each in (folder, recorded))
+    untimed = [each._replace(head=each.head._replace(seconds=None)) for each in whole]
+    assert [write_run(each) for each in found] == [write_run(each) for each in untimed]
 
 
 def test_what_a_kill_left_unfinished_is_no_record(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unfinished = copy / "recorded/.crowd.writing"
-    (copy / "recorded/crowd").rename(unfinished)
-    (unfinished / "history.csv").write_text("variant,se")
+    whole = copy / "recorded/crowd/base,seed=0.csv"
+    unfinished = whole.with_name(".0123456789abcdef.writing")
+    unfinished.write_bytes(whole.read_bytes()[:40])
+    whole.unlink()
     assert set(read_recorded()) == {"tiny", "machine"}
     record_again(monkeypatch, "crowd")
     assert set(read_recorded()) == {"tiny", "crowd", "machine"}

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import sys
 import time
@@ -52,8 +53,10 @@ def after_epochs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
     monkeypatch.setattr(train, "run", original)
 
 
-def histories() -> dict[str, bytes]:
-    return {path.parent.name: path.read_bytes() for path in Path("recorded").glob("*/history.csv")}
+def histories() -> dict[str, str]:
+    """The table of the first run of each document that is recorded."""
+    found = sorted(Path("recorded").glob("*/*.csv"))
+    return {path.parent.name: re.sub("(?m)^#.*\n", "", path.read_text()) for path in found}
 
 
 def test_a_recorder_whose_time_is_over_goes_on_later_with_the_same_bits(
@@ -228,3 +231,14 @@ def test_what_cannot_be_recorded_is_an_error_of_the_call(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         list(record.record(names, runs=runs))
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", ["", "two\nlines"])
+def test_data_under_a_name_that_is_no_line_are_refused_before_anything_is_run(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(record, "_prepare_data", lambda: name)
+    with pytest.raises(ValueError, match="its name must be one line for the heads of runs, got "):
+        list(record.record(["tiny"], runs=1))
+    assert not Path(".nndl/record").exists()

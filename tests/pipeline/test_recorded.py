@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import ROOT, TINY, write_dataset, write_params
+from project import ROOT, TINY, edit_heads, write_dataset, write_params
 
 from nndl_jax.documents.load import load_spec
 from nndl_jax.documents.variants import list_runs
@@ -14,7 +14,8 @@ from pipeline.machine.paths import BOOKS_PROGRAMS
 from pipeline.plan.plans import load_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.plan.training_key import training_key
-from pipeline.store.results import Results
+from pipeline.store.finished import Kept
+from pipeline.store.results import Results, identity
 from pipeline.store.runs import write_history
 
 NETWORK = (
@@ -85,12 +86,11 @@ def keep(name: str, rows: list[dict[str, list[float]]]) -> None:
     _, resolved = resolve_all(changes=BOOK | {"runs": 2})
     runs = list_runs(resolved[name].spec, resolved[name].seeds)
     write_history(name, runs, rows, data="mnist")
-    target = Path("recorded") / name
-    target.parent.mkdir(exist_ok=True)
-    (Path("runs") / name).rename(target)
-    digest = resolved[name].digest()
-    about = {"data": "mnist", "document": digest, "device": "1 x H100", "seconds": 1234.5}
-    (target / "about.json").write_text(json.dumps(about))
+    target, document = Path("recorded") / name, identity(name, resolved)
+    seconds = 1234.5 if name == "net" else None
+    Kept(name, target, resolved[name], document, ()).finish(
+        {"device": "1 x H100", "seconds": seconds}
+    )
 
 
 def judged() -> dict[str, list[dict]]:
@@ -123,8 +123,7 @@ def test_a_record_is_judged_whatever_is_run_today() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_a_record_on_other_data_is_not_judged() -> None:
-    path = Path("recorded/net/about.json")
-    path.write_text(path.read_text().replace("mnist", "digits"))
+    edit_heads("net", data="digits")
     recorded = by_statement(judged()["recorded"])["the best network"]
     assert (recorded["verdict"], recorded["foreign"]) == ("not judged", "not MNIST")
 
@@ -163,12 +162,9 @@ def test_a_record_of_a_changed_document_is_not_judged(
 
 
 @pytest.mark.parametrize(("trained", "is_told"), [("a; b", False), ("b", False), ("b; c", True)])
-def test_a_recording_by_other_programs_is_told_and_stays(
-    project: Path, trained: str, *, is_told: bool
-) -> None:
-    path = project / "recorded/net/about.json"
-    made_by = {"program": trained, "versions": "jax 0.1, jaxlib 0.2"}
-    path.write_text(json.dumps(json.loads(path.read_text()) | made_by))
+@pytest.mark.usefixtures("project")
+def test_a_recording_by_other_programs_is_told_and_stays(trained: str, *, is_told: bool) -> None:
+    edit_heads("net", program=trained, versions="jax 0.1, jaxlib 0.2")
     BOOKS_PROGRAMS.parent.mkdir(exist_ok=True)
     BOOKS_PROGRAMS.write_text(json.dumps({"net": ["a", "b"]}))
     assert judged()["recorded"]
@@ -176,11 +172,11 @@ def test_a_recording_by_other_programs_is_told_and_stays(
     assert ("recorded on 1 x H100 in 1,234 s" + remark in reported()) is is_told
 
 
-def test_programs_are_written_for_recordings_that_name_theirs(project: Path) -> None:
+@pytest.mark.usefixtures("project")
+def test_programs_are_written_for_recordings_that_name_theirs() -> None:
     programs.main()
     assert json.loads(BOOKS_PROGRAMS.read_text()) == {}
-    path = project / "recorded/net/about.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"program": "a"}))
+    edit_heads("net", program="a")
     programs.main()
     (found,) = json.loads(BOOKS_PROGRAMS.read_text()).values()
     _, resolved = resolve_all(changes=BOOK)
@@ -203,11 +199,10 @@ def test_metrics_and_curves_are_those_of_today() -> None:
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(1234.5, " in 1,234 s:"), (None, ":"), (0.0, ":")]
+    ("seconds", "expected"), [(308.6, " in 1,234 s:"), (None, ":"), (0.0, ":")]
 )
 def test_the_report_says_on_what_a_record_was_made(seconds: float | None, expected: str) -> None:
-    path = Path("recorded/net/about.json")
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+    edit_heads("net", seconds=seconds)
     text = reported()
     assert f"At the book's settings, recorded on 1 x H100{expected}\n" in text
 
@@ -222,7 +217,7 @@ def test_a_record_stands_in_the_section_of_its_document_with_its_claims() -> Non
     assert "not judged (other settings)" in own
     row = next(line for line in recorded.splitlines() if "the best network" in line)
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
-    assert cells == ["the best network", "75.00 %", "75.00 % ± 0.00", "2", "", "equal"]
+    assert cells == ["the best network", "75.00 %", "75.00 % ± 0.00", "2", "", "", "equal"]
 
 
 @pytest.mark.usefixtures("project")
@@ -320,15 +315,54 @@ def test_a_document_that_is_recorded_only_is_shown_by_its_record(project: Path) 
 
 @pytest.mark.usefixtures("project")
 def test_without_records_nothing_is_said_of_them() -> None:
-    for name in ("history.csv", "about.json"):
-        Path(f"recorded/net/{name}").unlink()
+    for path in Path("recorded/net").iterdir():
+        path.unlink()
     assert judged()["recorded"] == []
     assert "recorded" not in reported()
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"document": "0" * 16}, "of another version of the document"),
+        ({"data": "digits"}, "measured on digits, not on mnist"),
+    ],
+)
+def test_a_run_of_something_else_is_not_judged_and_a_sentence_says_which(
+    capsys: pytest.CaptureFixture[str], changed: dict[str, str], said: str
+) -> None:
+    file = "weights=normal-fan-out,seed=1.csv"
+    edit_heads("net", only=file, **changed)
+    entry = by_statement(judged()["recorded"])["the best network"]
+    assert (entry["verdict"], entry["num_runs"]) == ("equal", 1)
+    assert capsys.readouterr().err == f"recorded/net: {file} is {said}; not judged\n"
+    assert (Path("recorded/net") / file).exists()
+    edit_heads("net", only=file.replace("1", "0"), **changed)
+    judged()
+    first = file.replace("1", "0")
+    assert capsys.readouterr().err == (f"recorded/net: {first} and 1 more are {said}; not judged\n")
+
+
+@pytest.mark.usefixtures("project")
+def test_the_file_of_a_run_that_is_damaged_is_told_in_a_sentence() -> None:
+    path = Path("recorded/net/weights=normal-fan-in,seed=0.csv")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(OSError, match=f"^{path}: ends within a line; restore it, or delete it$"):
+        judged()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_run_under_the_name_of_another_is_told_in_a_sentence() -> None:
+    path = Path("recorded/net/weights=normal-fan-in,seed=7.csv")
+    path.write_bytes(Path("recorded/net/weights=normal-fan-in,seed=0.csv").read_bytes())
+    with pytest.raises(OSError, match=f"^{path}: is the file of '.*,seed=0.csv'; restore it, or "):
+        judged()
 
 
 def test_records_of_the_repository_are_of_its_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     _, plans = resolve_all(changes=BOOK)
-    kept = {path.name for path in Path("recorded").glob("[!.]*")}
-    stale = sorted(n for n in kept if Results.recorded(load_spec(n), plans) is None)
+    kept = sorted(path.name for path in Path("recorded").glob("[!.]*"))
+    stale = [said for name in kept for said in Results.recorded(load_spec(name), plans)[1]]
     assert not stale, f"record them again, or delete them: {stale}"

@@ -1,21 +1,23 @@
 """Runs that are added to those that are recorded, for more of them or for a vote."""
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from project import CROWD, TINY, read_recorded, tiny_project, write_params
+from project import CROWD, TINY, edit_heads, read_recorded, tiny_project, write_params
 
 from nndl_jax.documents.variants import Run
 from pipeline import record, train
 from pipeline.plan.plans import Plan
-from pipeline.store.runs import read_about, read_history
+from pipeline.store.recorded_run import write_run
+from pipeline.store.recordings import read_runs
 
 RATES = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n"
 SHORT = TINY.replace("epochs: 300", "epochs: 2") + RATES
-WEIGHTS = Path(".nndl/record/runs/tiny/weights")
+NETWORKS = Path(".nndl/record/networks")
 SECOND = "learning_rate=1.0"
 
 Trained = list[tuple[Sequence[str], Sequence[int]]]
@@ -37,9 +39,13 @@ def new_project(folder: Path) -> Path:
 
 
 def files(folder: Path) -> Mapping[str, bytes]:
-    """Numbers and networks, without what says where and how long they were made."""
-    found = [*folder.glob("recorded/*/*.csv"), *(folder / WEIGHTS).rglob("*.safetensors")]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    """Numbers and networks, without how long they took."""
+    found = [*folder.glob("recorded/*/*.csv"), *(folder / NETWORKS).rglob("*.safetensors")]
+    return {str(path.relative_to(folder)): untimed(path) for path in found}
+
+
+def untimed(path: Path) -> bytes:
+    return re.sub(rb"# seconds: .*\n", b"", path.read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -114,14 +120,14 @@ def test_networks_that_are_kept_vote_without_being_trained_again(
     project: Path, at_once: Path, trained: Trained
 ) -> None:
     run_record("--runs", "2", "tiny")
-    (project / WEIGHTS / f"{Run(SECOND, 0).name}.safetensors").unlink()
+    (network,) = (project / NETWORKS).rglob(f"{Run(SECOND, 0).name}.safetensors")
+    network.unlink()
     trained.clear()
     run_record("--runs", "3", "crowd")
     assert trained == [(["1.0"], [0, 2])]
-    for name in ("history.csv", "errors.csv"):
-        assert (project / "recorded/crowd" / name).read_bytes() == (
-            at_once / "recorded/crowd" / name
-        ).read_bytes()
+    for end in ("csv", "errors.csv"):
+        vote = f"recorded/crowd/base,seed=0.{end}"
+        assert files(project)[vote] == files(at_once)[vote]
 
 
 def test_all_variants_are_trained_where_one_alone_would_have_another_name(
@@ -144,8 +150,7 @@ def test_runs_on_other_data_than_those_that_are_there_are_refused(
     project: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_record("--runs", "1", "tiny")
-    path = project / "recorded/tiny/about.json"
-    path.write_text(path.read_text().replace("synthetic", "mnist"))
+    edit_heads("tiny", data="mnist")
     before = files(project)
     with pytest.raises(SystemExit, match="1"):
         run_record("--runs", "2", "tiny")
@@ -161,33 +166,44 @@ def test_runs_on_other_data_than_those_that_are_there_are_refused(
 
 
 @pytest.mark.usefixtures("project")
-def test_time_and_devices_of_all_parts_are_told() -> None:
-    folder = Path("recorded/tiny")
+def test_time_and_devices_of_all_runs_are_told() -> None:
     run_record("--runs", "1", "tiny")
-    about = read_about(folder)
-    text = (folder / "about.json").read_text()
-    text = text.replace(about["program"], "another")
-    (folder / "about.json").write_text(text.replace(about["device"], "one abacus"))
+    first = read_recorded()["tiny"].origin
+    assert first is not None
+    edit_heads("tiny", device="one abacus", program="another")
     run_record("--runs", "2", "tiny")
-    grown = read_about(folder)
-    assert grown["device"] == f"one abacus; {about['device']}"
-    assert grown["program"] == f"another; {about['program']}"
-    assert grown["versions"] == about["versions"]
-    assert grown["seconds"] > about["seconds"]
-    text = (folder / "about.json").read_text()
-    (folder / "about.json").write_text(text.replace(str(grown["seconds"]), "null"))
+    grown = read_recorded()["tiny"].origin
+    assert grown is not None
+    assert grown.device == f"one abacus; {first.device}"
+    assert grown.programs == {"another", *first.programs}
+    assert grown.versions == first.versions
+    assert first.seconds is not None
+    assert grown.seconds is not None
+    assert grown.seconds > first.seconds
+    run = read_runs(Path("recorded/tiny"))[0]
+    unknown = run._replace(head=run.head._replace(seconds=None))
+    (Path("recorded/tiny") / run.head.file).write_bytes(write_run(unknown))
+    assert read_recorded()["tiny"].origin == grown._replace(seconds=None)
+
+
+def test_runs_of_another_document_stay_until_todays_take_their_place(
+    project: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
     run_record("--runs", "3", "tiny")
-    assert read_about(folder) == {**grown, "seconds": None}
-
-
-def test_numbers_of_another_document_are_not_mixed(project: Path, trained: Trained) -> None:
-    run_record("--runs", "1", "tiny")
-    path = project / "recorded/tiny/about.json"
-    path.write_text(path.read_text().replace(read_about(path.parent)["document"], "other"))
+    edit_heads("tiny", document="0" * 16)
+    before = files(project / "recorded/tiny")
+    assert "tiny" not in read_recorded()
+    capsys.readouterr()
     run_record("--runs", "2", "tiny")
-    history = read_history(path.parent)
+    assert trained[-1] == (["0.5", "1.0"], [0, 1])
+    assert capsys.readouterr().out.endswith("; 4 runs of another version of it made way\n")
+    history = read_recorded()["tiny"].history
     assert history is not None
-    assert {run.seed for run in history.runs} == set(trained[-1][1])
+    assert [run.seed for run in history.runs] == [0, 1, 0, 1]
+    after = files(project / "recorded/tiny")
+    assert {name for name in before if after[name] == before[name]} == {
+        name for name in before if "seed=2" in name
+    }
 
 
 def _end_early(name: str, _: Plan, **_options: object) -> None:
@@ -208,8 +224,6 @@ def test_networks_outlast_a_recording_that_was_stopped(
     trained.clear()
     run_record("--runs", "3", "crowd")
     assert trained == [(["1.0"], [2])]
-    assert before.items() - files(project).items() == {
-        ("recorded/tiny/history.csv", before["recorded/tiny/history.csv"])
-    }
+    assert before.items() <= files(project).items()
     run_record("--runs", "3", "tiny")
     assert files(project) == files(at_once)

@@ -64,12 +64,13 @@ def test_damaged_results_are_told_in_a_sentence_that_says_where(file: str, conte
 
 
 def test_what_a_vote_got_wrong_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    assert read_errors(tmp_path, 10) is None
-    assert read_filters(tmp_path) is None
+    assert read_errors(None, 10) is None
+    assert read_filters(None) is None
     (tmp_path / "errors.csv").write_text("image,label,output\n3,1,7\n")
     (tmp_path / "filters.csv").write_text(FILTERS)
-    assert read_errors(tmp_path, 10) == [{"image": 3, "label": 1, "output": 7}]
-    kernels = read_filters(tmp_path)
+    errors = read_errors(tmp_path / "errors.csv", 10)
+    assert errors == [{"image": 3, "label": 1, "output": 7}]
+    kernels = read_filters(tmp_path / "filters.csv")
     assert kernels is not None
     assert kernels.tolist() == [[[0.5, -1.0]], [[2.0, 3.0]]]
 
@@ -97,7 +98,8 @@ FILTERS = "filter,row,column,weight\n0,0,0,0.5\n0,0,1,-1.0\n1,0,0,2.0\n1,0,1,3.0
 def test_damaged_results_of_a_vote_are_told_in_a_sentence_that_says_where(
     tmp_path: Path, file: str, content: str
 ) -> None:
-    (tmp_path / file).write_text(content, encoding="latin-1")
+    path = tmp_path / file
+    path.write_text(content, encoding="latin-1")
     with pytest.raises(OSError, match="is not what was written; restore it, or delete") as caught:
-        _ = read_errors(tmp_path, 10), read_filters(tmp_path)
+        _ = read_errors(path, 10) if file == "errors.csv" else read_filters(path)
     assert str(caught.value).startswith(f"{tmp_path / file}: ")

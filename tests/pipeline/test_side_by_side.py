@@ -40,7 +40,7 @@ def vote(name: str, form: str, accuracy: float) -> Results:
     more = f"variant: {{model.initializer.weights: {form}}}\n"
     document = parse_spec(VOTE.replace("A vote", name) + more, Path("crowd.yaml"))
     history = History(list_runs(document, [0]), {"test_accuracy": np.array([[accuracy]])}, "mnist")
-    return Results(document, variants(document), history, None, Path())
+    return Results(document, variants(document), history, None, ())
 
 
 def experiment(text: str, values: dict[str, list]) -> Results:
@@ -53,7 +53,7 @@ def experiment(text: str, values: dict[str, list]) -> Results:
         "validation_accuracy": np.tile(VALIDATION, (len(values), 1)),
     }
     history = History(runs, metrics, "mnist")
-    return Results(document, variants(document), history, None, Path())
+    return Results(document, variants(document), history, None, ())
 
 
 def cells(table: str) -> list[list[str]]:
@@ -194,7 +194,7 @@ def test_errors_of_a_vote_are_counted_beside_the_books() -> None:
     document = parse_spec(VOTE, Path("crowd.yaml"))
     metrics = {"num_errors": np.array([[35.0]]), "num_common_errors": np.array([[1.0]])}
     history = History(list_runs(document, [0]), metrics, "mnist")
-    vote = Results(document, variants(document), history, None, Path())
+    vote = Results(document, variants(document), history, None, ())
     said = "The vote gets 35 test images wrong. The book's gets 2 wrong, of which ours gets 1 wrong"
     assert errors_line(vote) == f"{said}, too."
     assert errors_line(vote._replace(history=None)) == ""

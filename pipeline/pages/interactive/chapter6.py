@@ -6,7 +6,7 @@ from nndl_jax.data.datasets import Dataset
 from nndl_jax.documents import Ensemble
 from pipeline.pages.interactive.record import NOTHING, SHARED, Interactive, Json, Site
 from pipeline.pages.interactive.start import describe_readers, in_base64, list_examples
-from pipeline.store.runs import read_errors
+from pipeline.store.runs import ERRORS, read_errors
 
 _MOST = 100
 """Of our errors that are shown: an ensemble that was hardly trained has thousands."""
@@ -42,7 +42,7 @@ def _vote(site: Site, dataset: Dataset) -> Interactive | None:
         return None
     if not isinstance(document, Ensemble):
         return None
-    found = read_errors(results.folder, len(images.labels)) or []
+    found = read_errors(results.beside(ERRORS), len(images.labels)) or []
     ours = {error["image"]: error["output"] for error in found}
     is_books = dataset.name == "mnist"
     known = document.known_errors if is_books else ()
