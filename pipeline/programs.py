@@ -17,8 +17,8 @@ from pathlib import Path
 from nndl_jax.documents import Network
 from pipeline.machine.cores import map_on_cores
 from pipeline.machine.jax_setup import set_up_jax
-from pipeline.machine.paths import BOOKS_PROGRAMS, PROGRAMS, RECORDED, RUNS
-from pipeline.machine.writing import replacing
+from pipeline.machine.paths import BOOKS_PROGRAMS, FINGERPRINTS, PROGRAMS, RECORDED, RUNS
+from pipeline.machine.writing import replacing, write_text
 from pipeline.plan.plans import Plan, load_books_plans, load_plans
 from pipeline.plan.training_key import TrainingKey, known_key, training_key
 from pipeline.store.forecast import announce
@@ -37,7 +37,8 @@ def main() -> None:
     if unknown:
         found = map_on_cores(_work_out, unknown, desc="programs", unit="document")
         keys.update(zip((name for name, _ in unknown), found, strict=True))
-    _tell({name: key for name, key in keys.items() if name in own and key is not None})
+    of_today = {name: key for name, key in keys.items() if name in own and key is not None}
+    _tell(of_today)
     with replacing(PROGRAMS) as fresh:
         for name, key in keys.items():
             if key is not None and name in own:
@@ -45,6 +46,7 @@ def main() -> None:
         books = {name: keys[_at_the_books(name)] for name in recorded}
         short = {name: key.programs_short() for name, key in books.items() if key is not None}
         _write(fresh / BOOKS_PROGRAMS.name, short)
+    _keep(of_today)
 
 
 def _recorded() -> Mapping[str, Plan]:
@@ -64,6 +66,16 @@ def _tell(keys: Mapping[str, TrainingKey]) -> None:
     """Say which networks are to be trained."""
     waiting = [name for name, key in keys.items() if key.selected and not _is_trained(name, key)]
     print(announce(waiting, sum(key.selected for key in keys.values())), file=sys.stderr)
+
+
+def _keep(keys: Mapping[str, TrainingKey]) -> None:
+    """Write the fingerprints of networks to be committed; of those left out they stay."""
+    try:
+        earlier = json.loads(FINGERPRINTS.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        earlier = {}
+    today = {name: key.fingerprint() for name, key in keys.items() if key.selected}
+    write_text(FINGERPRINTS, _text(dict(sorted({**earlier, **today}.items()))))
 
 
 def _is_trained(name: str, key: TrainingKey) -> bool:

@@ -32,6 +32,8 @@ METRICS = Path("metrics/documents")
 """What was measured of each document, `<id>.json`."""
 SUMMARY = Path("metrics/summary.json")
 """How many claims have which verdict, and a number of each document: what DVC shows."""
+FINGERPRINTS = Path("metrics/fingerprints.json")
+"""Of each network, hashes of what decided its numbers when it was trained last, by part."""
 CURVES = Path("report/curves")
 JUDGEMENTS = Path("report/judgements.json")
 RESULTS = Path("report/results.md")

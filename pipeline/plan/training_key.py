@@ -85,6 +85,10 @@ class TrainingKey(Record):
             "version of the code": self.code,
         }
 
+    def fingerprint(self) -> dict[str, str]:
+        """The beginning of each part's hash, by its name: what is committed."""
+        return {part: found[:_SHORT] for part, found in self.parts().items()}
+
     def programs_short(self) -> list[str]:
         """The beginnings of the programs' hashes, each once."""
         return sorted({each[:_SHORT] for each in self.programs.values()})
