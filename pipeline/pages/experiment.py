@@ -179,7 +179,7 @@ def _protocol(judged: JudgedClaim) -> str:
     claim, parts = judged.claim, []
     match claim:
         case NumberClaim() | CurveClaim():
-            parts += _choice(claim.variant)
+            parts += [part for part in _choice(claim.variant) if part not in claim.statement]
         case ComparisonClaim():
             pass
         case unknown:

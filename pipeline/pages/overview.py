@@ -68,7 +68,8 @@ def chart_of_start(experiments: Sequence[ExperimentView], site: SiteInputs) -> S
     for _, view, name in sorted(found, key=lambda each: each[0], reverse=True):
         claim = next(claim for claim in view.claims if claim.name == name)
         for chart in view.charts:
-            if any("recording" in mark for mark in chart.marks):
+            rows = chart.specification["datasets"]["rows"]
+            if any(row["k"] == "book" and row["t"] == claim.statement for row in rows):
                 return StartChart(chart, view, claim.statement, claim.meaning)
     return None
 
