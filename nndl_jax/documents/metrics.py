@@ -31,6 +31,7 @@ Monitor = Literal[
     "validation_digit_accuracy",
     "test_digit_accuracy",
     "gradient_norms",
+    "weight_gradient_norms",
 ]
 """What is measured after each epoch. Accuracies are fractions; costs include the penalties;
 `train_output` is the mean activation of the first output neuron; errors are counted images.
@@ -38,7 +39,7 @@ A top-2 accuracy counts an image as right if its digit is one of the two of the 
 A digit accuracy gives `test_digit_accuracy.0` and so on, the accuracy on the images of each digit.
 `gradient_norms` are measured before each epoch and give `gradient_norm.1` and so on, one for each
 layer: the Euclidean norm of the gradient, by the layer's biases, of the mean cost over the training
-images (ch. 5)."""
+images (ch. 5). `weight_gradient_norms` give `weight_gradient_norm.1`, the same by weights."""
 
 VALIDATION = "validation_accuracy"
 """The metric that epochs and runs are chosen by."""
@@ -87,7 +88,7 @@ class OfImages(Quantity):
 class OfGradients(Quantity):
     """What is known of the gradient over the training images, before an epoch."""
 
-    kind: Literal["gradient-norm", "gradient"]
+    kind: Literal["gradient-norm", "gradient", "weight-gradient-norm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +210,16 @@ GRADIENT_NORM = OfGradients(
     by="layer",
     axis="norm of ∂C/∂b",
 )
+WEIGHT_GRADIENT_NORM = OfGradients(
+    kind="weight-gradient-norm",
+    name="weight_gradient_norm",
+    unit="nats",
+    scale="logarithmic",
+    prior=_of_logarithms,
+    digits=3,
+    by="layer",
+    axis="norm of ∂C/∂w",
+)
 GRADIENT = OfGradients(kind="gradient", name="gradient", unit="nats", digits=3, by="neuron")
 """By the biases of single neurons, before the first epoch."""
 
@@ -220,6 +231,7 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
     TOP2_ACCURACY,
     DIGIT_ACCURACY,
     GRADIENT_NORM,
+    WEIGHT_GRADIENT_NORM,
     GRADIENT,
 )
 """What networks measure, in the order of a report."""
@@ -234,6 +246,7 @@ _OTHERS: Mapping[str, OfImages | OfGradients] = {
     "first_cost": COST,
     "last_cost": COST,
     "gradient_norms": GRADIENT_NORM,
+    "weight_gradient_norms": WEIGHT_GRADIENT_NORM,
 }
 """Of mini-batches, votes and descents, and the monitor of all layers at once."""
 

@@ -36,6 +36,8 @@ class Gradients(NamedTuple):
 
     biases: tuple[Shaped[Array | np.ndarray, "*runs _"], ...] = ()
     """By the biases of each layer."""
+    weight_norms: tuple[Float[Array | np.ndarray, "*runs"], ...] = ()
+    """Euclidean norms of those by the weights of each layer; empty if not monitored."""
 
 
 def read_gradients(
@@ -57,6 +59,9 @@ def read_gradients(
                 metrics[metric.of(layer)] = np.linalg.norm(found, axis=1)
                 for neuron in range(1, 1 + min(_NUM_NEURONS, found.shape[1])) if is_first else ():
                     metrics[one.of(layer, neuron)] = found[:, neuron - 1]
+        case "weight-gradient-norm":
+            for layer, norms in enumerate(gradients.weight_norms, start=1):
+                metrics[metric.of(layer)] = np.asarray(norms)
         case "gradient":
             pass  # It comes with the norms, before the first epoch.
         case _:
@@ -93,8 +98,10 @@ def measure_gradients(
     model: FeedforwardNetwork, split: Split, spec: Network, *, loss: LossFn | None = None
 ) -> Gradients:
     """What a document monitors of the gradient, inside a compiled program."""
-    _, biases = _mean_gradients(model, split, spec, loss)
-    return Gradients(biases)
+    weights, biases = _mean_gradients(model, split, spec, loss)
+    if "weight_gradient_norms" not in spec.monitors:
+        return Gradients(biases)
+    return Gradients(biases, tuple(jnp.sqrt(jnp.sum(gradient**2)) for gradient in weights))
 
 
 def _mean_gradients(

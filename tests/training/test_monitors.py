@@ -3,12 +3,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracle
 import pytest
+from scipy import special
 
-from nndl_jax import build_model, evaluate, predict
+from nndl_jax import build_model, evaluate, predict, train
 from nndl_jax.documents.metrics import OfImages, parse_metric
 from nndl_jax.reading.faults import SpecError
 from nndl_jax.training.evaluation import num_in_top_two, read_evaluation
+from nndl_jax.training.state import RunKeys
 
 KEY = jax.random.key(0)
 
@@ -74,3 +77,20 @@ def test_digits_that_are_left_out_have_no_accuracy(measured, small_network):
     changes = {"data.digits": [0, 1]}
     metrics = small_network({"monitors": ["test_digit_accuracy"], **changes}).metrics()
     assert metrics == ("test_digit_accuracy.0", "test_digit_accuracy.1")
+
+
+def test_norms_by_weights_are_of_the_mean_over_the_training_images(small_network, small_dataset):
+    spec = small_network({"monitors": ["weight_gradient_norms"], "loss": "cross-entropy"})
+    (result,) = train(spec, small_dataset)
+    layers = oracle.copy_layers(build_model(spec, key=RunKeys.from_seed(jnp.uint32(0)).init))
+    inputs = small_dataset.train.images / 256
+    hidden = special.expit(inputs @ layers[0].weight.T + layers[0].bias)
+    outputs = special.expit(hidden @ layers[1].weight.T + layers[1].bias)
+    # BP1 of the cross-entropy, BP2 and BP4 (ch. 2): delta = a - y, and the mean of delta a^T.
+    delta = outputs - np.eye(10)[small_dataset.train.labels]
+    before = (delta @ layers[1].weight) * hidden * (1 - hidden)
+    gradients = before.T @ inputs, delta.T @ hidden
+    expected = [np.linalg.norm(each / len(inputs)) for each in gradients]
+    found = [result.metrics[f"weight_gradient_norm.{layer}"][0] for layer in (1, 2)]
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert not [name for name in result.metrics if name.startswith("gradient")]
