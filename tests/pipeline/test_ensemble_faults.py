@@ -9,7 +9,7 @@ from project import CROWD, TINY, read_recorded, tiny_project, write_params
 from nndl_jax.reading.faults import SpecError
 from pipeline import record
 from pipeline.plan.resolving import resolve_all
-from pipeline.store.runs import read_history
+from pipeline.store.recordings import as_history, read_runs
 
 SHORT = TINY.replace("epochs: 300", "epochs: 2")
 AXES = "vary:\n  - optimizer.learning_rate: [0.5, 1.0]\n  - training.batch_size: [5, 10]\n"
@@ -100,7 +100,6 @@ def test_a_vote_in_double_precision_cannot_be_recorded(
 @pytest.mark.usefixtures("project")
 def test_accuracy_of_a_vote_is_an_exact_fraction(monkeypatch: pytest.MonkeyPatch) -> None:
     run_record(monkeypatch, "--runs", "3")
-    history = read_history(Path("recorded/crowd"))
-    assert history is not None
+    history = as_history(read_runs(Path("recorded/crowd")))
     num_right = 20 - int(history.metrics["num_errors"][0, 0])
     assert history.metrics["test_accuracy"][0, 0] == num_right / 20

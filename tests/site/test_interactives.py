@@ -14,7 +14,7 @@ from nndl_jax.data.datasets import load_digits, load_mnist
 from nndl_jax.documents import Construction, NumberClaim
 from nndl_jax.documents.load import load_spec
 from nndl_jax.documents.variants import variants
-from pipeline.store.runs import read_history
+from pipeline.store.recordings import as_history, read_runs
 
 CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip(
@@ -379,7 +379,7 @@ def test_gradients_vanish_with_depth_and_are_shown_as_measured(page):
         playwright.expect(figure.root.locator("[data-norm]")).to_have_count(depth)
         shallow.append(float(norm.get_attribute("data-value")))
     assert shallow[1] < shallow[0] / 20
-    history = read_history(ROOT / "recorded/ch5-gradients")
+    history = as_history(read_runs(ROOT / "recorded/ch5-gradients"))
     figure.set("epoch", 100)
     runs = [index for index, run in enumerate(history.runs) if run.variant == "repeat=4"]
     mean = history.metrics["gradient_norm.1"][runs, 100].mean()

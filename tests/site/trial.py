@@ -28,8 +28,9 @@ from nndl_jax.documents.variants import list_runs, variants
 from pipeline.machine.paths import DATASET
 from pipeline.pages.interactives import SCRIPTS, list_interactives
 from pipeline.pages.weights import write_weights
+from pipeline.store.recordings import as_history, read_runs
 from pipeline.store.results import Results
-from pipeline.store.runs import History, network_path, read_history
+from pipeline.store.runs import History, network_path
 
 NumpyQuantity = GradientDescent | SmallChange | Softmax | SteepInterval
 ROOT = Path(__file__).parents[2]
@@ -132,8 +133,8 @@ def _results(document: Document) -> Results:
     """What is shown of a document: what was recorded of it, or what NumPy measures."""
     recorded = ROOT / "recorded" / document.id
     is_shown = document.id in _RECORDED
-    history = read_history(recorded) if is_shown else measure(document)
-    return Results(document, variants(document), history, None, recorded)
+    history = as_history(read_runs(recorded)) if is_shown else measure(document)
+    return Results(document, variants(document), history, None, sorted(recorded.glob("*.csv")))
 
 
 def _in_numpy(layers):
@@ -163,7 +164,7 @@ def _with_weights(name: str, dataset: Dataset, folder: Path) -> Results:
     nndl_jax.save(model, spec, path)
     metrics = {metric: np.full((1, 1), 0.5) for metric in document.metrics()}
     history = History([run], metrics, dataset.name)
-    return Results(document, variants(document), history, None, folder)
+    return Results(document, variants(document), history, None, ())
 
 
 def _draw(shapes: Sequence[tuple[int, ...]]) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -99,9 +99,17 @@ def at_places(each: Constructed[Bumps] | Constructed[Ridges]) -> Json:
 
 
 def curve(results: Results, metric: str, point: Variant) -> list[float | None] | None:
-    """The mean of the runs by epoch, to six digits; None if nothing was measured."""
+    """The mean of the runs by epoch, to six digits; None if nothing was measured.
+
+    Of long histories that were recorded only some epochs are kept: a straight line joins these.
+    """
     curves = results.curves(metric, point.values)
-    return None if curves is None else [number(value) for value in mean_curve(curves)]
+    if curves is None:
+        return None
+    means = mean_curve(curves)
+    known, epochs = np.flatnonzero(~np.isnan(means)), np.arange(len(means))
+    joined = np.interp(epochs, known, means[known], left=np.nan, right=np.nan)
+    return [number(value) for value in joined]
 
 
 def number(value: float, digits: int = 6) -> float | None:
