@@ -80,7 +80,7 @@ def choose(results: Results) -> Chosen | None:
     if scores is None:
         by, scores = "cost in training", np.zeros(len(runs)) if costs is None else -costs
     best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
-    path = network_path(document.id, runs[best], is_best=is_best)
+    path = network_path(document.id, runs[best], is_best=is_best, folder=results.folder)
     if not path.is_file():
         return None
     found = results.at_epoch(epoch, _TEST, point.values)

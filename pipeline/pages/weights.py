@@ -111,11 +111,11 @@ def halve(images: UInt8[np.ndarray, "n 784"]) -> UInt8[np.ndarray, "n 196"]:
 def _candidates(results: Results) -> Iterator[Reader]:
     """The runs of which weights were kept, with their accuracies."""
     document, history = results.document, results.history
-    if not isinstance(document, Network) or history is None or results.origin is not None:
+    if not isinstance(document, Network) or history is None:
         return
     is_best, curves = document.training.keep_best, history.metrics.get("test_accuracy")
     for index, run in enumerate(history.runs):
-        path = network_path(document.id, run, is_best=is_best)
+        path = network_path(document.id, run, is_best=is_best, folder=results.folder)
         if curves is None or not path.is_file():
             continue
         chosen = history.metrics["validation_accuracy"][index] if is_best else None

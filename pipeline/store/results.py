@@ -83,6 +83,11 @@ class Results(NamedTuple):
         foreign = why_foreign(history.data)
         return cls(document, points, history, foreign, files, origin=origin), said
 
+    @property
+    def folder(self) -> Path | None:
+        """Where it was measured, with the networks if they are kept; None where nothing was."""
+        return self.files[0].parent if self.files else None
+
     def beside(self, name: str) -> Path | None:
         """The file of this name that was written with the measurements; None if there is none."""
         return next((path for path in self.files if path.name.endswith(name)), None)

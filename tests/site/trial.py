@@ -164,7 +164,7 @@ def _with_weights(name: str, dataset: Dataset, folder: Path) -> Results:
     nndl_jax.save(model, spec, path)
     metrics = {metric: np.full((1, 1), 0.5) for metric in document.metrics()}
     history = History([run], metrics, dataset.name)
-    return Results(document, variants(document), history, None, ())
+    return Results(document, variants(document), history, None, [folder / "history.csv"])
 
 
 def _draw(shapes: Sequence[tuple[int, ...]]) -> list[tuple[np.ndarray, np.ndarray]]:
