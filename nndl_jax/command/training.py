@@ -5,7 +5,6 @@ import json
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nndl_jax.command.cards import cache_folder, code_sum
+from nndl_jax.command.cards import code_sum
 from nndl_jax.command.console import (
     AsJson,
     Changes,
@@ -26,6 +25,7 @@ from nndl_jax.command.console import (
     show_table,
 )
 from nndl_jax.command.documents import Named, read_changes
+from nndl_jax.command.setup import prepare_jax
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,8 +40,9 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DATA",
-        help="digits (scikit-learn's), a folder with MNIST's four files, or a file of "
-        "save_dataset; else data/dataset.safetensors here, or the folder NNDL_MNIST_MIRROR.",
+        help="digits (scikit-learn's), a folder with MNIST's four files, the book's mnist.pkl.gz, "
+        "or a file of save_dataset; else data/dataset.safetensors here, or the folder "
+        "NNDL_MNIST_MIRROR.",
     ),
 ]
 PREPARED = Path("data/dataset.safetensors")
@@ -94,7 +95,7 @@ def train(
         say(f"{folder} holds this training already; move it away to train again")
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        set_up_jax(len(seeds))
+        prepare_jax(len(seeds))
         with _precision(spec):
             rows = _train(spec, dataset, seeds, folder, identity, quiet=quiet)
     if not quiet:
@@ -119,7 +120,7 @@ def evaluate(
 
     if split not in SPLITS:
         raise typer.BadParameter(f"must be one of {', '.join(SPLITS)}, got {split!r}")
-    set_up_jax(1)
+    prepare_jax(1)
     import jax
 
     import nndl_jax
@@ -192,6 +193,10 @@ def read_data(data: str | None) -> "Dataset":
     if data == "digits":
         return load_digits()
     path = Path(data)
+    if path.is_file() and path.name.endswith((".pkl", ".pkl.gz")):
+        from nndl_jax.data.pickled import load_books_mnist
+
+        return load_books_mnist(path)
     if not path.exists():
         raise FileNotFoundError(f"--data {data}: there is no such file or folder, and no data set")
     return load_mnist(path) if path.is_dir() else load_dataset(path)
@@ -205,25 +210,6 @@ def digest_of(dataset: "Dataset") -> str:
             digest.update(f"{array.dtype.str} {array.shape}".encode())
             digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def set_up_jax(num_runs: int) -> None:
-    """Choose how JAX works, before it is imported; what the user has set stays.
-
-    One thread for each device, and on a CPU one device for each core, as `pipeline` does.
-    """
-    if "jax" in sys.modules:
-        return
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    wanted = {
-        "PJRT_NPROC": "1",
-        "JAX_NUM_CPU_DEVICES": str(max(1, min(cores, num_runs))),
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-    for variable, value in wanted.items():
-        os.environ.setdefault(variable, value)
 
 
 def _precision(spec: "Network") -> AbstractContextManager[object]:

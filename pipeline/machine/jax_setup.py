@@ -1,33 +1,20 @@
 """How JAX works in the stages that use it, which is settled before it is imported."""
 
-import os
 import sys
 
 from pipeline.machine.paths import cache_folder
 
 
 def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
-    """Choose how JAX works, before it is imported; what the user has set stays.
-
-    One thread for each device, and on a CPU one device for each core: the number of threads decides
-    how sums are rounded, and independent runs side by side use the cores better.
+    """Choose how JAX works, before it is imported, with compiled programs in our cache.
 
     Args:
         num_runs: more devices than this would idle.
         float64: whether to switch JAX's 64-bit mode on.
     """
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    wanted = {
-        "PJRT_NPROC": "1",
-        "JAX_NUM_CPU_DEVICES": str(max(1, min(cores, num_runs))),
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-    if float64:
-        wanted["JAX_ENABLE_X64"] = "1"
-    for variable, value in wanted.items():
-        os.environ.setdefault(variable, value)
+    from nndl_jax.training.jax_setup import set_up_jax
+
+    set_up_jax(num_runs, cache_folder(), float64=float64)
 
 
 def check_jax() -> None:

@@ -1,0 +1,109 @@
+"""Commands that use trained networks: on pictures, in other programs, from the book's program."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nndl_jax.command.console import AsJson, Quiet, in_a_sentence, show, show_json
+from nndl_jax.command.setup import prepare_jax
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nndl_jax.networks.network import FeedforwardNetwork
+
+Trained = Annotated[
+    str, typer.Argument(metavar="WEIGHTS_OR_ID", help="A file of nndl train, or a shipped network.")
+]
+_SHADES = " .:-=+*#%@"
+_BAR = 30
+"""Letters of the longest bar."""
+
+
+@in_a_sentence
+def predict(
+    weights: Trained,
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Of a digit each.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read the digit in pictures, and show what the network sees and gives.
+
+    A picture may be of any size and format, dark on light or light on dark.
+    """
+    import numpy as np
+
+    from nndl_jax.data.pictures import read_picture
+
+    images = np.stack([read_picture(path) for path in pictures])
+    prepare_jax(1)
+    import nndl_jax
+
+    model = load_trained(weights)
+    digits = nndl_jax.predict(model, images)
+    outputs = np.asarray(nndl_jax.activations(model, images)[-1])
+    if as_json:
+        rows = zip(pictures, digits, outputs, strict=True)
+        show_json(
+            [
+                {"picture": str(path), "digit": int(digit), "outputs": list(map(float, row))}
+                for path, digit, row in rows
+            ]
+        )
+        return
+    for path, image, digit, row in zip(pictures, images, digits, outputs, strict=True):
+        show(f"{path}: {digit}")
+        _show_picture(image, row)
+
+
+def load_trained(weights: str) -> "FeedforwardNetwork":
+    """The network in a file, or one that is found by name.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not one of ours.
+    """
+    import jax
+
+    import nndl_jax
+
+    is_file = Path(weights).suffix == ".safetensors" or Path(weights).exists()
+    model = nndl_jax.load(weights)[0] if is_file else nndl_jax.load_pretrained(weights)
+    if model.spec is not None and model.spec.training.dtype == "float64":
+        jax.config.update("jax_enable_x64", val=True)
+        return load_trained(weights) if jax.numpy.zeros(()).dtype == "float32" else model
+    return model
+
+
+def _show_picture(image: "np.ndarray", outputs: "np.ndarray") -> None:
+    """The image in letters, two rows in one, beside a bar for each output."""
+    darkness = image.reshape(14, 2, 28).mean(axis=1) / 256
+    lines = ["".join(_SHADES[int(each * len(_SHADES))] for each in row) for row in darkness]
+    longest = max(float(abs(outputs).max()), 1e-9)
+    bars = [
+        f"{index} {'#' * round(_BAR * max(0.0, float(output)) / longest):{_BAR}} {output:.3f}"
+        for index, output in enumerate(outputs)
+    ]
+    bars += [""] * (len(lines) - len(bars))
+    for line, bar in zip(lines, bars, strict=False):
+        show(f"  {line}  {bar}".rstrip())
+
+
+@in_a_sentence
+def import_network(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="net.json of network2's save.")],
+    out: Annotated[Path, typer.Option(metavar="WEIGHTS", help="Where it goes.")],
+    quiet: Quiet = False,
+) -> None:
+    """Make a network that the book's network2 saved one of ours."""
+    prepare_jax(1)
+    import nndl_jax
+    from nndl_jax.training.network2 import load_network2
+
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out {out}: must end in .safetensors")
+    model = load_network2(path)
+    if model.spec is not None:
+        nndl_jax.save(model, model.spec, out)
+    if not quiet:
+        show(f"wrote {out}")
