@@ -29,6 +29,7 @@ _add("diff", documents.diff, "nndl diff ch6-relu ch6-dropout")
 _add("train", training.train, "nndl train ch1-30-hidden --runs 4 --data digits")
 _add("evaluate", training.evaluate, "nndl evaluate trained/ch1-30-hidden/seed=0.safetensors")
 _add("predict", predicting.predict, "nndl predict ch1-100-hidden seven.png")
+_add("export", predicting.export, "nndl export ch1-100-hidden --to stablehlo")
 _add("import", predicting.import_network, "nndl import net.json --out net.safetensors")
 _add("results", results.results, "nndl results ch1-30-hidden")
 app.command(

@@ -90,6 +90,30 @@ def _show_picture(image: "np.ndarray", outputs: "np.ndarray") -> None:
 
 
 @in_a_sentence
+def export(
+    weights: Trained,
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="stablehlo or numpy.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where it goes; else beside, by its name.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write a trained network for other programs, checked against it on 100 inputs."""
+    prepare_jax(1)
+    from nndl_jax.training.export import EXPORTS, NUM_CHECKED, SUFFIXES
+
+    if to not in EXPORTS:
+        raise typer.BadParameter(f"--to must be one of {', '.join(EXPORTS)}, got {to!r}")
+    model = load_trained(weights)
+    path = out or Path(f"{Path(weights).name.removesuffix('.safetensors')}{SUFFIXES[to]}")
+    if path.suffix != SUFFIXES[to]:
+        raise ValueError(f"--out {path}: must end in {SUFFIXES[to]}")
+    EXPORTS[to](model, path)
+    if not quiet:
+        show(f"wrote {path}, which gives what the network does on {NUM_CHECKED} inputs")
+
+
+@in_a_sentence
 def import_network(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="net.json of network2's save.")],
     out: Annotated[Path, typer.Option(metavar="WEIGHTS", help="Where it goes.")],

@@ -1,0 +1,123 @@
+"""Trained networks for other programs, checked against the network before they are written."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import scipy.special
+from flax import nnx
+from jaxtyping import Array, Float
+
+from nndl_jax.data.files import replace_file
+from nndl_jax.networks.layers import DenseLayer
+from nndl_jax.networks.network import FeedforwardNetwork, split_model
+from nndl_jax.training.trees import name_leaves
+
+NUM_CHECKED = 100
+"""Inputs on which an export is held against its network."""
+_TOLERANCE = 1e-4
+"""Largest difference of an output that roundings may make."""
+
+_NUMPY_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "linear": lambda z: z,
+    "leaky-relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "softplus": lambda z: np.logaddexp(0, z),
+    "softmax": lambda z: scipy.special.softmax(z, axis=1),
+}
+
+
+def export_stablehlo(model: FeedforwardNetwork, path: Path) -> None:
+    """Write a network as a program of StableHLO for CPUs, CUDA and TPUs, for any number of images.
+
+    `jax.export.deserialize(path.read_bytes()).call(images)` runs it, without this library: from
+    floats (images, pixels), 0 white to 1 black, to output activations.
+
+    Args:
+        model: the network.
+        path: its folder must exist.
+
+    Raises:
+        ImportError: flatbuffers is not installed (`pip install nndl-jax[export]`).
+        ValueError: the program gives something else than the network; nothing is written.
+    """
+    graph, params = split_model(model)
+    precision = "highest" if model.spec is None else model.spec.training.matmul_precision
+
+    def run(images: Float[Array, "images pixels"]) -> Float[Array, "images out"]:
+        with jax.default_matmul_precision(precision):
+            return nnx.merge(graph, params)(images)
+
+    probes = _probes(model)
+    (images,) = jax.export.symbolic_shape("images")
+    shape = jax.ShapeDtypeStruct((images, probes.shape[1]), probes.dtype)
+    exported = jax.export.export(jax.jit(run), platforms=("cpu", "cuda", "tpu"))(shape)
+    try:
+        content = bytes(exported.serialize())
+    except ModuleNotFoundError:
+        said = "StableHLO is written with flatbuffers: pip install nndl-jax[export]"
+        raise ImportError(said) from None
+    _check(jax.export.deserialize(bytearray(content)).call(jnp.asarray(probes)), model, probes)
+    replace_file(path, content)
+
+
+def export_numpy(model: FeedforwardNetwork, path: Path) -> None:
+    """Write the arrays of a network as .npz, and how they are used as a text in it, `usage`.
+
+    Args:
+        model: a network of dense layers only, that knows its document.
+        path: its folder must exist.
+
+    Raises:
+        ValueError: it has other layers or activations, or NumPy computes something else with the
+            arrays than the network does; nothing is written.
+    """
+    arrays = dict(name_leaves(split_model(model)[1]))
+    layers = [layer for layer in model.layers if isinstance(layer, DenseLayer)]
+    names = [str(layer.activation) for layer in layers]
+    if len(layers) < len(model.layers) or not _NUMPY_ACTIVATIONS.keys() >= set(names):
+        said = "only networks of dense layers with the book's activations are written for NumPy"
+        raise ValueError(f"{said}; use --to stablehlo")
+    lines = ["a = images / 256  # (images, pixels), bytes"]
+    probes = _probes(model)
+    activations = probes
+    for index, (layer, name) in enumerate(zip(layers, names, strict=True)):
+        keep = 1 - layer.dropout
+        weight, bias = (arrays[f"layers.{index}.{part}"] for part in ("weight", "bias"))
+        activations = _NUMPY_ACTIVATIONS[name]((keep * activations) @ weight.T + bias[None])
+        inputs = f"({keep:g} * a)" if layer.dropout else "a"
+        at = f"layers.{index}"
+        lines.append(f'a = {name}({inputs} @ arrays["{at}.weight"].T + arrays["{at}.bias"])')
+    _check(activations, model, probes)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays, usage=np.array("\n".join(lines)))
+    replace_file(path, buffer.getvalue())
+
+
+EXPORTS = {"stablehlo": export_stablehlo, "numpy": export_numpy}
+SUFFIXES = {"stablehlo": ".stablehlo", "numpy": ".npz"}
+
+
+def _probes(model: FeedforwardNetwork) -> Float[np.ndarray, "images pixels"]:
+    """Inputs on which the network and what is exported must agree."""
+    dtype = "float32" if model.spec is None else model.spec.training.dtype
+    size = int(np.prod(model.inputs))
+    return np.random.default_rng(0).uniform(0, 1, (NUM_CHECKED, size)).astype(dtype)
+
+
+def _check(
+    found: Array | np.ndarray, model: FeedforwardNetwork, probes: Float[np.ndarray, "images pixels"]
+) -> None:
+    graph, params = split_model(model)
+    with jax.default_matmul_precision("highest"):
+        expected = np.asarray(nnx.merge(graph, params)(jnp.asarray(probes)))
+    difference = np.abs(np.asarray(found) - expected).max()
+    if not difference <= _TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        said = f"outputs differ by up to {difference:.2g} on {NUM_CHECKED} inputs"
+        raise ValueError(f"what was exported is not the network: {said}; nothing is written")
