@@ -49,8 +49,6 @@ class Reader(NamedTuple):
     """Of the file that `save` wrote."""
     accuracy: float
     """The share of the test images that it classifies rightly."""
-    data: str
-    """Name of the data set that it was trained on."""
 
     @property
     def name(self) -> str:
@@ -116,10 +114,10 @@ def _candidates(results: Results) -> Iterator[Reader]:
     is_best, curves = document.training.keep_best, history.metrics.get("test_accuracy")
     for index, run in enumerate(history.runs):
         path = network_path(document.id, run, is_best=is_best, folder=results.folder)
-        if curves is None or not path.is_file():
+        if curves is None or np.isnan(curves[index]).all() or not path.is_file():
             continue
         chosen = history.metrics["validation_accuracy"][index] if is_best else None
-        yield Reader(document, run, path, _accuracy(curves[index], chosen), history.data)
+        yield Reader(document, run, path, _accuracy(curves[index], chosen))
 
 
 def _accuracy(test: np.ndarray, validation: np.ndarray | None) -> float:

@@ -65,7 +65,7 @@ NNDL.figures.register("digit", function (stage, data) {
       : `It says ${verdict}, with an output of ${values[verdict].toFixed(3)}. `
         + `The vote of ${digits.length} says ${plurality(digits)}.`;
     rows.forEach(({ bar, value }, digit) => {
-      const share = isEmpty ? 0 : values[digit];
+      const share = isEmpty ? 0 : values[digit] ?? 0;
       bar.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
       bar.classList.toggle("best", digit === verdict);
       value.textContent = isEmpty ? "" : share.toFixed(3);

@@ -40,7 +40,7 @@ NNDL.figures.register("hunt", function (stage, data) {
   map.drawn.push(build);
 
   /** @param {Try} each */
-  const lastOf = (each) => Number(each.curve[each.curve.length - 1]);
+  const lastOf = (each) => each.curve[each.curve.length - 1] ?? NaN;
 
   function build() {
     const hadFocus = dots.contains(document.activeElement);
@@ -64,11 +64,11 @@ NNDL.figures.register("hunt", function (stage, data) {
     show();
   }
   function show() {
-    const own = sweep.tries[chosen], values = own.curve.map(Number);
+    const own = sweep.tries[chosen], values = own.curve.map((value) => value ?? NaN);
     curve.x = [0, Math.max(1, values.length - 1)];
     curve.redraw();
     draw(values.map((value, i) => [i, value]));
-    tell({ rate: own.rate, l2: own.l2, first: values[0], last: lastOf(own), best: Math.max(...values) });
+    tell({ rate: own.rate, l2: own.l2, first: values[0], last: lastOf(own), best: Math.max(...values.filter(Number.isFinite)) });
   }
   build();
 });

@@ -53,10 +53,10 @@ NNDL.figures.register("overfitting", function (stage, data) {
   function draw() {
     const now = epoch.value;
     for (const { draw, metric } of curves)
-      draw(variant.curves[metric].slice(0, now + 1).map((value, i) => [i, Number(value)]));
+      draw(variant.curves[metric].slice(0, now + 1).map((value, i) => [i, value ?? NaN]));
     for (const { plot, draw } of cursors) draw([[now, plot.y[0]], [now, plot.y[1]]]);
-    const at = Object.fromEntries(curves.map(({ metric }) => [metric, Number(variant.curves[metric][now])]));
-    const until = variant.curves.test_accuracy.slice(0, now + 1).map(Number), best = Math.max(...until);
+    const at = Object.fromEntries(curves.map(({ metric }) => [metric, variant.curves[metric][now] ?? NaN]));
+    const until = variant.curves.test_accuracy.slice(0, now + 1).map((value) => value ?? 0), best = Math.max(...until);
     tell({ ...at, gap: at.train_accuracy - at.test_accuracy,
       best: `${NNDL.figures.text(best)} at epoch ${until.indexOf(best)}` });
   }
