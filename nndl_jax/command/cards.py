@@ -14,9 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from nndl_jax.data.files import cache_folder
+
 if TYPE_CHECKING:
-    from nndl_jax.data.files import cache_folder
-from nndl_jax.documents import Document
+    from nndl_jax.documents import Document
 
 PACKAGE = Path(__file__).parents[1]
 OWN = Path("experiments")

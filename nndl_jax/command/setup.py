@@ -2,7 +2,7 @@
 
 import sys
 
-from nndl_jax.command.cards import cache_folder
+from nndl_jax.data.files import cache_folder
 
 
 def prepare_jax(num_runs: int) -> None:
