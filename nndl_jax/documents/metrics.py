@@ -30,6 +30,12 @@ Monitor = Literal[
     "train_digit_accuracy",
     "validation_digit_accuracy",
     "test_digit_accuracy",
+    "train_mse",
+    "validation_mse",
+    "test_mse",
+    "train_r2",
+    "validation_r2",
+    "test_r2",
     "gradient_norms",
     "weight_gradient_norms",
 ]
@@ -37,6 +43,9 @@ Monitor = Literal[
 `train_output` is the mean activation of the first output neuron; errors are counted images.
 A top-2 accuracy counts an image as right if its digit is one of the two of the highest outputs.
 A digit accuracy gives `test_digit_accuracy.0` and so on, the accuracy on the images of each digit.
+Of targets of real numbers, `mse` is the mean squared error over inputs and outputs, and `r2` one
+less its share of the variance of the targets, the mean over outputs: 1 where all are met, 0 where
+their mean is given. It is no number where targets do not vary.
 `gradient_norms` are measured before each epoch and give `gradient_norm.1` and so on, one for each
 layer: the Euclidean norm of the gradient, by the layer's biases, of the mean cost over the training
 images (ch. 5). `weight_gradient_norms` give `weight_gradient_norm.1`, the same by weights."""
@@ -75,13 +84,17 @@ class Quantity:
     """Whether it looks at the digit that an image shows, and examples of others show none."""
     needs_outputs: bool = False
     """Whether it takes an output for each digit, which binary targets do not have."""
+    needs_numbers: bool = False
+    """Whether it takes targets of real numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfImages(Quantity):
     """What a network makes of the images of a split, after an epoch."""
 
-    kind: Literal["accuracy", "cost", "output", "errors", "top2-accuracy", "digit-accuracy"]
+    kind: Literal[
+        "accuracy", "cost", "output", "errors", "top2-accuracy", "digit-accuracy", "mse", "r2"
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +212,16 @@ DIGIT_ACCURACY = OfImages(
     axis="accuracy",
     needs_digits=True,
 )
+MSE = OfImages(
+    kind="mse",
+    name="mse",
+    unit="none",
+    best="lowest",
+    prior=_of_costs,
+    axis="mean squared error",
+    needs_numbers=True,
+)
+R2 = OfImages(kind="r2", name="r2", unit="none", best="highest", axis="R²", needs_numbers=True)
 GRADIENT_NORM = OfGradients(
     kind="gradient-norm",
     name="gradient_norm",
@@ -230,6 +253,8 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
     ERRORS,
     TOP2_ACCURACY,
     DIGIT_ACCURACY,
+    MSE,
+    R2,
     GRADIENT_NORM,
     WEIGHT_GRADIENT_NORM,
     GRADIENT,

@@ -99,6 +99,14 @@ def read_evaluation(
                 metric.of(each): np.asarray(counts[..., each, each] / totals[..., each])
                 for each in digits
             }
+        case "mse" | "r2":
+            errors, spreads = np.moveaxis(np.asarray(evaluation.sums[quantity.kind]), -2, 0)
+            num_images = np.asarray(evaluation.num_images, np.float64)
+            if quantity.kind == "mse":
+                return {metric.name: np.asarray(errors.mean(axis=-1) / num_images)}
+            with np.errstate(divide="ignore", invalid="ignore"):
+                shares = np.where(spreads > 0, errors / spreads, np.nan)
+            return {metric.name: np.asarray(1 - shares.mean(axis=-1))}
         case _:
             assert_never(quantity.kind)
 
@@ -224,6 +232,9 @@ def measure(
     loss_fn = build_loss(spec) if loss is None else loss
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
 
+    # Squares of what is far from 0 would lose what they differ in.
+    mean = jnp.mean(labels, axis=0) if any(each.needs_numbers for each in quantities) else None
+
     def measure_chunk(
         chunk: tuple[Images, Labels],
     ) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""], dict[str, Array]]:
@@ -233,7 +244,7 @@ def measure(
         count = jnp.array(0, jnp.int32)
         if spec.data.has_classes():
             count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
-        own = {each.kind: _sum(each, chunk[1], outputs, spec) for each in quantities}
+        own = {each.kind: _sum(each, chunk[1], outputs, spec, mean) for each in quantities}
         sums = {kind: total for kind, total in own.items() if total is not None}
         return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0]), sums
 
@@ -255,9 +266,21 @@ def measure(
 
 
 def _sum(
-    quantity: OfImages, labels: Labels, outputs: Float[Array, "images out"], spec: Network
+    quantity: OfImages,
+    labels: Labels,
+    outputs: Float[Array, "images out"],
+    spec: Network,
+    mean: Float[Array, " out"] | None,
 ) -> Shaped[Array, "..."] | None:
-    """What images add to `Evaluation.sums`; None for what stands in its other fields."""
+    """What images add to `Evaluation.sums`; None for what stands in its other fields.
+
+    Args:
+        quantity: what is measured.
+        labels: of the images.
+        outputs: of the network.
+        spec: the document.
+        mean: of the targets of all images; None where nothing asks for it.
+    """
     match quantity.kind:
         case "accuracy" | "cost" | "output" | "errors":
             return None
@@ -265,6 +288,11 @@ def _sum(
             return num_in_top_two(outputs, labels)
         case "digit-accuracy":
             return confusion(decode(outputs, spec.data), labels)
+        case "mse" | "r2":
+            targets = labels.astype(outputs.dtype)
+            spreads = targets if mean is None else targets - mean.astype(outputs.dtype)[None]
+            errors = (outputs - targets) ** 2
+            return jnp.stack([jnp.sum(errors, axis=0), jnp.sum(spreads**2, axis=0)])
         case _:
             assert_never(quantity.kind)
 

@@ -9,6 +9,8 @@ import pytest
 
 from nndl_jax import Dataset, SpecError, Split, build_model, evaluate, load, predict, save, train
 from nndl_jax.documents.load import parse_spec
+from nndl_jax.documents.metrics import parse_metric
+from nndl_jax.training.evaluation import read_evaluation
 from nndl_jax.training.fingerprint import fingerprint
 
 NETWORK = """
@@ -124,6 +126,43 @@ def test_other_classes_are_refused_by_name(labels, message):
     data = Dataset.from_arrays(INPUTS, labels, name="two")
     with pytest.raises(ValueError, match=re.escape(message)):
         next(train(document("name: ./own.csv"), data))
+
+
+def test_mean_squared_error_and_r2_are_those_of_the_predictions():
+    data = Dataset.from_arrays(INPUTS, 1_000 + rng.normal(0, [1, 5, 9], (20, 3)))
+    options = {"output": "linear", "loss": "quadratic"}
+    spec = document("name: ./own.csv, targets: real", **options, monitor="test_mse, test_r2")
+    model = build_model(spec, key=jax.random.key(0))
+    found = evaluate(model, data.test, spec)
+    outputs, targets = np.float64(predict(model, data.test, spec)), data.test.labels
+    errors = (outputs - targets) ** 2
+    expected = {"test_mse": errors.mean()}
+    expected["test_r2"] = (1 - errors.sum(axis=0) / (targets.var(axis=0) * len(targets))).mean()
+    for name, value in expected.items():
+        metric = parse_metric(name)
+        measured = read_evaluation(metric, metric.quantity, found)[name]
+        assert measured == pytest.approx(value, rel=1e-4)
+
+
+def test_r2_is_no_number_where_targets_do_not_vary():
+    options = {"output": "linear", "loss": "quadratic", "monitor": "test_r2"}
+    spec = document("name: ./own.csv, targets: real", **options)
+    model = build_model(spec, key=jax.random.key(0))
+    found = evaluate(model, Split(INPUTS, np.ones((20, 3))), spec)
+    metric = parse_metric("test_r2")
+    assert np.isnan(read_evaluation(metric, metric.quantity, found)["test_r2"])
+
+
+@pytest.mark.parametrize(
+    ("monitor", "said"),
+    [
+        ("test_r2", "takes targets of real numbers, and data.targets is 'one-hot'; monitor test_c"),
+        ("test_digit_accuracy", "is of ten digits, and the network tells 3 classes apart; leave"),
+    ],
+)
+def test_a_monitor_of_other_data_is_refused(monitor, said):
+    with pytest.raises(SpecError, match=re.escape(said)):
+        document("name: iris", monitor=monitor)
 
 
 @pytest.mark.parametrize(
