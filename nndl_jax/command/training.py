@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from nndl_jax.data.datasets import Dataset
     from nndl_jax.documents import Network
+    from nndl_jax.documents.data import Data
     from nndl_jax.documents.variants import Run
     from nndl_jax.training.train import EpochResult
 
@@ -40,8 +41,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DATA",
-        help="digits (scikit-learn's), a folder with MNIST's four files, the book's mnist.pkl.gz, "
-        "or a file of save_dataset; else data/dataset.safetensors here, or the folder "
+        help="A name (mnist, fashion-mnist, digits, iris ...), a file or folder of your own, or the "
+        "book's mnist.pkl.gz; else what the document names: MNIST of data/dataset.safetensors or "
         "NNDL_MNIST_MIRROR.",
     ),
 ]
@@ -83,7 +84,7 @@ def train(
     spec = of_kind(nndl_jax.load_spec(document, read_changes(changes)), nndl_jax.Network)
     seeds = check_seeds(range(seed, seed + runs))
     check_fits(spec)
-    dataset = _no_data() if spec.data.examples else read_data(data)
+    dataset = _no_data() if spec.data.examples else read_data(data, spec.data)
     folder = out or Path("trained") / spec.id
     identity = {
         "document": _digest(spec.model_dump_json(exclude=_SAID).encode()),
@@ -114,9 +115,12 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a trained network: accuracy, cost, and which digit it takes for which."""
+    """Measure a trained network: accuracy, cost, and which digit it takes for which.
+
+    Where targets are real numbers, mean squared error and R2.
+    """
     from nndl_jax.data.datasets import SPLITS
-    from nndl_jax.data.selection import cut, read_dataset, select
+    from nndl_jax.data.selection import check_sizes, cut, read_dataset, select
 
     if split not in SPLITS:
         raise typer.BadParameter(f"must be one of {', '.join(SPLITS)}, got {split!r}")
@@ -127,7 +131,7 @@ def evaluate(
 
     with jax.enable_x64(True):  # Its document may ask for that.
         _, spec = nndl_jax.load(weights)
-    dataset = _no_data() if spec.data.examples else read_data(data)
+    dataset = _no_data() if spec.data.examples else read_data(data, spec.data)
     with _precision(spec):
         model, _ = nndl_jax.load(weights)
         confusion: list[list[int]] = []
@@ -136,11 +140,17 @@ def evaluate(
             found = nndl_jax.evaluate(model, images, spec)
             measured = {"cost": float(found.cost), "output": float(found.output)}
         else:
-            images = cut(read_dataset(dataset, [split]), split, digits=spec.data.digits, limit=None)
+            check_sizes(dataset, spec)
+            read = read_dataset(dataset, [split], spec)
+            images = cut(read, split, digits=spec.data.digits, limit=None)
             found = nndl_jax.evaluate(model, images, spec)
             guesses = nndl_jax.predict(model, images, spec)
-            measured = {"accuracy": float(found.accuracy), "cost": float(found.cost)}
-            confusion = _confusion(images.labels, guesses)
+            measured = {"cost": float(found.cost)}
+            if spec.data.has_classes():
+                measured |= {"accuracy": float(found.accuracy)}
+                confusion = _confusion(images.labels, guesses, spec)
+            else:
+                measured |= _errors(images.labels, guesses)
     about = {"id": spec.id, "data": dataset.name, "split": split, "images": len(images.labels)}
     if as_json:
         show_json(about | measured | ({"confusion": confusion} if confusion else {}))
@@ -149,39 +159,58 @@ def evaluate(
         show(f"{spec.id} on its examples: {said}")
     else:
         show(f"{spec.id} on {len(images.labels):,} images of {dataset.name}, {split}")
-        show(f"accuracy {measured['accuracy']:.4f}, cost {measured['cost']:.6g}\n")
-        _show_confusion(confusion)
+        accuracy = f"accuracy {measured['accuracy']:.4f}, " if confusion else ""
+        others = [f", {name} {measured[name]:.6g}" for name in ("mse", "r2") if name in measured]
+        show(f"{accuracy}cost {measured['cost']:.6g}{''.join(others)}\n")
+        if confusion:
+            _show_confusion(confusion, dataset.classes)
 
 
-def _confusion(labels: "np.ndarray", guesses: "np.ndarray") -> list[list[int]]:
-    """How many images of each digit were taken for each; four outputs can spell 10 to 15."""
+def _errors(targets: "np.ndarray", outputs: "np.ndarray") -> dict[str, float]:
+    """Mean squared error, and one less its share of the targets' variance, the mean of outputs."""
     import numpy as np
 
-    counts = np.zeros((10, max(10, int(guesses.max()) + 1)), int)
+    errors, variances = ((outputs - targets) ** 2).mean(axis=0), targets.var(axis=0)
+    shares = errors / np.where(variances > 0, variances, np.nan)
+    return {"mse": float(errors.mean()), "r2": float(1 - shares.mean())}
+
+
+def _confusion(labels: "np.ndarray", guesses: "np.ndarray", spec: "Network") -> list[list[int]]:
+    """How many images of each class were taken for each; four outputs can spell 10 to 15."""
+    import numpy as np
+
+    num_classes = 10 if spec.data.targets == "binary" else spec.num_outputs()
+    counts = np.zeros((num_classes, max(num_classes, int(guesses.max()) + 1)), int)
     np.add.at(counts, (labels, guesses), 1)
     return counts.tolist()
 
 
-def _show_confusion(confusion: Sequence[Sequence[int]]) -> None:
+def _show_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str] | None) -> None:
     digits = [str(digit) for digit in range(len(confusion[0]))]
+    names = [*classes, *digits[len(classes) :]] if classes else digits
+    what = "class" if classes and list(classes) != digits[: len(classes)] else "digit"
     rows = [
-        [str(digit), *(f"{count:,}" if count else "." for count in counts)]
-        for digit, counts in enumerate(confusion)
+        [name, *(f"{count:,}" if count else "." for count in counts)]
+        for name, counts in zip(names, confusion, strict=False)
     ]
-    show_table(("digit", *digits), rows, right=("digit", *digits))
-    show("rows: the digit in the image; columns: the digit that the network takes it for")
+    show_table((what, *names), rows, right=(what, *names))
+    show(f"rows: the {what} in the image; columns: the {what} that the network takes it for")
 
 
-def read_data(data: str | None) -> "Dataset":
-    """The data set that an option names.
+def read_data(data: str | None, named: "Data") -> "Dataset":
+    """The data set that an option names, or else the document.
 
     Raises:
         ValueError: there is none, or it is damaged.
         FileNotFoundError: there is no such file.
-        ImportError: digits need scikit-learn.
+        ImportError: what reads it is not installed.
     """
-    from nndl_jax.data.datasets import load_dataset, load_digits, load_mnist
+    from nndl_jax.data.datasets import load_dataset
+    from nndl_jax.data.named import load_data, load_data_of
+    from nndl_jax.documents.known_data import MNIST
 
+    if data is None and named.name != MNIST:
+        return load_data_of(named)
     if data is None and PREPARED.is_file():
         return load_dataset(PREPARED)
     data = data or os.environ.get("NNDL_MNIST_MIRROR")
@@ -190,16 +219,14 @@ def read_data(data: str | None) -> "Dataset":
             "no data set is named: give --data digits, or the folder with MNIST's four files, or "
             f"a file of save_dataset; without it {PREPARED} is read if it is there"
         )
-    if data == "digits":
-        return load_digits()
-    path = Path(data)
-    if path.is_file() and path.name.endswith((".pkl", ".pkl.gz")):
+    if data.endswith((".pkl", ".pkl.gz")) and Path(data).is_file():
         from nndl_jax.data.pickled import load_books_mnist
 
-        return load_books_mnist(path)
-    if not path.exists():
-        raise FileNotFoundError(f"--data {data}: there is no such file or folder, and no data set")
-    return load_mnist(path) if path.is_dir() else load_dataset(path)
+        return load_books_mnist(Path(data))
+    try:
+        return load_data(data, target=named.target, is_regression=named.targets == "real")
+    except (FileNotFoundError, ValueError) as error:
+        raise type(error)(f"--data {data}: {error}") from None
 
 
 def digest_of(dataset: "Dataset") -> str:

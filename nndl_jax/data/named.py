@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from nndl_jax.data.files import cache_folder
 from nndl_jax.data.own_files import Reading, read_path
 from nndl_jax.data.published import PUBLISHED, load_published
 from nndl_jax.documents.data import Data
-from nndl_jax.documents.known_data import KNOWN_DATA, is_path
+from nndl_jax.documents.known_data import KNOWN_DATA, MNIST, is_path
 from nndl_jax.reading.validation import closest
 
 
@@ -35,7 +36,8 @@ def load_data(
         name_or_path: `mnist`, `fashion-mnist`, `kmnist`, `emnist-letters`, `emnist-digits`,
             `digits`, `iris` or `diabetes`; or a path, whose text has a slash or a dot in it, of an
             IDX, `.npz`, `.npy`, `.csv`, `.tsv`, `.parquet` or `.safetensors` file, or of a folder
-            with such arrays or with a folder of images for each class.
+            with such arrays or with a folder of images for each class. A folder with MNIST's four
+            files is MNIST.
         folder: of the published files.
         target: the column of a table that is to be learnt; None for the last.
         is_regression: whether targets are numbers to be come near to; None for what they look like.
@@ -52,6 +54,9 @@ def load_data(
     if name in _OWN:
         return _OWN[name](seed)
     path = Path(name)
+    if path.is_dir():
+        with suppress(FileNotFoundError, ValueError):
+            return load_published(MNIST, path)
     if not is_path(name) and not path.exists():
         said = f"there is no data set {name!r} and no such file; {closest(name, list(KNOWN_DATA))}"
         raise ValueError(said)

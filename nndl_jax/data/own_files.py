@@ -12,6 +12,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -58,6 +59,8 @@ def read_path(path: Path, reading: Reading) -> Dataset:
         return _of_arrays(path, _read_npz(path), reading)
     if ending == ".npy" or _has_idx_name(path):
         return _of_arrays(path, _read_beside(path), reading)
+    with suppress(ValueError):
+        return load_dataset(path)  # Whatever its name is.
     known = ".csv, .tsv, .parquet, .npz, .npy, .safetensors or IDX"
     raise ValueError(f"{path}: its name ends in none of {known}, and it is no folder")
 

@@ -43,9 +43,12 @@ REFUSED = {
     "baseline to train": ("train ch1-svm", "ch1-svm is of kind baseline, and network is needed"),
     "construction to train": ("train ch1-nand", "is of kind construction"),
     "no data set": ("train tiny.yaml", "no data set is named: give --data digits"),
-    "missing data": ("train tiny.yaml --data nowhere", "--data nowhere: there is no such file"),
-    "folder without MNIST": ("train tiny.yaml --data folder.yaml", "no such file; download it"),
-    "data that are something else": ("train tiny.yaml --data tiny.yaml", "not a safetensors file"),
+    "missing data": ("train tiny.yaml --data nowhere", "--data nowhere: there is no data set"),
+    "folder without MNIST": ("train tiny.yaml --data folder.yaml", "holds neither IDX or .npy"),
+    "data that are something else": (
+        "train tiny.yaml --data tiny.yaml",
+        "its name ends in none of",
+    ),
     "seed too large": ("train tiny.yaml --seed 4294967296", "seeds must be whole numbers"),
     "batches larger than memory": (
         "train tiny.yaml --data data.safetensors -S training.batch_size=1000000 "

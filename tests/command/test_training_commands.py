@@ -11,6 +11,7 @@ from project import KEEPING, TINY, write_dataset
 
 import nndl_jax
 from nndl_jax.command import training
+from nndl_jax.documents.known_data import KNOWN_DATA
 from nndl_jax.documents.variants import Run
 
 SHORT = ("-S", "training.epochs=3")
@@ -172,6 +173,47 @@ def test_digits_are_a_data_set(nndl, tiny: str) -> None:
     weights = "trained/tiny/seed=0.safetensors"
     shown = nndl("evaluate", weights, "--data", "digits").stdout
     assert "tiny on 300 images of digits, test" in shown
+
+
+OTHERS = {
+    "iris": (
+        "name: iris, standardize: true",
+        "{kind: dense, units: 3, activation: softmax}",
+        ("log-likelihood", "validation_accuracy"),
+    ),
+    "diabetes": (
+        "name: diabetes, targets: real, standardize: true",
+        "{kind: dense, units: 1, activation: linear}",
+        ("quadratic", "validation_r2"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_document_says_which_data_are_learnt_and_measured(nndl, name: str) -> None:
+    pytest.importorskip("sklearn")
+    data, layer, (loss, monitor) = OTHERS[name]
+    known = KNOWN_DATA[name]
+    Path("mine.yaml").write_text(
+        f"kind: network\nid: mine\ntitle: Mine\ndata: {{{data}}}\nmodel:\n"
+        f"  inputs: [{known.num_inputs}]\n  layers: [{layer}]\n"
+        "  initializer: {weights: normal-fan-in, biases: zeros}\n"
+        f"loss: {loss}\noptimizer: {{learning_rate: 0.05}}\n"
+        f"training: {{epochs: 3, batch_size: 10}}\nmonitors: [{monitor}]\n"
+    )
+    done = nndl("train", "mine.yaml")
+    assert f"1 network(s) on {name} in trained/mine" in done.stdout
+    weights = "trained/mine/seed=0.safetensors"
+    found = json.loads(nndl("evaluate", weights, "--split", "validation", "--json").stdout)
+    results = json.loads(Path("trained/mine/results.json").read_text())
+    last = results["epochs"][-1][monitor][0]
+    assert found[monitor.removeprefix("validation_")] == pytest.approx(last, rel=1e-4)
+    shown = nndl("evaluate", weights).stdout
+    assert ("setosa" in shown) == (name == "iris")
+    assert (", r2 " in shown) == (name == "diabetes")
+    refused = nndl("evaluate", weights, "--data", "digits")
+    assert refused.exit_code == 1
+    assert f"mine wants {known.num_inputs} inputs, digits has 784" in refused.stderr
 
 
 def test_files_of_weights_have_names_that_are_safe_and_differ() -> None:
