@@ -83,7 +83,7 @@ def python_of(name: str) -> str:
     return "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
 
 
-PAGES = ("README.md", "docs/cookbook.md")
+PAGES = ("README.md", "docs/data.md", "docs/cookbook.md")
 
 
 def test_the_python_of_the_pages_runs(tmp_path: Path) -> None:

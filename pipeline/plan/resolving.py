@@ -1,10 +1,12 @@
 """Settings and documents together: every document as it is run, or all that is wrong with them."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nndl_jax.documents import Document, Ensemble, Network
 from nndl_jax.documents.experiment import Source
+from nndl_jax.documents.known_data import MNIST
 from nndl_jax.documents.load import locate
 from nndl_jax.documents.memory import check_fits, check_memory
 from nndl_jax.reading.faults import Fault, SpecError
@@ -77,6 +79,9 @@ def resolve_all(
     for name, spec in specs.items():
         try:
             resolved[name] = _resolve(spec, settings, must_fit=changes is None)
+            if changes is None and _is_of_other_data(spec):
+                said = "is left out: the pipeline prepares MNIST alone, and this learns other data"
+                print(f"{name}: {said}; `nndl train {paths[name]}` trains it", file=sys.stderr)
         except SpecError as error:
             faults += [_relocate(fault, name, text) for fault in error.faults]
             num_more += error.num_more
@@ -119,6 +124,7 @@ def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:
     selected = spec.id in settings.documents
     if settings.documents == "all":
         selected = spec.id not in settings.active().leave_out
+    selected = selected and not _is_of_other_data(spec)
     plan = Plan.of(without_words(spec), (), selected=selected)
     points = [point.spec for point in plan.variants]
     seeds = _seeds(spec, points, settings)
@@ -126,6 +132,11 @@ def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:
         if must_fit and isinstance(point, Network):
             check_memory(point, len(seeds))
     return plan.model_copy(update={"seeds": seeds})
+
+
+def _is_of_other_data(spec: Document) -> bool:
+    """Whether a document learns what no stage prepares."""
+    return isinstance(spec, Network) and spec.data.name != MNIST
 
 
 def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tuple[int, ...]:
