@@ -136,6 +136,15 @@ class Network(Experiment):
         return self
 
     @model_validator(mode="after")
+    def _all_variants_learn_the_same(self) -> Self:
+        for index, axis in enumerate(self.vary):
+            for field in axis:
+                if field in ("data.name", "data.target"):
+                    said = "cannot be varied, as a training reads one data set"
+                    raise fault(("vary", index, field), f"{said}; write a document for each")
+        return self
+
+    @model_validator(mode="after")
     def _numbers_are_of_the_type(self) -> Self:
         if self.training.dtype == "float32":
             for part in _COMPUTED:

@@ -146,3 +146,12 @@ def test_unknown_documents_are_named_by_the_line_of_each():
 def test_a_document_with_limits_may_be_left_out_elsewhere():
     resolved = _resolve("{tiny: {max_epochs: 1}}", profile="quick", leave_out="[tiny]")
     assert [resolved[name].selected for name in ("tiny", "other")] == [False, True]
+
+
+def test_a_document_of_other_data_is_left_out_loudly(capsys):
+    flowers = (Path(__file__).parents[2] / "docs/data/iris.yaml").read_text()
+    Path("spec/iris.yaml").write_text(flowers)
+    resolved = _resolve()
+    assert {name for name, plan in resolved.items() if plan.selected} == {"tiny", "other"}
+    said = "iris: is left out: the pipeline prepares MNIST alone, and this learns other data; `nndl"
+    assert said in capsys.readouterr().err

@@ -222,3 +222,12 @@ def test_labels_that_are_no_classes_are_refused(flowers):
         evaluate(model, Split(INPUTS[:1], [3]), spec)
     with pytest.raises(ValueError, match=r"images have the shape \(1, 5\); give \(inputs, 4\)"):
         predict(model, np.zeros((1, 5)), spec)
+
+
+def test_variants_learn_the_same_data():
+    text = NETWORK.replace("DATA", "name: iris") + "vary: [{data.name: [iris, ./flowers.csv]}]\n"
+    text = text.replace("OUTPUT", "softmax").replace("LOSS", "log-likelihood")
+    with pytest.raises(
+        SpecError, match="cannot be varied, as a training reads one data set; write"
+    ):
+        parse_spec(text.replace("MONITOR", "test_accuracy"), Path("flowers.yaml"))
