@@ -52,6 +52,8 @@ def _pictures(dataset: Dataset, shape: tuple[int, ...]) -> Iterator[str]:
         return
     grey = images.astype(float).mean(axis=1)
     low, high = grey.min(), grey.max()
+    if low == high:
+        return
     step = -(-shape[2] // _MOST_COLUMNS)
     inks = ((grey - low) / ((high - low) or 1) * (len(_INKS) - 1)).round().astype(int)
     for rows in np.moveaxis(inks[:, :: 2 * step, ::step], 0, 1):

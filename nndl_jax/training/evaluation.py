@@ -129,6 +129,11 @@ def watch(metric: Metric, quantity: OfImages, evaluation: Evaluation) -> Float[A
         case "digit-accuracy":
             digit = int(metric.part)
             return jnp.asarray(evaluation.sums[quantity.kind])[digit, digit].astype(cost.dtype)
+        case "mse":
+            return jnp.mean(jnp.asarray(evaluation.sums[quantity.kind])[0]) / evaluation.num_images
+        case "r2":
+            errors, spreads = jnp.asarray(evaluation.sums[quantity.kind])
+            return 1 - jnp.mean(errors / spreads)
         case _:
             assert_never(quantity.kind)
 
