@@ -41,7 +41,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DATA",
-        help="A name (mnist, fashion-mnist, digits, iris ...), a file or folder of your own, or the "
+        help="A name (mnist, fashion-mnist, digits, iris ...), a file or folder of yours, or the "
         "book's mnist.pkl.gz; else what the document names: MNIST of data/dataset.safetensors or "
         "NNDL_MNIST_MIRROR.",
     ),
