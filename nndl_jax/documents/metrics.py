@@ -75,7 +75,7 @@ class Quantity:
     the runs on the scale; infinite where nothing is asked."""
     digits: int = 6
     """Significant digits that are shown; fractions have two of a per cent."""
-    by: Literal["layer", "neuron", "digit", "pair"] | None = None
+    by: Literal["layer", "neuron", "digit"] | None = None
     """What it has a value for each of, whose number ends the metric's name. Pairs are of the digit
     in an image and of that which it is taken for."""
     axis: str = ""

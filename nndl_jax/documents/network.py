@@ -24,6 +24,8 @@ from nndl_jax.documents.optimizers import Optimizer
 from nndl_jax.reading.html import html_table
 from nndl_jax.reading.record import fault
 
+_NUM_DIGITS = 10
+
 
 class Network(Experiment):
     """A network of the book, how it is trained, and what the book reports of it."""
@@ -63,10 +65,7 @@ class Network(Experiment):
         return table + html_table("Training", (), rows)
 
     def metrics(self) -> tuple[str, ...]:
-        """The monitors; then of those by layer one for each layer with biases, and so on.
-
-        Confusion matrices are none of them: they are kept beside.
-        """
+        """The monitors; then of those by layer one for each layer with biases, and so on."""
         found: list[str] = []
         parts: list[str] = []
         for metric in map(parse_metric, self.monitors):
@@ -77,8 +76,9 @@ class Network(Experiment):
                     num_layers = sum(shape.num_biases > 0 for shape in self.model.shapes())
                     parts += [metric.of(layer) for layer in range(1, num_layers + 1)]
                 case "digit":
-                    parts += [metric.of(digit) for digit in sorted(self.data.digits or range(10))]
-                case "neuron" | "pair":
+                    digits = self.data.digits or range(self.num_classes())
+                    parts += [metric.of(digit) for digit in sorted(digits)]
+                case "neuron":
                     pass
                 case _:
                     assert_never(metric.quantity.by)
@@ -91,6 +91,10 @@ class Network(Experiment):
     def num_outputs(self) -> int:
         """Number of output neurons."""
         return prod(self.model.shapes()[-1].outputs)
+
+    def num_classes(self) -> int:
+        """Number of classes of the labels, as far as the outputs tell: four bits are of digits."""
+        return _NUM_DIGITS if self.data.targets == "binary" else self.num_outputs()
 
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""

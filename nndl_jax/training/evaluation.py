@@ -11,7 +11,6 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from nndl_jax.data.arrays import NUM_CLASSES
 from nndl_jax.data.datasets import Split
 from nndl_jax.data.selection import read_images, read_split
 from nndl_jax.documents import Document, Network
@@ -27,6 +26,8 @@ from nndl_jax.networks.targets import Images, Labels, decode, encode, pixels
 from nndl_jax.training.optimizer import Hyperparameters, hyperparameters_of, is_weight
 
 CHUNK = 1000
+_MOST_GUESSES = 16
+"""That four binary outputs can spell, whatever the classes."""
 """Images evaluated at once: bounds the memory that activations take."""
 _PATCHES_CHUNK = 100
 """The same where layers multiply patches, which are many times larger than images."""
@@ -94,7 +95,7 @@ def read_evaluation(
             counts = np.asarray(evaluation.sums[quantity.kind], np.float64)
             totals = counts.sum(axis=-1)
             # An ended run has some number for each digit, those that go on for those they have.
-            digits = [each for each in range(NUM_CLASSES) if np.all(totals[..., each] > 0)]
+            digits = [each for each in range(totals.shape[-1]) if np.all(totals[..., each] > 0)]
             return {
                 metric.of(each): np.asarray(counts[..., each, each] / totals[..., each])
                 for each in digits
@@ -292,7 +293,8 @@ def _sum(
         case "top2-accuracy":
             return num_in_top_two(outputs, labels)
         case "digit-accuracy":
-            return confusion(decode(outputs, spec.data), labels)
+            size = spec.num_classes(), max(spec.num_classes(), _MOST_GUESSES)
+            return confusion(decode(outputs, spec.data), labels, size)
         case "mse" | "r2":
             targets = labels.astype(outputs.dtype)
             spreads = targets if mean is None else targets - mean.astype(outputs.dtype)[None]
@@ -302,9 +304,17 @@ def _sum(
             assert_never(quantity.kind)
 
 
-def confusion(guesses: Int[Array, " images"], labels: Int[Array, " images"]) -> Int[Array, "10 16"]:
-    """How many images of each digit are taken for each; four binary outputs can spell up to 15."""
-    return jnp.zeros((NUM_CLASSES, 16), jnp.int32).at[labels, guesses].add(1)
+def confusion(
+    guesses: Int[Array, " images"], labels: Int[Array, " images"], size: tuple[int, int]
+) -> Int[Array, "classes guesses"]:
+    """How many images of each class are taken for each.
+
+    Args:
+        guesses: what the network says; four binary outputs can spell up to 15.
+        labels: the classes.
+        size: numbers of classes and of guesses that there can be.
+    """
+    return jnp.zeros(size, jnp.int32).at[labels, guesses].add(1)
 
 
 def num_in_top_two(

@@ -53,6 +53,15 @@ def test_a_network_learns_classes_of_a_table(flowers):
     assert 0 <= result.metrics["test_accuracy"][0] <= 1
 
 
+def test_each_class_of_a_table_has_an_accuracy(flowers):
+    result = trained(document("name: iris", monitor="test_digit_accuracy"), flowers)
+    labels = flowers.test.labels
+    is_right = predict(result.model(0), flowers.test, result.spec(0)) == labels
+    for each in range(3):
+        found = result.metrics[f"test_digit_accuracy.{each}"][0]
+        assert found == pytest.approx(is_right[labels == each].mean())
+
+
 def test_standardized_inputs_are_scaled_by_those_it_is_trained_on(flowers):
     result = trained(document("name: iris, standardize: true"), flowers)
     scaling = result.spec(0).data.scaling
