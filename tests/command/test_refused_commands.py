@@ -156,7 +156,7 @@ def test_every_command_has_help_with_an_example(nndl) -> None:
     names = [command.name for command in app.registered_commands]
     assert names == [
         *("ls", "show", "check", "schema", "new", "diff"),
-        *("train", "evaluate", "results", "run"),
+        *("train", "evaluate", "predict", "export", "import", "results", "run"),
     ]
     for name in names:
         done = nndl(name, "--help")
