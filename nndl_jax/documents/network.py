@@ -234,10 +234,6 @@ class Network(Experiment):
             if self.data.has_classes() and metric.quantity.needs_numbers:
                 said = f"takes targets of real numbers, and data.targets is {self.data.targets!r}"
                 raise fault(at, f"{said}; monitor {metric.split}_cost or {metric.split}_accuracy")
-            of_ten = self.data.targets == "binary" or self.num_outputs() == _NUM_DIGITS
-            if metric.quantity.by == "digit" and not of_ten:
-                said = f"is of ten digits, and the network tells {self.num_outputs()} classes"
-                raise fault(at, f"{said} apart; leave the monitor out")
             every = self.training.evaluate_every
             if isinstance(metric.quantity, OfGradients) and every != 1:
                 said = f"{monitor} are measured before each epoch, and training.evaluate_every is "

@@ -197,11 +197,13 @@ for stage, lazy in json.loads(sys.argv[1]).items():
     importlib.import_module(f"pipeline.{stage}")
     for name in lazy:
         getattr(nndl_jax, name)
-    for name, module in ours().items():  # What a function imports when it is called.
-        if name != "nndl_jax":
-            for node in ast.walk(ast.parse(pathlib.Path(module.__file__).read_text())):
+    seen = {"nndl_jax"}
+    while waiting := ours().keys() - seen:  # What functions import when they are called.
+        for name in waiting:
+            for node in ast.walk(ast.parse(pathlib.Path(sys.modules[name].__file__).read_text())):
                 if isinstance(node, ast.ImportFrom) and node.col_offset:
                     importlib.import_module(node.module)
+        seen |= waiting
     for module in ours().values():
         print(stage, module.__file__, flush=True)
     os._exit(0)

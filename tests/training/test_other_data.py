@@ -166,7 +166,6 @@ def test_r2_is_no_number_where_targets_do_not_vary():
     ("monitor", "said"),
     [
         ("test_r2", "takes targets of real numbers, and data.targets is 'one-hot'; monitor test_c"),
-        ("test_digit_accuracy", "is of ten digits, and the network tells 3 classes apart; leave"),
     ],
 )
 def test_a_monitor_of_other_data_is_refused(monitor, said):
