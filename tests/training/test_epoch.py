@@ -137,8 +137,9 @@ def mutant_optimizer(change_fn, divided_by=1):
     """The library's `build_optimizer` with a bug: changed steps, or a smaller divisor."""
     build = optimizer.build_optimizer
 
-    def build_optimizer(spec, numbers, *, divisor):
-        return change_fn(build(spec, numbers, divisor=jnp.maximum(1, divisor // divided_by)))
+    def build_optimizer(spec, numbers, *, divisor, **others):
+        divisor = jnp.maximum(1, divisor // divided_by)
+        return change_fn(build(spec, numbers, divisor=divisor, **others))
 
     return build_optimizer
 
