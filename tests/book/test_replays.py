@@ -212,9 +212,9 @@ def no_draw_before(spec: Network, replay: Replay) -> legacy.Layers:
     return legacy.initial_layers(spec, replay.model_copy(update={"networks_before": 0}))
 
 
-def per_mini_batch(spec, numbers, *, divisor):
+def per_mini_batch(spec, numbers, *, divisor, **others):
     """The optimizer with lambda divided by the mini-batch."""
-    return optimizer.build_optimizer(spec, numbers, divisor=spec.training.batch_size)
+    return optimizer.build_optimizer(spec, numbers, divisor=spec.training.batch_size, **others)
 
 
 SLIPS: Mapping[str, tuple[tuple[int, int], tuple[object, str, Callable]]] = {
