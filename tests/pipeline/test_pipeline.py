@@ -93,7 +93,7 @@ def test_an_edited_document_runs_its_experiment_and_the_report(
     diff = run("dvc", "params", "diff", "--json", cwd=project).stdout
     change = {"optimizer.learning_rate": {"old": 3.0, "new": 2.5, "diff": -0.5}}
     assert json.loads(diff)[DOCUMENT] == change
-    expected = {"resolve", "programs", f"train@{NETWORK}", "evaluate", "report", "site"}
+    expected = {"resolve", "programs", f"train@{NETWORK}", "evaluate", "report", "site", "models"}
     assert repro(project, mnist_folder) == expected
     changed = json.loads(run("dvc", "metrics", "diff", "--json", cwd=project).stdout)
     assert set(changed) == {"metrics/summary.json"}
@@ -102,7 +102,7 @@ def test_an_edited_document_runs_its_experiment_and_the_report(
 def test_an_override_runs_its_experiment_and_the_report(project: Path, mnist_folder: Path) -> None:
     override = f"overrides: {{{NETWORK}: {{optimizer.learning_rate: 2.0}}}}"
     replace_in(project / "params.yaml", "overrides: {}", override)
-    expected = {"resolve", "programs", f"train@{NETWORK}", "evaluate", "report", "site"}
+    expected = {"resolve", "programs", f"train@{NETWORK}", "evaluate", "report", "site", "models"}
     assert repro(project, mnist_folder) == expected
     report = (project / "report/results.md").read_text()
     assert "**Not the book's experiment: other settings.**" in report
