@@ -76,8 +76,7 @@ class Quantity:
     digits: int = 6
     """Significant digits that are shown; fractions have two of a per cent."""
     by: Literal["layer", "neuron", "digit"] | None = None
-    """What it has a value for each of, whose number ends the metric's name. Pairs are of the digit
-    in an image and of that which it is taken for."""
+    """What it has a value for each of, whose number ends the metric's name."""
     axis: str = ""
     """What an axis says of it; empty for its name."""
     needs_digits: bool = False
@@ -137,7 +136,7 @@ def _of_counts(mean: float) -> float:
 
 
 def _of_draws_of_a_digit(mean: float) -> float:
-    """The same of 1,000 images."""
+    """As if each of the 1,000 images of a digit were a draw of its own."""
     return mean * (1 - mean) / 1000
 
 

@@ -1,17 +1,17 @@
 """Trained networks for other programs, checked against the network before they are written."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 from flax import nnx
 from jaxtyping import Array, Float
 
+from nndl_jax.calculations.activations import ACTIVATIONS
 from nndl_jax.data.files import replace_file
 from nndl_jax.networks.layers import DenseLayer
 from nndl_jax.networks.network import FeedforwardNetwork, split_model
@@ -22,15 +22,11 @@ NUM_CHECKED = 100
 _TOLERANCE = 1e-4
 """Largest difference of an output that roundings may make."""
 
-_NUMPY_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-    "linear": lambda z: z,
-    "leaky-relu": lambda z: np.where(z > 0, z, 0.01 * z),
-    "softplus": lambda z: np.logaddexp(0, z),
-    "softmax": lambda z: scipy.special.softmax(z, axis=1),
+_UNWRITTEN = ("gelu", "step", "wavy")
+_WRITTEN: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    name: activate for name, activate in ACTIVATIONS.items() if name not in _UNWRITTEN
 }
+"""Activations that networks are written for NumPy with."""
 
 
 def export_stablehlo(model: FeedforwardNetwork, path: Path) -> None:
@@ -81,7 +77,7 @@ def export_numpy(model: FeedforwardNetwork, path: Path) -> None:
     arrays = dict(name_leaves(split_model(model)[1]))
     layers = [layer for layer in model.layers if isinstance(layer, DenseLayer)]
     names = [str(layer.activation) for layer in layers]
-    if len(layers) < len(model.layers) or not _NUMPY_ACTIVATIONS.keys() >= set(names):
+    if len(layers) < len(model.layers) or not _WRITTEN.keys() >= set(names):
         said = "only networks of dense layers with the book's activations are written for NumPy"
         raise ValueError(f"{said}; use --to stablehlo")
     lines = ["a = images / 256  # (images, pixels), bytes"]
@@ -90,7 +86,7 @@ def export_numpy(model: FeedforwardNetwork, path: Path) -> None:
     for index, (layer, name) in enumerate(zip(layers, names, strict=True)):
         keep = 1 - layer.dropout
         weight, bias = (arrays[f"layers.{index}.{part}"] for part in ("weight", "bias"))
-        activations = _NUMPY_ACTIVATIONS[name]((keep * activations) @ weight.T + bias[None])
+        activations = _WRITTEN[name]((keep * activations) @ weight.T + bias[None])
         inputs = f"({keep:g} * a)" if layer.dropout else "a"
         at = f"layers.{index}"
         lines.append(f'a = {name}({inputs} @ arrays["{at}.weight"].T + arrays["{at}.bias"])')
