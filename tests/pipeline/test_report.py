@@ -3,6 +3,7 @@
 import doctest
 
 import pytest
+from judged_entry import ENTRY
 
 from nndl_jax.documents.load import load_spec
 from pipeline.report import update_readme
@@ -10,30 +11,6 @@ from pipeline.tables import format as wording
 from pipeline.tables.claims import claims_table, false_alarms, overview_table
 from pipeline.tables.format import axis_label
 
-ENTRY = {
-    "document": "ch3-net",
-    "title": "A net",
-    "chapter": 3,
-    "kind": "number",
-    "statement": "a claim",
-    "metric": "test_accuracy",
-    "epoch": "last",
-    "book": 0.9542,
-    "num_epochs": None,
-    "verdict": "consistent",
-    "mean": 0.95,
-    "spread": 0.001,
-    "num_runs": 4,
-    "expected": [0.94, 0.96],
-    "probability": 0.5,
-    "departure": None,
-    "interval": None,
-    "superiority": None,
-    "kinds": None,
-    "num_equal": None,
-    "deviation": None,
-    "foreign": None,
-}
 CURVE = {"kind": "curve", "epoch": None, "book": None, "mean": None, "spread": None} | {
     "expected": None,
     "num_epochs": 400,

@@ -2,36 +2,21 @@
 
 from pathlib import Path
 
+import judged_entry
 import pytest
 from project import commit, run
 
 from pipeline.machine.paths import METRICS
-from pipeline.store.judged import Entry, Judged, write_judgements
+from pipeline.store.judged import Judged, write_judgements
 from pipeline.tables.summary import summary
 
-ENTRY: Entry = {
-    "document": "ch3-net",
-    "title": "A net",
-    "chapter": 3,
-    "kind": "number",
+ENTRY = judged_entry.ENTRY | {
     "statement": "last",
-    "metric": "test_accuracy",
-    "epoch": "last",
     "book": 0.95,
-    "num_epochs": None,
-    "verdict": "consistent",
-    "mean": 0.95,
     "spread": None,
     "num_runs": 1,
     "expected": None,
     "probability": None,
-    "departure": None,
-    "interval": None,
-    "superiority": None,
-    "kinds": None,
-    "num_equal": None,
-    "deviation": None,
-    "foreign": None,
 }
 
 
