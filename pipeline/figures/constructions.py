@@ -154,6 +154,9 @@ def _draw_errors(results: Results) -> Figure | None:
             known = [(n, value) for n, value in zip(counts, printed, strict=True) if value]
             mark(axes, known, colour)
         axes.set(xscale="log", yscale="log", xlabel=_COUNTS[field], ylabel=quantity_name(metric))
+        shown = sorted({float(point.values[field]) for point in results.points})
+        axes.set_xticks(shown, [f"{count:g}" for count in shown])
+        axes.set_xticks([], minor=True)  # Their numbers run into each other.
     return figure
 
 
