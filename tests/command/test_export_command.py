@@ -56,8 +56,8 @@ def test_what_differs_from_the_network_is_not_written(
     nndl, small_network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(small_network())
-    wrong = {**export._NUMPY_ACTIVATIONS, "sigmoid": np.tanh}
-    monkeypatch.setattr(export, "_NUMPY_ACTIVATIONS", wrong)
+    wrong = {**export._WRITTEN, "sigmoid": np.tanh}
+    monkeypatch.setattr(export, "_WRITTEN", wrong)
     done = nndl("export", "small.safetensors", "--to", "numpy")
     assert done.exit_code == 1
     assert "what was exported is not the network: outputs differ by up to" in done.stderr
