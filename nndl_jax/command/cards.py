@@ -52,7 +52,11 @@ class Card(TypedDict):
     trained."""
     memory: int | None
     """Bytes that training one run holds."""
+    flops: int | None
+    """Multiplications and additions of a training step, of its largest variant."""
     layers: list[LayerCard]
+    equations: list[list[str]]
+    """Name and LaTeX of each."""
     claims: list[dict[str, object]]
     deviations: list[str]
     errata: list[str]
@@ -98,11 +102,12 @@ def make_card(id_or_path: str) -> Card:
     """The same, read anew."""
     import nndl_jax
     from nndl_jax.documents import Network
-    from nndl_jax.documents.memory import num_bytes
+    from nndl_jax.documents.equations import equations
+    from nndl_jax.documents.memory import num_bytes, num_flops
 
     spec = nndl_jax.load_spec(id_or_path)
     points = nndl_jax.variants(spec)
-    specs = [point.spec for point in points]
+    trained = [point.spec for point in points if isinstance(point.spec, Network)]
     whole = spec.model_dump(mode="json")
     about = ("id", "title", "source", "claims", "deviations", "errata")
     return Card(
@@ -112,9 +117,11 @@ def make_card(id_or_path: str) -> Card:
         chapter=spec.source and spec.source.chapter,
         section=spec.source and spec.source.section,
         variants=[point.name for point in points],
-        parameters=sorted({one.model.num_params() for one in specs if isinstance(one, Network)}),
-        memory=max((num_bytes(one, 1) for one in specs if isinstance(one, Network)), default=None),
+        parameters=sorted({one.model.num_params() for one in trained}),
+        memory=max((num_bytes(one, 1) for one in trained), default=None),
+        flops=max(map(num_flops, trained), default=None),
         layers=_layers(spec),
+        equations=[list(equation) for equation in equations(spec)],
         claims=whole["claims"],
         deviations=list(spec.deviations),
         errata=list(spec.errata),

@@ -19,6 +19,7 @@ from nndl_jax.command.console import (
     show_json,
     show_table,
 )
+from nndl_jax.command.latex import latex_lines
 from nndl_jax.reading.faults import SpecError
 
 Named = Annotated[str, typer.Argument(metavar="ID_OR_FILE", help="An id, or a file .yaml.")]
@@ -62,9 +63,26 @@ def _show_cards(cards: Sequence[Card]) -> None:
 
 
 @in_a_sentence
-def show_document(document: Named, as_json: AsJson = False) -> None:
-    """Show a document: layers, memory, training, claims, deviations, variants."""
+def show_document(
+    document: Named,
+    as_json: AsJson = False,
+    as_latex: Annotated[
+        bool, typer.Option("--latex", help="Print layers and equations as LaTeX instead.")
+    ] = False,
+    diagram: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the network in a file .svg instead.")
+    ] = None,
+) -> None:
+    """Show a document: layers, memory, equations, training, claims, deviations, variants."""
+    if sum((as_json, as_latex, diagram is not None)) > 1:
+        raise typer.BadParameter("--json, --latex and --diagram exclude each other; give one")
+    if diagram is not None:
+        _draw(document, diagram)
+        return
     card = load_card(document)
+    if as_latex:
+        show("\n".join(latex_lines(card)))
+        return
     if as_json:
         show_json(without(card, "fields") | _num_variants(card))
         return
@@ -73,6 +91,7 @@ def show_document(document: Named, as_json: AsJson = False) -> None:
     if card["layers"]:
         show("")
         _show_layers(card)
+    _show_list("Equations", [f"{name}: {latex}" for name, latex in card["equations"]])
     about = ("id", "title", "kind", "source", "claims", "deviations", "errata", "vary")
     parts = {name: each for name, each in card["document"].items() if name not in about}
     parts = dict(flatten(parts))
@@ -84,6 +103,28 @@ def show_document(document: Named, as_json: AsJson = False) -> None:
     _show_list("Claims", [_said_claim(claim) for claim in card["claims"]])
     _show_list("Deviations", card["deviations"])
     _show_list("Errata", card["errata"])
+
+
+def _draw(document: str, path: Path) -> None:
+    """Write a picture of a document's network.
+
+    Raises:
+        SpecError: the document is faulty.
+        ValueError: it has no network, or the file is to be of another kind.
+    """
+    import nndl_jax
+    from nndl_jax.data.files import replace_file
+    from nndl_jax.documents.diagram import draw_diagram, drawn_layers
+
+    if path.suffix != ".svg":
+        raise ValueError(f"--diagram {path}: must end in .svg")
+    spec = nndl_jax.load_spec(document)
+    layers = drawn_layers(spec)
+    if not layers:
+        said = f"{spec.id} is of kind {spec.kind}, and has no network that could be drawn"
+        raise ValueError(f"{said}; give a document of kind network or construction")
+    replace_file(path, f"{draw_diagram(layers, is_alone=True)}\n".encode())
+    show(f"wrote {path}")
 
 
 @in_a_sentence
@@ -237,6 +278,8 @@ def _show_layers(card: Card) -> None:
     show(f"{_said_parameters(card)} parameters")
     if card["memory"] is not None:
         show(f"{card['memory'] / 2**20:,.1f} MiB of memory for a run")
+    if card["flops"] is not None:
+        show(f"{card['flops'] / 1e6:,.1f} million multiplications and additions a step")
 
 
 def _said_shape(shape: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""Memory that a document asks for, counted before anything is allocated.
+"""Memory and work that a document asks for, counted before anything is allocated.
 
 An absurd shape does not raise in JAX: it ends the process. So it is refused here.
 """
@@ -27,6 +27,18 @@ def _num_kept(spec: Network) -> int:
 def _num_activations(spec: Network) -> int:
     per_image = sum(prod(shape.outputs) + shape.num_patches for shape in spec.model.shapes())
     return 3 * spec.training.batch_size * per_image
+
+
+def num_flops(spec: Network) -> int:
+    """Multiplications and additions of a training step, those of matrix products alone.
+
+    Three products of one size a layer: its weighted inputs, and the gradients by its weights and
+    by its inputs; the first layer needs no gradient by its inputs. A convolution is a product too.
+    """
+    shapes = spec.model.shapes()
+    products = [shape.num_biases * shape.num_patches or shape.num_weights for shape in shapes]
+    first = next(iter(filter(None, products)), 0)
+    return 2 * spec.training.batch_size * (3 * sum(products) - first)
 
 
 def check_memory(spec: Network, num_runs: int = 1) -> None:

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from nndl_jax.documents import ComparisonClaim, CurveClaim, NumberClaim, Side
 from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.judging.statistics import Values, to_scale
+from nndl_jax.reading.markup import picture, tag
 from pipeline.pages.inputs import JudgedClaim, SiteInputs
-from pipeline.pages.markup import picture, tag
 from pipeline.store.results import Results, mean_curve
 from pipeline.tables.format import show, show_mean, show_range
 

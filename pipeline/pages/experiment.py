@@ -20,20 +20,14 @@ from nndl_jax.documents import (
     Network,
     NumberClaim,
 )
-from nndl_jax.documents.variants import Variant
+from nndl_jax.documents.diagram import LayerPicture, draw_diagram, drawn_layers
 from pipeline.machine.paths import FIGURES
 from pipeline.pages.charts import Chart, draw_charts
 from pipeline.pages.claim_picture import draw_claim
-from pipeline.pages.equations import Equation, equations
 from pipeline.pages.errors import Mistakes, list_mistakes
 from pipeline.pages.highlight import coloured
 from pipeline.pages.inputs import JudgedClaim, SiteInputs
-from pipeline.pages.network_picture import (
-    LayerPicture,
-    draw_network,
-    layers_of,
-    layers_of_construction,
-)
+from pipeline.pages.mathml import SetEquation, set_equations
 from pipeline.pages.verdicts import VERDICTS, Verdict, explain
 from pipeline.store.drawn import owned_pictures
 from pipeline.tables.claims import book_cell, our_cell, range_cell
@@ -102,7 +96,7 @@ class ExperimentView(NamedTuple):
     foreign: str | None
     counts: Sequence[tuple[str, Verdict, int]]
     networks: Sequence[NetworkView]
-    equations: Sequence[Equation]
+    equations: Sequence[SetEquation]
     charts: Sequence[Chart]
     figures: Sequence[Figure]
     claims: Sequence[ClaimView]
@@ -136,7 +130,7 @@ def view_experiment(site: SiteInputs, name: str, dataset: Dataset) -> Experiment
         foreign=shown.foreign,
         counts=[(verdict, VERDICTS[verdict], count) for verdict, count in counted.most_common()],
         networks=_networks(site, document),
-        equations=equations(document),
+        equations=set_equations(document),
         charts=charts,
         figures=_figures(site, name, has_charts=bool(charts)),
         claims=claims,
@@ -217,26 +211,14 @@ def _networks(site: SiteInputs, document: Document) -> Sequence[NetworkView]:
         point = results.find(document.variant) or results.points[0]
         results = results._replace(points=[point])
     for point in results.points:
-        layers = _layers(point)
+        layers = drawn_layers(point.spec)
         if layers:
             drawn.setdefault(tuple(layers), []).append(point.name)
     views = []
     for layers, names in list(drawn.items())[:_MOST_NETWORKS]:
         title = "; ".join(variant_labels(names)) if len(drawn) > 1 else ""
-        views.append(NetworkView(title, layers, draw_network(layers)))
+        views.append(NetworkView(title, layers, draw_diagram(layers)))
     return views
-
-
-def _layers(point: Variant) -> Sequence[LayerPicture]:
-    match point.spec:
-        case Network() as network:
-            return layers_of(network.model)
-        case Construction() as construction:
-            return layers_of_construction(construction.network.layers())
-        case Baseline() | Calculation() | Ensemble():
-            return []
-        case unknown:
-            assert_never(unknown)
 
 
 def _figures(site: SiteInputs, name: str, *, has_charts: bool) -> Sequence[Figure]:

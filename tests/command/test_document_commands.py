@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from project import ROOT, TINY
@@ -65,6 +66,41 @@ def test_show_knows_documents_of_every_kind(nndl, name: str) -> None:
     assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith(f"{name}: {nndl_jax.load_spec(name).title}\n")
     assert "Fields" in done.stdout
+
+
+def test_show_counts_what_a_step_multiplies(nndl) -> None:
+    shown = json.loads(nndl("show", "ch6-relu", "--json").stdout)
+    # Filters, numbers under a kernel, places; then inputs and outputs.
+    products = [20 * 25 * 24 * 24, 40 * 20 * 25 * 8 * 8, 640 * 100, 100 * 10]
+    # A product is 2 operations, for each of 10 images; the first layer goes back once only.
+    assert shown["flops"] == 2 * 10 * (3 * sum(products) - products[0]) == 92_220_000
+    assert "92.2 million multiplications and additions a step" in nndl("show", "ch6-relu").stdout
+
+
+def test_show_latex_has_layers_cost_and_step(nndl) -> None:
+    lines = nndl("show", "ch3-l2", "--latex").stdout.splitlines()
+    assert r"dense & $784$ & $30$ & sigmoid & 23,520 & 30 \\" in lines
+    for name in ("cross-entropy cost", "L2 penalty", "step"):
+        assert rf"\paragraph{{{name}}}" in lines
+    assert r"\[ w \to w - \eta \frac{\partial C}{\partial w} \]" in lines
+
+
+def test_latex_takes_a_title_for_text(nndl) -> None:
+    Path("tiny.yaml").write_text(TINY.replace("A tiny network", r"50 % of x_1 \ {y}"))
+    shown = nndl("show", "tiny.yaml", "--latex").stdout
+    assert r"\section*{50 \% of x\_1 \textbackslash{} \{y\}}" in shown
+
+
+@pytest.mark.parametrize("name", ["ch6-relu", "ch4-bump"])
+def test_a_diagram_is_a_file_of_its_own_with_all_layers(nndl, name: str) -> None:
+    assert nndl("show", name, "--diagram", "net.svg").stdout == "wrote net.svg\n"
+    drawing = ElementTree.parse("net.svg").getroot()  # noqa: S314 -- what we wrote.
+    svg = "{http://www.w3.org/2000/svg}"
+    assert drawing.tag == f"{svg}svg"
+    assert ".neuron" in drawing.findtext(f"{svg}style", "")
+    texts = [text.text for text in drawing.iter(f"{svg}text")]
+    layers = {"ch6-relu": ["20×24×24", "40×4×4", "100", "10"], "ch4-bump": ["1", "2"]}
+    assert set(layers[name]) <= set(texts)
 
 
 def test_show_json_holds_the_document_as_it_is_read(nndl, tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from small_site import TITLE, chart_of
 
 from nndl_jax.documents.load import list_specs, load_spec
 from nndl_jax.judging.verdicts import Verdict
+from nndl_jax.reading import markup
 from pipeline import site
-from pipeline.pages import markup, verdicts
+from pipeline.pages import verdicts
 from pipeline.pages.charts import HEIGHT
-from pipeline.pages.equations import equations
+from pipeline.pages.mathml import set_equations
 from pipeline.pages.verdicts import VERDICTS
 
 MAX_BYTES = 25_000_000
@@ -163,7 +164,7 @@ def test_every_verdict_has_a_sign_and_a_meaning() -> None:
 
 def test_every_document_of_the_book_has_equations_that_are_converted() -> None:
     for name in list_specs():
-        found = equations(load_spec(name))
+        found = set_equations(load_spec(name))
         assert found, name
         assert not any("\\" in equation.mathml for equation in found), name
 

@@ -7,9 +7,18 @@ from typing import NamedTuple, assert_never
 from markupsafe import Markup
 
 from nndl_jax.calculations.dense import DenseValues
-from nndl_jax.documents import Dense, Model
+from nndl_jax.documents import (
+    Baseline,
+    Calculation,
+    Construction,
+    Dense,
+    Document,
+    Ensemble,
+    Model,
+    Network,
+)
 from nndl_jax.documents.layers import AnyLayer, AveragePool, Conv, MaxPool
-from pipeline.pages.markup import picture, tag
+from nndl_jax.reading.markup import picture, tag
 
 _ROOM, _WIDEST, _NARROWEST = 760.0, 136.0, 95.0
 """Of a picture, and of one layer."""
@@ -18,6 +27,16 @@ _REACH = 64.0
 """Largest distance of a neuron from the middle."""
 _MOST_NEURONS = 8
 _GAP = 15.0
+_SVG = "http://www.w3.org/2000/svg"
+_STYLE = """\
+text { font: 16px sans-serif; fill: #1f1d1a; text-anchor: middle; }
+.strong { font-weight: 600; }
+.weights { stroke: #0072b2; stroke-opacity: 0.22; fill: none; }
+.neuron { fill: #fff; stroke: #0072b2; stroke-width: 1.6; }
+.dots { fill: #5d574d; }
+.map { fill: #f6f2e9; stroke: #0072b2; stroke-width: 1.4; }
+.arrow { fill: none; stroke: #5d574d; stroke-width: 1.6; }
+"""
 
 
 class LayerPicture(NamedTuple):
@@ -35,8 +54,20 @@ class LayerPicture(NamedTuple):
     """What else there is to say."""
 
 
-def layers_of(model: Model) -> Sequence[LayerPicture]:
-    """The input and all layers of a network that is trained."""
+def drawn_layers(document: Document) -> Sequence[LayerPicture]:
+    """The input and all layers of a document's network; none where there is no network."""
+    match document:
+        case Network():
+            return _layers_of(document.model)
+        case Construction():
+            return _layers_of_construction(document.network.layers())
+        case Baseline() | Calculation() | Ensemble():
+            return []
+        case unknown:
+            assert_never(unknown)
+
+
+def _layers_of(model: Model) -> Sequence[LayerPicture]:
     shapes = model.shapes()
     layers = [
         LayerPicture(
@@ -52,8 +83,7 @@ def layers_of(model: Model) -> Sequence[LayerPicture]:
     return [LayerPicture("input", "", model.inputs), *layers]
 
 
-def layers_of_construction(layers: Sequence[DenseValues]) -> Sequence[LayerPicture]:
-    """The input and all layers of a network whose weights are set."""
+def _layers_of_construction(layers: Sequence[DenseValues]) -> Sequence[LayerPicture]:
     first = layers[0].weight.shape[1]
     built = [
         LayerPicture("dense", each.activation, (len(each.bias),), each.weight.size, each.bias.size)
@@ -62,8 +92,13 @@ def layers_of_construction(layers: Sequence[DenseValues]) -> Sequence[LayerPictu
     return [LayerPicture("input", "", (first,)), *built]
 
 
-def draw_network(layers: Sequence[LayerPicture]) -> Markup:
-    """A picture of a network, its input first."""
+def draw_diagram(layers: Sequence[LayerPicture], *, is_alone: bool = False) -> Markup:
+    """A picture of a network as SVG.
+
+    Args:
+        layers: the input first.
+        is_alone: whether it is a file of its own, with its own style, or part of a page.
+    """
     step = min(_WIDEST, max(_NARROWEST, _ROOM / len(layers)))
     width = step * len(layers)
     centres = [step * (index + 0.5) for index in range(len(layers))]
@@ -74,7 +109,9 @@ def draw_network(layers: Sequence[LayerPicture]) -> Markup:
         # Where layers are close, every other number of parameters stands a line lower.
         parts += _draw_layer(layer, x, drop=20.0 * (index % 2) if step < _WIDEST else 0.0)
     said = "; ".join(_say(layer) for layer in layers)
-    return picture(width, _HEIGHT, *parts, said=f"Network: {said}.", class_="network")
+    parts = [tag("style", _STYLE), *parts] if is_alone else parts
+    names = {"said": f"Network: {said}.", "class_": "network"}
+    return picture(width, _HEIGHT, *parts, **names, xmlns=_SVG if is_alone else None)
 
 
 def shape_text(shape: Sequence[int]) -> str:

@@ -22,7 +22,14 @@ def tag(_name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     return Markup("<{0}{1}>{2}</{0}>").format(_name, named, inner)
 
 
-def picture(width: float, height: float, *children: Markup | str, said: str, class_: str) -> Markup:
+def picture(
+    width: float,
+    height: float,
+    *children: Markup | str,
+    said: str,
+    class_: str,
+    xmlns: str | None = None,
+) -> Markup:
     """An SVG that is told to those who do not see it.
 
     Args:
@@ -31,10 +38,11 @@ def picture(width: float, height: float, *children: Markup | str, said: str, cla
         children: what is drawn.
         said: the same in words.
         class_: for the style sheet.
+        xmlns: SVG's name space, which a file of its own needs; None within a page.
     """
     box: Mapping[str, Attribute] = {"viewBox": f"0 0 {width:g} {height:g}"}
-    size = {"width": width, "height": height}
-    return tag("svg", *children, class_=class_, **box, **size, role="img", aria_label=said)
+    size = {"width": width, "height": height, "role": "img", "aria_label": said}
+    return tag("svg", *children, xmlns=xmlns, class_=class_, **box, **size)
 
 
 def _text(value: str | float) -> str:

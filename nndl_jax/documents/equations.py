@@ -1,10 +1,7 @@
-"""What a document computes, as equations in the book's symbols: LaTeX here, MathML on the page."""
+"""What a document computes, as equations in the book's symbols, in LaTeX (ch. 1 to 6)."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-
-from latex2mathml.converter import convert
-from markupsafe import Markup
 
 from nndl_jax.calculations.backpropagation import Backpropagation
 from nndl_jax.calculations.bumps import Bumps
@@ -164,20 +161,17 @@ _BASELINES: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 class Equation(NamedTuple):
-    """An equation as it stands on a page."""
+    """An equation."""
 
     name: str
-    mathml: Markup
+    """What it gives, such as `layer` or `step`."""
+    latex: str
+    """Without marks of where it begins and ends; `amsmath` knows all commands in it."""
 
 
 def equations(document: Document) -> list[Equation]:
     """The equations of a document, in the order in which they are computed."""
-    return [Equation(name, mathml(latex)) for name, latex in _latex(document)]
-
-
-def mathml(latex: str) -> Markup:
-    """A formula as MathML."""
-    return Markup(convert(latex, display="block"))  # noqa: S704 - formulas of this file.
+    return [Equation(name, latex) for name, latex in _latex(document)]
 
 
 def _latex(document: Document) -> Iterator[tuple[str, str]]:
