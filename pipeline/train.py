@@ -112,10 +112,9 @@ def _train(
     identity = {**key.parts(), "data set": hashlib.sha256(DATASET.read_bytes()).hexdigest()}
     remove_unfinished(folder)
     like = nndl_jax.abstract_states(points, seeds)
-    snapshot, problems = nndl_jax.load_snapshot(path, identity=identity, like=like)
-    if snapshot is not None and len(snapshot.history) != snapshot.number + 1:
-        problems.append(f"{path}: lacks results of the epochs before; it is not used")
-        snapshot = None
+    snapshot, problems = nndl_jax.load_snapshot(
+        path, identity=identity, like=like, needs_history=True
+    )
     for problem in problems:
         print(problem, file=sys.stderr)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)

@@ -314,10 +314,9 @@ def _train(
 
     snapshot_path, here = folder / SNAPSHOT, {**identity, "code": code_sum(_TRAINERS)}
     like = nndl_jax.abstract_states(spec, seeds)
-    snapshot, problems = nndl_jax.load_snapshot(snapshot_path, identity=here, like=like)
-    if snapshot is not None and len(snapshot.history) != snapshot.number + 1:
-        problems.append(f"{snapshot_path}: lacks results of the epochs before; it is not used")
-        snapshot = None
+    snapshot, problems = nndl_jax.load_snapshot(
+        snapshot_path, identity=here, like=like, needs_history=True
+    )
     for problem in problems:
         say(problem)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)

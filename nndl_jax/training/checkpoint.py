@@ -157,7 +157,11 @@ def save_snapshot(snapshot: Snapshot, path: str | Path, *, identity: Mapping[str
 
 
 def load_snapshot(
-    path: str | Path, *, identity: Mapping[str, str], like: Sequence[TrainState]
+    path: str | Path,
+    *,
+    identity: Mapping[str, str],
+    like: Sequence[TrainState],
+    needs_history: bool = False,
 ) -> tuple[Snapshot | None, list[str]]:
     """The newest snapshot that can be used, and why others are not; None where there is none yet.
 
@@ -165,13 +169,17 @@ def load_snapshot(
         path: where `save_snapshot` wrote it.
         identity: as given there.
         like: states of the same structure, shapes and types, such as abstract ones.
+        needs_history: use none that lacks what was measured up to it.
     """
     path, problems = Path(path), []
     for candidate in (path, path.with_suffix(".previous")):
         if not candidate.exists():
             continue
         try:
-            return _read_snapshot(candidate, identity, like), problems
+            snapshot = _read_snapshot(candidate, identity, like)
+            if needs_history and len(snapshot.history) != snapshot.number + 1:
+                raise ValueError(f"{candidate}: lacks results of the epochs before")
+            return snapshot, problems
         except ValueError as error:
             problems.append(f"{error}; it is not used")
         except OSError as error:

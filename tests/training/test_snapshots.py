@@ -97,6 +97,19 @@ def test_training_goes_on_from_a_file(trained, two_generations, small_dataset):
     assert bits(last.snapshot().states) == bits(trained[1][2].states)
 
 
+def test_a_snapshot_without_the_results_before_it_gives_way_to_one_that_has_them(trained, tmp_path):
+    first, second = trained[1][:2]
+    path = tmp_path / "s.safetensors"
+    for snapshot in (first, second._replace(history=())):
+        save_snapshot(snapshot, path, identity=OURS)
+    like = abstract_states(trained[0], [0, 1])
+    found, problems = load_snapshot(path, identity=OURS, like=like, needs_history=True)
+    assert found is not None
+    assert found.number == first.number
+    assert problems == [f"{path}: lacks results of the epochs before; it is not used"]
+    assert same(read_back(path, trained[0])[0], second)  # Where history is not asked for.
+
+
 def test_nothing_is_read_where_nothing_was_saved(trained, tmp_path):
     assert read_back(tmp_path / "s.safetensors", trained[0]) == (None, [])
 
