@@ -45,8 +45,8 @@ class ArrayFile:
         self._file = file
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         self.described = {
-            name: f"{_TYPES.get(each.get_dtype(), each.get_dtype())} {tuple(each.get_shape())}"
-            for name, each in slices.items()
+            name: f"{_TYPES.get(array.get_dtype(), array.get_dtype())} {tuple(array.get_shape())}"
+            for name, array in slices.items()
         }
         self.texts = dict(file.metadata() or {})
 
@@ -63,8 +63,8 @@ class ArrayFile:
         texts = dict(self.texts)
         found = texts.pop(_CHECKSUM, None)
         if found is None:
-            said = "has no checksum; it is of an older version of nndl_jax or not ours: make it"
-            raise ValueError(f"{self.path}: {said} again")
+            message = "has no checksum; it is of an older version of nndl_jax or not ours: make it"
+            raise ValueError(f"{self.path}: {message} again")
         arrays = {name: self.read(name) for name in self.described}
         if found != checksum(arrays, texts):
             raise ValueError(f"{self.path}: its checksum does not fit; the file is damaged")
@@ -85,15 +85,15 @@ def open_arrays(path: Path) -> Iterator[ArrayFile]:
         raise ValueError(f"{path}: is not a file")
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    said = f"{path}: is not a whole safetensors file"
+    message = f"{path}: is not a whole safetensors file"
     if length > MAX_HEADER:
         found = f"its header would have {length:,} bytes, and at most {MAX_HEADER:,} are read"
-        raise ValueError(f"{said}: {found}")
+        raise ValueError(f"{message}: {found}")
     try:
         with safe_open(path, framework="numpy") as file:
             yield ArrayFile(path, file)
     except SafetensorError as error:
-        raise ValueError(f"{said}: {printable(str(error))}") from None
+        raise ValueError(f"{message}: {printable(str(error))}") from None
 
 
 def describe(arrays: Arrays) -> dict[str, str]:

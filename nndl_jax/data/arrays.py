@@ -84,10 +84,10 @@ def as_labels(
     if array.size:
         check_finite(array, name)
         if array.min() < 0 or array.max() >= num_classes:
-            said = f"{num_classes} classes are 0 to {num_classes - 1}"
+            message = f"{num_classes} classes are 0 to {num_classes - 1}"
             if num_classes == NUM_CLASSES:
-                said = "ten outputs are for 0 to 9, as are the four bits of binary targets"
-            raise ValueError(f"{name} go from {array.min()} to {array.max()}; {said}")
+                message = "ten outputs are for 0 to 9, as are the four bits of binary targets"
+            raise ValueError(f"{name} go from {array.min()} to {array.max()}; {message}")
     digits = np.ascontiguousarray(array, np.int32)
     if array.dtype.kind == "f" and not np.array_equal(digits, array):
         found = array[digits != array][0]

@@ -246,7 +246,7 @@ def read_published(folder: Path, name: str, facts: MnistFile) -> Published:
     plain = name.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")
     names = dict.fromkeys((name, plain, f"{dotted}.gz", dotted))
-    paths = [folder / each for each in names if (folder / each).is_file()]
+    paths = [folder / name for name in names if (folder / name).is_file()]
     if not paths:
         raise FileNotFoundError(f"{folder / name}: no such file; download it.")
     faults: list[str] = []
@@ -367,8 +367,8 @@ def _read_split(split: Split, dataset: Dataset, name: str) -> Split:
     targets = np.asarray(labels)
     targets = as_numbers(targets, width=math.prod(targets.shape[1:]), name=name)
     if len(targets) != len(rows):
-        said = f"there are {len(rows)} images and {len(targets)} {name}"
-        raise ValueError(f"{said}; give one label an image")
+        message = f"there are {len(rows)} images and {len(targets)} {name}"
+        raise ValueError(f"{message}; give one label an image")
     return Split(rows, targets)
 
 
@@ -414,7 +414,7 @@ def load_dataset(path: Path | str) -> Dataset:
         if _ABOUT in arrays:
             about = json.loads(arrays[_ABOUT].tobytes())
             pairs = (about["shape"], about["classes"])
-            shape, classes = (None if each is None else tuple(each) for each in pairs)
+            shape, classes = (None if pair is None else tuple(pair) for pair in pairs)
             dataset = dataset._replace(shape=shape, classes=classes)
         read = {name: _read_split(getattr(dataset, name), dataset, name) for name in SPLITS}
     except (KeyError, TypeError, ValueError) as error:

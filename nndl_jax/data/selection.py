@@ -62,8 +62,8 @@ def read_dataset(dataset: object, names: Iterable[str], spec: Network | None = N
         ValueError: images or labels are not what they must be; says where and what was found.
     """
     if not isinstance(dataset, Dataset):
-        said = "data to train on are a Dataset(name, train, validation, test)"
-        raise TypeError(f"{said}, got {type(dataset).__name__}")
+        message = "data to train on are a Dataset(name, train, validation, test)"
+        raise TypeError(f"{message}, got {type(dataset).__name__}")
     if spec is not None:
         check_sizes(dataset, spec)
     read = {}
@@ -113,8 +113,8 @@ def select(dataset: Dataset, spec: Network) -> dict[str, Split]:
     """
     data = spec.data
     if data.examples is not None:
-        inputs = np.array([each.inputs for each in data.examples])
-        return {"train": Split(inputs, np.array([each.targets for each in data.examples]))}
+        inputs = np.array([example.inputs for example in data.examples])
+        return {"train": Split(inputs, np.array([example.targets for example in data.examples]))}
     limits = {"train": data.train_images, "validation": data.validation_images, "test": None}
     chosen = {
         name: cut(dataset, name, digits=data.digits, limit=limits[name])
@@ -179,8 +179,8 @@ def _read_examples(split: object, spec: Network, prefix: str = "") -> Split:
         )
     targets = as_numbers(labels, width=spec.num_outputs(), name=f"{prefix}targets")
     if not 0 < len(inputs) == len(targets):
-        said = f"there are {len(inputs)} {prefix}inputs and {len(targets)} targets"
-        raise ValueError(f"{said}; give at least one example, and as many of both")
+        message = f"there are {len(inputs)} {prefix}inputs and {len(targets)} targets"
+        raise ValueError(f"{message}; give at least one example, and as many of both")
     return Split(inputs, targets)
 
 
@@ -198,12 +198,16 @@ def _scale(images: np.ndarray, spec: Network) -> np.ndarray:
     if not data.is_scaled():
         return images
     if data.scaling is None:
-        said = "data.standardize asks for means and deviations of the data it was trained on; give"
-        raise ValueError(f"{spec.id}: {said} the document of a result, result.spec(i), or load's")
+        message = (
+            "data.standardize asks for means and deviations of the data it was trained on; give"
+        )
+        raise ValueError(
+            f"{spec.id}: {message} the document of a result, result.spec(i), or load's"
+        )
     means, deviations = np.array(data.scaling.means), np.array(data.scaling.deviations)
     if means.size not in (1, images.shape[1]):
-        said = f"data.scaling is of {means.size} inputs, and there are {images.shape[1]}"
-        raise ValueError(f"{spec.id}: {said}; give as many numbers, or one for all")
+        message = f"data.scaling is of {means.size} inputs, and there are {images.shape[1]}"
+        raise ValueError(f"{spec.id}: {message}; give as many numbers, or one for all")
     values = images / 256 if images.dtype == np.uint8 else images.astype(np.float64)
     return ((values - means) / deviations).astype(spec.training.dtype)
 
@@ -219,18 +223,18 @@ def check_sizes(dataset: Dataset, spec: Network) -> None:
     shape, classes = dataset.shape, dataset.classes
     if shape is not None and prod(shape) != spec.num_inputs():
         found = f"{prod(shape):,}" if len(shape) < 3 else f"{prod(shape):,} ({_times(shape)})"
-        said = f"{spec.id} wants {spec.num_inputs():,} inputs, {dataset.name} has {found}"
-        raise ValueError(f"{said}; give other data, or set model.inputs to {list(shape)}")
+        message = f"{spec.id} wants {spec.num_inputs():,} inputs, {dataset.name} has {found}"
+        raise ValueError(f"{message}; give other data, or set model.inputs to {list(shape)}")
     if classes is None:
         return
     if spec.data.has_classes() != bool(classes):
         kinds = ("classes", "real numbers") if classes else ("real numbers", "classes")
-        said = f"{spec.id} learns {kinds[1]}, and labels of {dataset.name} are {kinds[0]}"
+        message = f"{spec.id} learns {kinds[1]}, and labels of {dataset.name} are {kinds[0]}"
         right = "one-hot" if classes else "real"
-        raise ValueError(f"{said}; give other data, or set data.targets to {right}")
+        raise ValueError(f"{message}; give other data, or set data.targets to {right}")
     if classes and spec.data.targets == "one-hot" and len(classes) != spec.num_outputs():
-        said = f"{spec.id} has {spec.num_outputs()} outputs, {dataset.name} has {len(classes)}"
-        raise ValueError(f"{said} classes; give other data, or a last layer of that many units")
+        message = f"{spec.id} has {spec.num_outputs()} outputs, {dataset.name} has {len(classes)}"
+        raise ValueError(f"{message} classes; give other data, or a last layer of that many units")
 
 
 def _times(shape: Iterable[int]) -> str:
@@ -239,6 +243,6 @@ def _times(shape: Iterable[int]) -> str:
 
 def _parts(split: object) -> Split:
     if not isinstance(split, Split):
-        said = "images and their labels are given as a Split(images, labels)"
-        raise TypeError(f"{said}, got {type(split).__name__}")
+        message = "images and their labels are given as a Split(images, labels)"
+        raise TypeError(f"{message}, got {type(split).__name__}")
     return split

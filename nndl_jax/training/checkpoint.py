@@ -92,11 +92,11 @@ def save(model: FeedforwardNetwork, spec: Document, path: str | Path) -> None:
     check_network(model)
     arrays = name_leaves(nnx.state(model, nnx.Param))
     if why := _deviation(model, arrays, spec):
-        said = "save a network with the document that it was built from, of a result of training"
-        raise SpecError.at(spec.id, None, "model", f"{why}; {said} result.spec(i)")
+        message = "save a network with the document that it was built from, of a result of training"
+        raise SpecError.at(spec.id, None, "model", f"{why}; {message} result.spec(i)")
     if why := _excess(arrays, spec):
-        said = "train with a smaller learning rate, or allow for that"
-        raise SpecError.at(spec.id, None, "training.allow_divergence", f"{why}; {said}")
+        message = "train with a smaller learning rate, or allow for that"
+        raise SpecError.at(spec.id, None, "training.allow_divergence", f"{why}; {message}")
     write_arrays(Path(path), arrays, {"spec": spec.model_dump_json()})
 
 
@@ -212,8 +212,10 @@ def _read_snapshot(path: Path, identity: Mapping[str, str], like: Sequence[Train
             raise ValueError(f"{path}: belongs to another {' and another '.join(others)}")
         for name, now in describe_environment().items():
             if (then := about.environment.get(name)) != now:
-                said = f"was made where {name} is {printable(repr(then))}, and here it is {now!r}"
-                raise ValueError(f"{path}: {said}, so that bits could differ")
+                message = (
+                    f"was made where {name} is {printable(repr(then))}, and here it is {now!r}"
+                )
+                raise ValueError(f"{path}: {message}, so that bits could differ")
         wanted = describe_leaves(tuple(like)) | {_ABOUT: file.described[_ABOUT]}
         if why := misfit(file.described, wanted):
             raise ValueError(f"{path}: {why}")
@@ -229,14 +231,14 @@ def _read_spec(texts: Mapping[str, str], path: object) -> Network:
     try:
         document = json.loads(texts["spec"])
     except (json.JSONDecodeError, RecursionError):
-        said = "its document is not JSON; it was not written by nndl_jax.save"
-        raise ValueError(f"{path}: {said}") from None
+        message = "its document is not JSON; it was not written by nndl_jax.save"
+        raise ValueError(f"{path}: {message}") from None
     spec = validate(DOCUMENTS, LocatedYaml(str(path), document, None))
     if not isinstance(spec, Network):
         raise ValueError(f"{path}: its document is a {spec.kind}, which has no weights")
     if spec.vary:
-        said = "its document describes several networks; nndl_jax.save writes that of one"
-        raise ValueError(f"{path}: {said}")
+        message = "its document describes several networks; nndl_jax.save writes that of one"
+        raise ValueError(f"{path}: {message}")
     return spec
 
 
@@ -246,8 +248,8 @@ def _deviation(model: FeedforwardNetwork, arrays: Arrays, spec: Network) -> str 
     if tuple(model.inputs) != wanted.inputs:
         return f"the network takes inputs of {model.inputs}, and the document's of {wanted.inputs}"
     pairs = enumerate(zip_longest(model.layers, wanted.layers))
-    for index, (layer, own) in pairs:
-        found, described = _describe_layer(layer), _describe_layer(own)
+    for index, (layer, wanted_layer) in pairs:
+        found, described = _describe_layer(layer), _describe_layer(wanted_layer)
         if found != described:
             return f"layer {index} of the network is {found}, and the document's is {described}"
     return misfit(describe(arrays), describe_leaves(nnx.state(wanted, nnx.Param)))

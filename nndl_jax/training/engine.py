@@ -132,8 +132,8 @@ class Engine:
         """The network of one run of the group: as it is now, or the best so far."""
         params = state.best if is_best else state.params
         if params is None:
-            said = "the best network is not kept; set it to true"
-            raise SpecError.at(self._spec.id, None, "training.keep_best", said)
+            message = "the best network is not kept; set it to true"
+            raise SpecError.at(self._spec.id, None, "training.keep_best", message)
         model = nnx.merge(self._graph, jax.tree.map(lambda leaf: leaf[member], params))
         model.spec = self.group.specs[member].bare()
         return model
@@ -211,8 +211,8 @@ def over_runs(run_fn: Callable, *, num_shared: int, side_by_side: bool) -> Calla
         split = len(args) - num_shared
         runwise, shared = args[:split], args[split:]
         if side_by_side:
-            return jax.vmap(lambda *each: run_fn(*each, *shared))(*runwise)
-        return jax.lax.map(lambda each: run_fn(*each, *shared), runwise)
+            return jax.vmap(lambda *run: run_fn(*run, *shared))(*runwise)
+        return jax.lax.map(lambda run: run_fn(*run, *shared), runwise)
 
     return on_device
 

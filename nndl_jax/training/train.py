@@ -230,12 +230,12 @@ def train(
     engines = [
         Engine(
             group,
-            own,
+            split,
             devices,
             custom=custom,
             first=None if first is None else [first[run] for run in group.runs],
         )
-        for group, own, devices in zip(members, splits, meshes, strict=True)
+        for group, split, devices in zip(members, splits, meshes, strict=True)
     ]
     states = [
         engine.init() if kept is None else engine.to_devices(kept[index])
@@ -243,7 +243,7 @@ def train(
     ]
     number = 0 if resume is None else resume.number + 1
     history: list[Mapping[str, Float[np.ndarray, " runs"]]] = []
-    going = [each.goes_on(state, number) for each, state in zip(engines, states, strict=True)]
+    going = [engine.goes_on(state, number) for engine, state in zip(engines, states, strict=True)]
     while any(going):
         metrics: dict[str, Float[np.ndarray, " runs"]] = {}
         epochs = np.full(len(runs), -1)
@@ -258,11 +258,11 @@ def train(
             going[at] = engine.goes_on(states[at], number + 1)
             if not engine.group.template.training.allow_divergence:
                 _check_finite(runs, engine, number, measured)
-            own = np.asarray(engine.group.runs)
-            epochs[own] = np.where(measured.was_active, engine.epoch(number), -1)
+            places = np.asarray(engine.group.runs)
+            epochs[places] = np.where(measured.was_active, engine.epoch(number), -1)
             for name, values in _metrics(engine.group.template, measured, number).items():
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
-                column[own] = np.where(measured.was_active, values, np.nan)
+                column[places] = np.where(measured.was_active, values, np.nan)
         history.append(metrics)
         parts = (tuple(engines), tuple(states), given, tuple(history))
         yield EpochResult(number, not any(going), runs, epochs, metrics, *parts)
@@ -316,9 +316,11 @@ def _kept_states(
         or _other_parts(resume.custom, given)
     )
     if why:
-        said = "resume with the document and the seeds that it was made with, or without a snapshot"
+        message = (
+            "resume with the document and the seeds that it was made with, or without a snapshot"
+        )
         name = members[0].template.id
-        raise ValueError(f"{name}: the snapshot is not of this training: {why}; {said}")
+        raise ValueError(f"{name}: the snapshot is not of this training: {why}; {message}")
     return fill(like, name_leaves(kept))
 
 
@@ -328,8 +330,10 @@ def _other_parts(kept: Mapping[str, str], given: Mapping[str, str]) -> str | Non
     others = [name for name in names if kept.get(name) != given.get(name)]
     if not others:
         return None
-    said = " and ".join(others)
-    return f"the {said} given to train (init, model, optimizer, loss, frozen) are not those of then"
+    parts = " and ".join(others)
+    return (
+        f"the {parts} given to train (init, model, optimizer, loss, frozen) are not those of then"
+    )
 
 
 def _plain(models: Sequence[Model]) -> list[object]:
