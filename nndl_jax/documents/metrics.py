@@ -36,6 +36,9 @@ Monitor = Literal[
     "train_r2",
     "validation_r2",
     "test_r2",
+    "train_saturation",
+    "validation_saturation",
+    "test_saturation",
     "gradient_norms",
     "weight_gradient_norms",
 ]
@@ -46,6 +49,10 @@ A digit accuracy gives `test_digit_accuracy.0` and so on, the accuracy on the im
 Of targets of real numbers, `mse` is the mean squared error over inputs and outputs, and `r2` one
 less its share of the variance of the targets, the mean over outputs: 1 where all are met, 0 where
 their mean is given. It is no number where targets do not vary.
+A saturation gives `test_saturation.1` and so on, one for each layer with biases: of its neurons and
+the images, the fraction of pairs in which the neuron is saturated, that is, the slope of its
+activation is below a tenth of the activation's largest (ch. 2 and 3). A convolution's neurons are
+those of its maps before pooling.
 `gradient_norms` are measured before each epoch and give `gradient_norm.1` and so on, one for each
 layer: the Euclidean norm of the gradient, by the layer's biases, of the mean cost over the training
 images (ch. 5). `weight_gradient_norms` give `weight_gradient_norm.1`, the same by weights."""
@@ -92,7 +99,15 @@ class OfImages(Quantity):
     """What a network makes of the images of a split, after an epoch."""
 
     kind: Literal[
-        "accuracy", "cost", "output", "errors", "top2-accuracy", "digit-accuracy", "mse", "r2"
+        "accuracy",
+        "cost",
+        "output",
+        "errors",
+        "top2-accuracy",
+        "digit-accuracy",
+        "mse",
+        "r2",
+        "saturation",
     ]
 
 
@@ -138,6 +153,11 @@ def _of_counts(mean: float) -> float:
 def _of_draws_of_a_digit(mean: float) -> float:
     """As if each of the 1,000 images of a digit were a draw of its own."""
     return mean * (1 - mean) / 1000
+
+
+def _of_neurons(_: float) -> float:
+    """A deviation of two in a hundred neurons."""
+    return 0.02**2
 
 
 def _of_costs(mean: float) -> float:
@@ -221,6 +241,14 @@ MSE = OfImages(
     needs_numbers=True,
 )
 R2 = OfImages(kind="r2", name="r2", unit="none", best="highest", axis="R²", needs_numbers=True)
+SATURATION = OfImages(
+    kind="saturation",
+    name="saturation",
+    unit="fraction",
+    prior=_of_neurons,
+    by="layer",
+    axis="saturated neurons",
+)
 GRADIENT_NORM = OfGradients(
     kind="gradient-norm",
     name="gradient_norm",
@@ -254,6 +282,7 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
     DIGIT_ACCURACY,
     MSE,
     R2,
+    SATURATION,
     GRADIENT_NORM,
     WEIGHT_GRADIENT_NORM,
     GRADIENT,

@@ -19,7 +19,6 @@ from nndl_jax.networks.activations import (
     never_falls,
 )
 from nndl_jax.networks.convolution import (
-    Maps,
     average_pool,
     convolve,
     gradient_apart,
@@ -145,16 +144,28 @@ class ConvLayer(nnx.Module):
         """The activations of every filter."""
         leading = inputs.shape[:-3]
         is_pooled_first = never_falls(self.activation)
-        images, kernels = _flat(inputs), self.weight[...]
-        if self.padding == "same":
-            height, width = kernels.shape[2:]
-            images = pad_same(images, (height, width), stride=self.stride)
-        maps = convolve(images, kernels, stride=self.stride)
+        maps = self._convolve(inputs)
         maps = max_pool(maps, self.window) if is_pooled_first else maps
         weighted = maps + self.bias[...][None, :, None, None]
         activations = gradient_apart(activation_fn(self.activation)(weighted))
         activations = activations if is_pooled_first else max_pool(activations, self.window)
         return activations.reshape(*leading, *activations.shape[1:])
+
+    def weighted_input(
+        self, inputs: Float[Array, "*batch maps rows columns"]
+    ) -> Float[Array, "*batch filters rows_before columns_before"]:
+        """The book's z = w * a + b of every neuron, before pooling."""
+        weighted = self._convolve(inputs) + self.bias[...][None, :, None, None]
+        return weighted.reshape(*inputs.shape[:-3], *weighted.shape[1:])
+
+    def _convolve(
+        self, inputs: Float[Array, "*batch maps rows columns"]
+    ) -> Float[Array, "images filters rows_before columns_before"]:
+        images, kernels = _flat(inputs), self.weight[...]
+        if self.padding == "same":
+            height, width = kernels.shape[2:]
+            images = pad_same(images, (height, width), stride=self.stride)
+        return convolve(images, kernels, stride=self.stride)
 
     def describe(self) -> str:
         """What it does beside its weights."""
@@ -243,7 +254,9 @@ class OwnLayer(nnx.Module):
 AnyLayer = DenseLayer | ConvLayer | MaxPoolLayer | AveragePoolLayer | OwnLayer
 
 
-def _flat(inputs: Float[Array, "*batch maps rows columns"]) -> Maps:
+def _flat(
+    inputs: Float[Array, "*batch maps rows columns"],
+) -> Float[Array, "images maps rows columns"]:
     return inputs.reshape(-1, *inputs.shape[-3:])
 
 

@@ -13,7 +13,7 @@ from nndl_jax.documents import Conv, Dense, Document, MaxPool, Network
 from nndl_jax.documents.layers import AveragePool
 from nndl_jax.documents.memory import check_memory
 from nndl_jax.documents.variants import single
-from nndl_jax.networks.activations import activation_fn
+from nndl_jax.networks.activations import activation_fn, is_saturated
 from nndl_jax.networks.layers import (
     AnyLayer,
     AveragePoolLayer,
@@ -115,6 +115,25 @@ class FeedforwardNetwork(nnx.Module):
         """What each layer gives, the output last: neurons, or maps with rows and columns."""
         *hidden, logits = self._pass(images, self._draw_keys())
         return (*hidden, self.activate(logits))
+
+    def saturation(self, images: Float[Array, "*batch pixels"]) -> Float[Array, "*batch layers"]:
+        """For each image, the fraction of neurons that are saturated, by layer with biases.
+
+        Raises:
+            ValueError: a layer has an activation of one's own.
+        """
+        batch, found = images.shape[:-1], []
+        given = (images.reshape(*batch, *self.inputs), *self.activations(images)[:-1])
+        for layer, inputs in zip(self.layers, given, strict=True):
+            if isinstance(layer, DenseLayer):
+                weighted = layer.weighted_input(inputs.reshape(*batch, -1))
+            elif isinstance(layer, ConvLayer):
+                weighted = layer.weighted_input(inputs)
+            else:
+                continue
+            saturated = is_saturated(layer.activation, weighted).reshape(*batch, -1)
+            found.append(jnp.mean(saturated, axis=-1, dtype=weighted.dtype))
+        return jnp.stack(found, axis=-1)
 
     def _pass(
         self, images: Float[Array, "*batch pixels"], keys: Key[Array, " layers"] | None

@@ -14,7 +14,7 @@ from flax import nnx
 
 from nndl_jax.data.array_files import misfit
 from nndl_jax.documents import Network
-from nndl_jax.documents.metrics import OfGradients, parse_metric
+from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.networks.layers import DenseLayer
 from nndl_jax.networks.losses import LossFn, build_loss
 from nndl_jax.networks.network import (
@@ -126,11 +126,9 @@ def _check_own(network: FeedforwardNetwork, spec: Network) -> None:
         kinds = sorted({type(each).__name__ for _, each in nnx.to_flat_state(others)})
         said = f"the model given here holds {', '.join(kinds)} beside its parameters"
         raise ValueError(f"{spec.id}: {said}; give one with nnx.Param only")
-    of_gradients = [
-        name for name in spec.monitors if isinstance(parse_metric(name).quantity, OfGradients)
-    ]
-    if of_gradients or spec.training.replay is not None:
-        field = "training.replay" if spec.training.replay else f"monitors: {of_gradients[0]}"
+    by_layer = [name for name in spec.monitors if parse_metric(name).quantity.by == "layer"]
+    if by_layer or spec.training.replay is not None:
+        field = "training.replay" if spec.training.replay else f"monitors: {by_layer[0]}"
         said = "is known of the document's own layers only, and another model is given"
         raise ValueError(f"{spec.id}: {field} {said}; leave it out")
     pixels = jax.ShapeDtypeStruct((3, spec.data.num_inputs()), spec.training.dtype)

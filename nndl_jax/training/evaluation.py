@@ -26,11 +26,11 @@ from nndl_jax.networks.targets import Images, Labels, decode, encode, pixels
 from nndl_jax.training.optimizer import Hyperparameters, hyperparameters_of, is_weight
 
 CHUNK = 1000
-_MOST_GUESSES = 16
-"""That four binary outputs can spell, whatever the classes."""
 """Images evaluated at once: bounds the memory that activations take."""
 _PATCHES_CHUNK = 100
 """The same where layers multiply patches, which are many times larger than images."""
+_MOST_GUESSES = 16
+"""That four binary outputs can spell, whatever the classes."""
 
 
 class Evaluation(NamedTuple):
@@ -108,6 +108,13 @@ def read_evaluation(
             with np.errstate(divide="ignore", invalid="ignore"):
                 shares = np.where(spreads > 0, errors / spreads, np.nan)
             return {metric.name: np.asarray(1 - shares.mean(axis=-1))}
+        case "saturation":
+            sums = np.asarray(evaluation.sums[quantity.kind], np.float64)
+            fractions = sums / np.asarray(evaluation.num_images)[..., None]
+            return {
+                metric.of(layer): np.asarray(fractions[..., layer - 1])
+                for layer in range(1, 1 + fractions.shape[-1])
+            }
         case _:
             assert_never(quantity.kind)
 
@@ -135,6 +142,8 @@ def watch(metric: Metric, quantity: OfImages, evaluation: Evaluation) -> Float[A
         case "r2":
             errors, spreads = jnp.asarray(evaluation.sums[quantity.kind])
             return 1 - jnp.mean(errors / spreads)
+        case "saturation":
+            return jnp.asarray(evaluation.sums[quantity.kind])[int(metric.part) - 1]
         case _:
             assert_never(quantity.kind)
 
@@ -244,7 +253,8 @@ def measure(
     def measure_chunk(
         chunk: tuple[Images, Labels],
     ) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, ""], dict[str, Array]]:
-        logits = model.logits(pixels(chunk[0], spec))
+        inputs = pixels(chunk[0], spec)
+        logits = model.logits(inputs)
         outputs = model.activate(logits)
         targets = encode(chunk[1], spec.data, logits.dtype, num_classes=spec.num_outputs())
         count = jnp.array(0, jnp.int32)
@@ -252,6 +262,8 @@ def measure(
             count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
         own = {each.kind: _sum(each, chunk[1], outputs, spec, mean) for each in quantities}
         sums = {kind: total for kind, total in own.items() if total is not None}
+        if any(each.kind == "saturation" for each in quantities):
+            sums["saturation"] = jnp.sum(model.saturation(inputs), axis=0)
         return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0]), sums
 
     num_images = images.shape[0]
@@ -278,7 +290,7 @@ def _sum(
     spec: Network,
     mean: Float[Array, " out"] | None,
 ) -> Shaped[Array, "..."] | None:
-    """What images add to `Evaluation.sums`; None for what stands in its other fields.
+    """What outputs for images add to `Evaluation.sums`; None for what is not of outputs.
 
     Args:
         quantity: what is measured.
@@ -288,7 +300,7 @@ def _sum(
         mean: of the targets of all images; None where nothing asks for it.
     """
     match quantity.kind:
-        case "accuracy" | "cost" | "output" | "errors":
+        case "accuracy" | "cost" | "output" | "errors" | "saturation":
             return None
         case "top2-accuracy":
             return num_in_top_two(outputs, labels)

@@ -255,6 +255,11 @@ REFUSED = {
         {"model": TwoLinear},
         "monitors: gradient_norms is known of the document's own layers only",
     ),
+    "saturation of its layers": (
+        {"monitors": ["test_saturation"]},
+        {"model": TwoLinear},
+        "monitors: test_saturation is known of the document's own layers only",
+    ),
     "nothing frozen": ({}, {"frozen": nnx.PathContains("kernel")}, "frozen fits no parameter"),
     "all frozen": ({}, {"frozen": True}, "frozen fits all parameters"),
 }

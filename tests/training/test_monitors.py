@@ -94,3 +94,53 @@ def test_norms_by_weights_are_of_the_mean_over_the_training_images(small_network
     found = [result.metrics[f"weight_gradient_norm.{layer}"][0] for layer in (1, 2)]
     assert found == pytest.approx(expected, rel=1e-4)
     assert not [name for name in result.metrics if name.startswith("gradient")]
+
+
+def test_saturation_is_the_share_of_neurons_and_images_of_small_slope(measured, small_dataset):
+    found, model = measured("test_saturation", {"model.initializer.weights": "normal"})
+    layers = oracle.copy_layers(model)
+    hidden = special.expit(small_dataset.test.images / 256 @ layers[0].weight.T + layers[0].bias)
+    outputs = special.expit(hidden @ layers[1].weight.T + layers[1].bias)
+    expected = [np.mean(each * (1 - each) < 0.025) for each in (hidden, outputs)]
+    assert 0 < expected[1] < expected[0] < 1
+    assert found == pytest.approx({f"test_saturation.{at}": expected[at - 1] for at in (1, 2)})
+
+
+def test_neurons_of_a_convolution_are_those_before_pooling(measured, small_dataset):
+    conv = {"kind": "conv", "filters": 2, "kernel": [1, 1], "activation": "relu"}
+    layers = [conv, {"kind": "max-pool", "window": [2, 2]},
+              {"kind": "dense", "units": 10, "activation": "sigmoid"}]  # fmt: skip
+    found, model = measured(
+        "test_saturation", {"model.inputs": [1, 28, 28], "model.layers": layers}
+    )
+    kernels, biases = (
+        np.asarray(each[...]) for each in (model.layers[0].weight, model.layers[0].bias)
+    )
+    # A kernel of one pixel makes z = w x + b of each pixel; a rectifier is saturated at z <= 0.
+    pixels = small_dataset.test.images[:, :, None] / 256
+    share = np.mean(pixels * kernels.reshape(-1) + biases <= 0)
+    assert set(found) == {"test_saturation.1", "test_saturation.2"}
+    assert found["test_saturation.1"] == pytest.approx(share)
+    assert 0 < share < 1
+
+
+def test_training_tells_of_saturation_by_run(small_network, small_dataset):
+    changes = {"monitors": ["test_saturation"], "vary": [{"optimizer.learning_rate": [0.5, 3.0]}]}
+    spec = small_network(changes)
+    *_, last = train(spec, small_dataset)
+    names = [name for name in last.metrics if name.startswith("test_saturation")]
+    assert names == list(spec.metrics()) == ["test_saturation.1", "test_saturation.2"]
+    for run in (0, 1):
+        alone = evaluate(last.model(run), small_dataset.test, last.spec(run))
+        metric = parse_metric("test_saturation")
+        assert isinstance(metric.quantity, OfImages)
+        expected = read_evaluation(metric, metric.quantity, alone)
+        for name in names:
+            assert last.metrics[name][run] == pytest.approx(float(expected[name]))
+
+
+def test_no_value_of_saturation_is_better(small_network):
+    stop = {"rule": "no-improvement", "patience": 3, "metric": "test_saturation.1"}
+    changes = {"monitors": ["test_saturation"], "training.early_stopping": stop}
+    with pytest.raises(SpecError, match=r"watches test_saturation\.1, of which no value is better"):
+        small_network(changes)
