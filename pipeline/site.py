@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nndl_jax.data.datasets import Dataset
@@ -27,6 +26,13 @@ from pipeline.pages.experiment import ExperimentView, page_of, view_experiment
 from pipeline.pages.inputs import SiteInputs, load_site
 from pipeline.pages.interactive.record import SHARED, Interactive
 from pipeline.pages.interactives import list_interactives
+from pipeline.pages.kept import (
+    digest_of_code,
+    digest_of_view,
+    keep_view,
+    read_view,
+    vega_script,
+)
 from pipeline.pages.overview import chapter_rows, chart_of_start, data_figures
 from pipeline.pages.verdicts import VERDICTS
 from pipeline.pages.weights import write_weights
@@ -34,21 +40,33 @@ from pipeline.store.dataset import load_data
 from pipeline.tables.claims import CHAPTERS
 
 PAGES = Path(__file__).parent / "pages"
-_VEGA = "window.NNDL = window.NNDL || {}; window.NNDL.vegaEmbed = vegaEmbed;"
 
 
 def main() -> None:
     """Write all pages, and what they load, in place of those of the last time."""
     _load.cache_clear()
     site, _ = _load()
-    names = sorted(site.today, key=lambda name: (-len(site.claims.get(name, ())), name))
-    views = map_on_cores(_view, names, desc="site", unit="document")
-    experiments = sorted(views, key=lambda view: view.id)
+    experiments = [view for _, view in sorted(_list_views(site).items())]
     with replacing(SITE) as folder:
         _write_pages(site, experiments, folder)
         _write_charts(experiments, folder)
         write_weights(folder, site.today)
         _copy_files(folder)
+
+
+def _list_views(site: SiteInputs) -> Mapping[str, ExperimentView]:
+    """What is shown of each document, made anew where it is not as it was."""
+    code = digest_of_code()
+    digests = {name: digest_of_view(site, name, code) for name in site.today}
+    kept = {name: read_view(name, digest) for name, digest in digests.items()}
+    views = {name: view for name, view in kept.items() if view is not None}
+    anew = sorted(digests.keys() - views.keys(), key=lambda name: -len(site.claims.get(name, ())))
+    for name, view in zip(
+        anew, map_on_cores(_view, anew, desc="site", unit="document"), strict=True
+    ):
+        keep_view(name, digests[name], view)
+        views[name] = view
+    return views
 
 
 def _view(name: str) -> ExperimentView:
@@ -120,13 +138,11 @@ def _write_charts(experiments: Sequence[ExperimentView], folder: Path) -> None:
     charts.mkdir()
     for chart in (chart for view in experiments for chart in view.charts):
         (charts / f"{chart.name}.js").write_text(_script(chart), encoding="utf-8")
-    bundle = vl_convert.javascript_bundle(_VEGA)
-    (folder / "vega.js").write_text(f"(() => {{\n{bundle}\n}})();\n", encoding="utf-8")
+    (folder / "vega.js").write_text(vega_script(), encoding="utf-8")
 
 
 def _script(chart: Chart) -> str:
-    specification = json.dumps(chart.specification, separators=(",", ":"))
-    return f"NNDL.charts[{json.dumps(chart.name)}]={specification};\n"
+    return f"NNDL.charts[{json.dumps(chart.name)}]={chart.specification};\n"
 
 
 def _copy_files(folder: Path) -> None:

@@ -1,10 +1,15 @@
 """Pieces of HTML and SVG, every text in them escaped."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from markupsafe import Markup, escape
+from pydantic import PlainSerializer, PlainValidator
 
 Attribute = str | float | None
+
+Html = Annotated[Markup, PlainValidator(Markup), PlainSerializer(str)]
+"""Markup that Pydantic writes and reads as a text; what is read is taken for escaped."""
 
 
 def tag(_name: str, *children: Markup | str, **attributes: Attribute) -> Markup:

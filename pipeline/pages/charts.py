@@ -4,8 +4,9 @@ A chart stands twice in the site: as a picture that needs no script, and as a sp
 page's script draws in its place, where series can be put on and off and axes be made logarithmic.
 """
 
+import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from markupsafe import Markup
 from nndl_jax.documents import Baseline, CurveClaim, Network, NumberClaim
 from nndl_jax.documents.metrics import ACCURACY, parse_metric
 from nndl_jax.judging.judge import last_epoch
+from nndl_jax.reading.markup import Html
 from pipeline.figures.curves import (
     Line,
     Panel,
@@ -79,8 +81,11 @@ class Chart(NamedTuple):
     """Whether there are single runs to show beside means."""
     summary: str
     """What it shows, for those who do not see it."""
-    specification: Mapping[str, Any]
-    picture: Markup
+    specification: str
+    """Vega-Lite's, as JSON."""
+    curves_of_book: Sequence[str]
+    """Statements of the claims whose curves are on it."""
+    picture: Html
 
 
 def draw_charts(results: Results) -> Sequence[Chart]:
@@ -244,7 +249,8 @@ def _finish(drawn: _Drawn, name: str) -> Chart:
         [text for kind, text in _MARKS.items() if kind in kinds],
         bool({"run", "point"} & kinds),
         _summarize(drawn),
-        {**specification, "datasets": {_ROWS: drawn.rows}},
+        json.dumps({**specification, "datasets": {_ROWS: drawn.rows}}, separators=(",", ":")),
+        list(dict.fromkeys(row["t"] for row in drawn.rows if row["k"] == "book")),
         Markup(_name_clips(vl_convert.vegalite_to_svg(still), name)),  # noqa: S704 - escaped there.
     )
 

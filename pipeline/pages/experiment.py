@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
-from markupsafe import Markup
 from PIL import Image
 
 from nndl_jax.data.datasets import Dataset
@@ -21,6 +20,7 @@ from nndl_jax.documents import (
     NumberClaim,
 )
 from nndl_jax.documents.diagram import LayerPicture, draw_diagram, drawn_layers
+from nndl_jax.reading.markup import Html
 from pipeline.machine.paths import FIGURES
 from pipeline.pages.charts import Chart, draw_charts
 from pipeline.pages.claim_picture import draw_claim
@@ -58,7 +58,7 @@ class ClaimView(NamedTuple):
     shown: Verdict
     is_recorded: bool
     meaning: str
-    picture: Markup
+    picture: Html
 
 
 class NetworkView(NamedTuple):
@@ -67,7 +67,7 @@ class NetworkView(NamedTuple):
     title: str
     """Which variants have it; empty if there is but one."""
     layers: Sequence[LayerPicture]
-    picture: Markup
+    picture: Html
 
     def num_params(self) -> int:
         """Weights and biases of all layers."""
@@ -104,7 +104,7 @@ class ExperimentView(NamedTuple):
     deviations: Sequence[str]
     details: Sequence[str]
     file: str
-    source: Markup
+    source: Html
     commands: Sequence[str]
 
 

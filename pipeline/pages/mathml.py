@@ -7,13 +7,14 @@ from markupsafe import Markup
 
 from nndl_jax.documents import Document
 from nndl_jax.documents.equations import equations
+from nndl_jax.reading.markup import Html
 
 
 class SetEquation(NamedTuple):
     """An equation as it stands on a page."""
 
     name: str
-    mathml: Markup
+    mathml: Html
 
 
 def set_equations(document: Document) -> list[SetEquation]:

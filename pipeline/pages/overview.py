@@ -68,8 +68,7 @@ def chart_of_start(experiments: Sequence[ExperimentView], site: SiteInputs) -> S
     for _, view, name in sorted(found, key=lambda each: each[0], reverse=True):
         claim = next(claim for claim in view.claims if claim.name == name)
         for chart in view.charts:
-            rows = chart.specification["datasets"]["rows"]
-            if any(row["k"] == "book" and row["t"] == claim.statement for row in rows):
+            if claim.statement in chart.curves_of_book:
                 return StartChart(chart, view, claim.statement, claim.meaning)
     return None
 

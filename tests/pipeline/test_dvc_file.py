@@ -47,6 +47,14 @@ def test_what_is_calculated_has_one_folder_in_and_one_out() -> None:
     assert stage["outs"] == ["runs/_calculated"]
 
 
+def test_what_a_stage_wrote_last_is_there_when_it_runs_again() -> None:
+    stages = [DVC["stages"][name] for name in ("resolve", "programs", "evaluate", "report")]
+    outs = [out for stage in stages for out in (*stage["outs"], *stage.get("metrics", ()))]
+    for out in outs:
+        ((name, options),) = out.items()
+        assert options["persist"], name
+
+
 def test_dvc_reads_each_stage(tmp_path: Path) -> None:
     run("dvc", "init", "--no-scm", "--quiet", cwd=tmp_path)
     for name in ("dvc.yaml", "params.yaml"):

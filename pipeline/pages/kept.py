@@ -1,0 +1,94 @@
+"""Views of experiments that stay from one time to the next while what they show is the same."""
+
+import hashlib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import vl_convert
+from pydantic import TypeAdapter, ValidationError
+
+from nndl_jax.documents import ComparisonClaim, Document, Ensemble
+from pipeline.machine.paths import CODE, DATASET, FIGURES, STATE
+from pipeline.machine.writing import write_text
+from pipeline.pages.experiment import ExperimentView
+from pipeline.pages.inputs import SiteInputs
+from pipeline.store.drawn import digest_of
+
+_KEPT = STATE / "site"
+_LIBRARIES = ("altair", "latex2mathml", "pygments", "vl-convert-python")
+_VIEW = TypeAdapter(ExperimentView)
+_VEGA = "window.NNDL = window.NNDL || {}; window.NNDL.vegaEmbed = vegaEmbed;"
+
+
+def read_view(name: str, digest: str) -> ExperimentView | None:
+    """The view of a document that was made of the same last time; None if there is none."""
+    try:
+        made_of, _, content = _file(name).read_text(encoding="utf-8").partition("\n")
+        return _VIEW.validate_json(content) if made_of == digest else None
+    except (OSError, ValueError, ValidationError):
+        return None
+
+
+def keep_view(name: str, digest: str, view: ExperimentView) -> None:
+    """Have `read_view` find it."""
+    write_text(_file(name), f"{digest}\n{_VIEW.dump_json(view).decode()}")
+
+
+def digest_of_code() -> str:
+    """Of what makes views: our code as `code` lists it, and libraries."""
+    parts = [_digest(CODE / "site.txt"), *(f"{name} {version(name)}" for name in _LIBRARIES)]
+    return _join(parts)
+
+
+def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
+    """Of all that the view of a document shows.
+
+    Args:
+        site: everything.
+        name: of the document.
+        code: what makes the view.
+    """
+    document, summary = site.document(name), site.judged.documents.get(name)
+    parts = [code, site.judged.profile, str(summary), _digest(Path(site.settings.paths[name]))]
+    parts += [f"{judged.name} {judged.entry}" for judged in site.claims.get(name, ())]
+    for each in sorted({name, *_others(document)}):
+        for experiments in (site.today, site.recorded):
+            if each in experiments:
+                results = experiments[each]
+                parts += [each, digest_of(results), results.made, str(results.is_left_out)]
+                parts += [str(results.foreign), results.origin.in_words() if results.origin else ""]
+    parts += [f"{path.name} {_digest(path)}" for path in sorted(FIGURES.glob(f"{name}*"))]
+    if isinstance(document, Ensemble):
+        parts.append(_digest(DATASET))
+    return _join(parts)
+
+
+def vega_script() -> str:
+    """Vega as one script that the page loads, from the installed package; made once for each."""
+    path = _KEPT / f"vega-{version('vl-convert-python')}.js"
+    if not path.is_file():
+        bundle = vl_convert.javascript_bundle(_VEGA)
+        write_text(path, f"(() => {{\n{bundle}\n}})();\n")
+    return path.read_text(encoding="utf-8")
+
+
+def _others(document: Document) -> Iterator[str]:
+    """Documents whose results the view of another shows."""
+    for claim in document.claims:
+        if isinstance(claim, ComparisonClaim):
+            yield from (side.document for side in (claim.better, claim.worse) if side.document)
+    if isinstance(document, Ensemble):
+        yield document.members
+
+
+def _file(name: str) -> Path:
+    return _KEPT / f"{name}.json"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _join(parts: list[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
