@@ -92,7 +92,9 @@ def _show_picture(image: "np.ndarray", outputs: "np.ndarray") -> None:
 @in_a_sentence
 def export(
     weights: Trained,
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="stablehlo or numpy.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="stablehlo, onnx, torch or numpy.")
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where it goes; else beside, by its name.")
     ] = None,
@@ -106,7 +108,7 @@ def export(
         raise typer.BadParameter(f"--to must be one of {', '.join(EXPORTS)}, got {to!r}")
     model = load_trained(weights)
     path = out or Path(f"{Path(weights).name.removesuffix('.safetensors')}{SUFFIXES[to]}")
-    if path.suffix != SUFFIXES[to]:
+    if not path.name.endswith(SUFFIXES[to]):
         raise ValueError(f"--out {path}: must end in {SUFFIXES[to]}")
     EXPORTS[to](model, path)
     if not quiet:

@@ -10,11 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
+from safetensors.numpy import load, save
 
 from nndl_jax.calculations.activations import ACTIVATIONS
 from nndl_jax.data.files import replace_file
 from nndl_jax.networks.layers import DenseLayer
 from nndl_jax.networks.network import FeedforwardNetwork, split_model
+from nndl_jax.training.onnx_graph import build_onnx
+from nndl_jax.training.operations import (
+    Convolve,
+    Linear,
+    Operation,
+    operations_of,
+    run_operations,
+)
+from nndl_jax.training.torch_modules import state_dict, torch_modules
 from nndl_jax.training.trees import name_leaves
 
 NUM_CHECKED = 100
@@ -96,8 +106,89 @@ def export_numpy(model: FeedforwardNetwork, path: Path) -> None:
     replace_file(path, buffer.getvalue())
 
 
-EXPORTS = {"stablehlo": export_stablehlo, "numpy": export_numpy}
-SUFFIXES = {"stablehlo": ".stablehlo", "numpy": ".npz"}
+def export_torch(model: FeedforwardNetwork, path: Path) -> None:
+    """Write a network as the `state_dict` of a `torch.nn.Sequential`, in a file of safetensors.
+
+    How PyTorch makes the modules and loads the file stands in its header, `usage`. PyTorch is not
+    needed to write it.
+
+    Args:
+        model: the network.
+        path: its folder must exist.
+
+    Raises:
+        ValueError: it has layers or activations that PyTorch has no module for, or the arrays give
+            something else than the network; nothing is written.
+    """
+    operations = operations_of(model)
+    modules = torch_modules(operations)
+    texts = "\n".join(f"    {module.text}," for module in modules)
+    usage = (
+        "from safetensors.torch import load_file\nfrom torch import nn\n\n"
+        f"model = nn.Sequential(\n{texts}\n)\n"
+        f"model.load_state_dict(load_file({path.name!r}))\nmodel.eval()\n"
+        "# model(images): (images, pixels), bytes / 256, to output activations\n"
+    )
+    content = save(state_dict(modules), metadata={"format": "pt", "usage": usage})
+    arrays, probes = load(content), _probes(model)
+    places = iter([index for index, module in enumerate(modules) if module.weight is not None])
+
+    def reread(operation: Operation) -> Operation:
+        if not isinstance(operation, Linear | Convolve):
+            return operation
+        at = next(places)
+        return operation._replace(weight=arrays[f"{at}.weight"], bias=arrays[f"{at}.bias"])
+
+    written = list(map(reread, operations))
+    _check(run_operations(written, probes), model, probes)
+    replace_file(path, content)
+
+
+def export_onnx(model: FeedforwardNetwork, path: Path) -> None:
+    """Write a network as a graph of ONNX, for any number of images.
+
+    It takes `images` (images, pixels), bytes / 256, and gives `activations`.
+
+    Args:
+        model: the network.
+        path: its folder must exist.
+
+    Raises:
+        ImportError: onnx is not installed (`pip install nndl-jax[export]`).
+        ValueError: it has layers or activations of one's own, or the graph gives something else
+            than the network; nothing is written.
+    """
+    operations, probes = operations_of(model), _probes(model)
+    name = "a network" if model.spec is None else model.spec.id
+    try:
+        from onnx.reference import ReferenceEvaluator
+    except ModuleNotFoundError:
+        raise ImportError("ONNX is written with onnx: pip install nndl-jax[export]") from None
+    graph = build_onnx(
+        operations,
+        num_inputs=probes.shape[1],
+        num_outputs=model.num_outputs,
+        dtype=str(probes.dtype),
+        about=f"{name}: images (images, pixels), bytes / 256, to output activations",
+    )
+    content = graph.SerializeToString()
+    (found,) = ReferenceEvaluator(content).run(None, {"images": probes})
+    _check(np.asarray(found), model, probes)
+    replace_file(path, content)
+
+
+EXPORTS = {
+    "stablehlo": export_stablehlo,
+    "onnx": export_onnx,
+    "torch": export_torch,
+    "numpy": export_numpy,
+}
+SUFFIXES = {
+    "stablehlo": ".stablehlo",
+    "onnx": ".onnx",
+    "torch": ".torch.safetensors",
+    "numpy": ".npz",
+}
 
 
 def _probes(model: FeedforwardNetwork) -> Float[np.ndarray, "images pixels"]:
@@ -112,7 +203,7 @@ def _check(
 ) -> None:
     graph, params = split_model(model)
     with jax.default_matmul_precision("highest"):
-        expected = np.asarray(nnx.merge(graph, params)(jnp.asarray(probes)))
+        expected = np.asarray(jax.jit(lambda: nnx.merge(graph, params)(jnp.asarray(probes)))())
     difference = np.abs(np.asarray(found) - expected).max()
     if not difference <= _TOLERANCE * max(1.0, float(np.abs(expected).max())):
         said = f"outputs differ by up to {difference:.2g} on {NUM_CHECKED} inputs"
