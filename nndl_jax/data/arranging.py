@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from jaxtyping import Float, Int32, Shaped, UInt8
 
-from nndl_jax.data.arrays import as_floats, as_numeric, check_finite
+from nndl_jax.data.arrays import as_bytes, as_floats, as_numeric, check_finite
 from nndl_jax.data.datasets import Split
 
 Inputs = UInt8[np.ndarray, "images pixels"] | Float[np.ndarray, "examples in"]
@@ -122,14 +122,9 @@ def _read_rows(
     if rows.dtype.kind == "f":
         check_finite(rows, name)
         return as_floats(rows), shape
-    if rows.dtype == np.uint8:
-        return np.ascontiguousarray(rows), shape
-    if len(shape) < 3 or rows.dtype.kind == "b":
-        return as_floats(rows), shape
-    if rows.size and (rows.min() < 0 or rows.max() > 255):
-        said = "whole numbers in images must be bytes, 0 (white) to 255 (black)"
-        raise ValueError(f"{name} go from {rows.min()} to {rows.max()}; {said}; or give floats")
-    return np.ascontiguousarray(rows, np.uint8), shape
+    if rows.dtype == np.uint8 or (len(shape) == 3 and rows.dtype.kind != "b"):
+        return as_bytes(rows, name), shape
+    return as_floats(rows), shape
 
 
 def _has_maps_last(shape: Sequence[int], name: str, channels_last: bool | None) -> bool:

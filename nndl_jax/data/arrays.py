@@ -43,10 +43,28 @@ def as_images(
     if rows.dtype.kind == "f":
         _check_pixels(rows, name)
         return as_floats(rows)
-    if rows.dtype != np.uint8 and rows.size and (rows.min() < 0 or rows.max() > 255):
+    return as_bytes(rows, name)
+
+
+def as_bytes(
+    rows: Shaped[np.ndarray, "images pixels"], name: str
+) -> UInt8[np.ndarray, "images pixels"]:
+    """Whole numbers of any type as the bytes that they are.
+
+    Raises:
+        ValueError: they go beyond bytes; or to 1 only, as truth values do, and bytes to 255.
+    """
+    if not rows.size:
+        return np.ascontiguousarray(rows, np.uint8)
+    if rows.dtype != np.uint8 and (rows.min() < 0 or rows.max() > 255):
         raise ValueError(
             f"{name} go from {rows.min()} to {rows.max()}; whole numbers must be bytes, 0 (white) "
-            "to 255 (black), and floats 0 to 1"
+            "to 255 (black); give others as floats"
+        )
+    if rows.max() == 1:
+        raise ValueError(
+            f"{name} are whole numbers up to 1, and bytes go up to 255 (black); give what is black "
+            "or not as truth values, such as images > 0"
         )
     return np.ascontiguousarray(rows, np.uint8)
 
@@ -119,7 +137,9 @@ def as_numbers(numbers: object, *, width: int, name: str) -> Float[np.ndarray, "
 def as_inputs(
     inputs: object, *, shape: tuple[int, ...], name: str
 ) -> UInt8[np.ndarray, "rows inputs"] | Float[np.ndarray, "rows inputs"]:
-    """Inputs of a data set of one's own, one to a row: unsigned bytes as they are, else floats.
+    """Inputs of a data set of one's own, one to a row: bytes as they are, else floats.
+
+    Unsigned bytes are bytes, and in images all whole numbers are.
 
     Args:
         inputs: numbers of the shape (inputs, *shape), also with the maps of images last, without an
@@ -142,8 +162,8 @@ def as_inputs(
     if array.shape[1:] == last != shape:
         array = np.moveaxis(array, -1, 1)
     rows = array.reshape(len(array), size)
-    if rows.dtype == np.uint8:
-        return np.ascontiguousarray(rows)
+    if rows.dtype == np.uint8 or (len(shape) == 3 and rows.dtype.kind in "iu"):
+        return as_bytes(rows, name)
     check_finite(rows, name)
     return as_floats(rows)
 

@@ -84,8 +84,8 @@ def save(model: FeedforwardNetwork, spec: Document, path: str | Path) -> None:
         path: ends in `.safetensors` by custom; its folder must exist.
 
     Raises:
-        SpecError: the document has axes, or the network is not one of it, or not finite although
-            the document does not allow divergence. Nothing is written.
+        SpecError: the document has axes or lacks the scale of its inputs, or the network is not one
+            of it, or not finite although divergence is not allowed. Nothing is written.
         TypeError: the model is no network.
     """
     spec = single(spec, Network).bare()
@@ -94,6 +94,9 @@ def save(model: FeedforwardNetwork, spec: Document, path: str | Path) -> None:
     if why := _deviation(model, arrays, spec):
         message = "save a network with the document that it was built from, of a result of training"
         raise SpecError.at(spec.id, None, "model", f"{why}; {message} result.spec(i)")
+    if spec.data.standardize and spec.data.scaling is None:
+        message = "is missing, by which inputs were scaled; save with the document of a result"
+        raise SpecError.at(spec.id, None, "data.scaling", f"{message}, result.spec(i)")
     if why := _excess(arrays, spec):
         message = "train with a smaller learning rate, or allow for that"
         raise SpecError.at(spec.id, None, "training.allow_divergence", f"{why}; {message}")

@@ -109,6 +109,8 @@ def test_arrays_of_jax_are_taken():
     [
         (np.full((2, 784), 256), "images go from 256 to 256; whole numbers must be bytes, 0 (whi"),
         (np.full((2, 784), -1, np.int8), "images go from -1 to -1; whole numbers must be bytes"),
+        (pictures(2) // 255, "images are whole numbers up to 1, and bytes go up to 255 (black); g"),
+        (np.ones((2, 784), np.int64), "give what is black or not as truth values, such as images"),
         (pictures(2).astype(float), "images are floats from 0 to 255; floats must be 0 (white) to"),
         (pictures(2).astype(float), "give them as such with images.astype(numpy.uint8)"),
         (np.full((2, 784), 1.5), "images are floats from 1.5 to 1.5; floats must be 0 (white) to"),

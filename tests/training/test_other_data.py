@@ -94,6 +94,16 @@ def test_a_network_whose_scale_is_not_known_is_not_measured(flowers):
         evaluate(model, flowers.test, spec)
 
 
+def test_a_network_is_not_saved_without_the_scale_it_was_trained_with(flowers, tmp_path):
+    spec = document("name: iris, standardize: true")
+    model = build_model(spec, key=jax.random.key(0))
+    with pytest.raises(
+        SpecError, match=r"^flowers: data.scaling: is missing, .* result.spec\(i\)$"
+    ):
+        save(model, spec, tmp_path / "weights.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_targets_of_real_numbers_are_come_near_to():
     spec = document(
         "name: ./own.csv, targets: real", output="linear", loss="quadratic", monitor="test_cost"
@@ -117,6 +127,12 @@ def test_images_of_three_maps_are_learnt_in_any_layout():
     found = predict(result.model(0), pictures, spec)
     rows = np.moveaxis(pictures, -1, 1).reshape(12, -1)
     np.testing.assert_array_equal(found, predict(result.model(0), rows, spec))
+    whole = predict(result.model(0), pictures.astype(np.int64), spec)  # Bytes as they were learnt.
+    np.testing.assert_array_equal(found, whole)
+    learnt = trained(
+        spec, data._replace(train=Split(data.train.images.astype(int), data.train.labels))
+    )
+    assert learnt.metrics["batch_cost"] == result.metrics["batch_cost"]
 
 
 def test_a_network_is_held_against_the_data_by_name(flowers, small_network):
