@@ -16,6 +16,8 @@ _MAPS = (1, 3, 4)
 """Numbers of maps that images have: grey, colours, colours with transparency."""
 _SHARE, _SHARE_BESIDE_TEST = 1 / 5, 1 / 6
 """Of the data, for validation and for the test; the latter is MNIST's 10,000 of 60,000."""
+_MOST_WHOLE = 2.0**53
+"""Floats from here on are whole whatever they stand for."""
 _MOST_CLASSES = 1_000
 """Of whole numbers, beyond which they are rather quantities."""
 
@@ -59,7 +61,12 @@ def read_targets(
         ValueError: they are not as many as inputs, or neither classes nor numbers.
     """
     values = {k: _read_labels(given, f"{k}.labels") for k, given in labels.items()}
+    if not counts["train"]:
+        raise ValueError("there are no train.images; give at least one, with its label")
     for split, array in values.items():
+        if array.ndim != values["train"].ndim:
+            said = "are numbers in rows, and those of another split are one an input"
+            raise ValueError(f"labels of a split {said}; give all in one form")
         if len(array) != counts[split]:
             said = f"there are {counts[split]} {split}.images and {len(array)} {split}.labels"
             raise ValueError(f"{said}; give one label for each")
@@ -85,7 +92,12 @@ def share_out(
         given: at least `train`.
         seed: of the drawing.
         by_class: whether every class gives the same share, to the nearest whole number.
+
+    Raises:
+        ValueError: the seed is none.
     """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0 on, got {seed!r}")
     rng = np.random.default_rng(seed)
     share = _SHARE_BESIDE_TEST if "test" in given else _SHARE
     missing = [split for split in ("test", "validation") if split not in given]
@@ -152,6 +164,8 @@ def _of_one_type(inputs: Mapping[str, Inputs]) -> dict[str, Inputs]:
 
 def _read_labels(labels: object, name: str) -> Shaped[np.ndarray, "..."]:
     """Labels as texts or numbers, one an input, or in rows of several."""
+    if np.ma.is_masked(labels):
+        raise ValueError(f"{name} are masked in places; fill or drop those first")
     try:
         array = np.asarray(labels)
     except ValueError as error:
@@ -160,7 +174,12 @@ def _read_labels(labels: object, name: str) -> Shaped[np.ndarray, "..."]:
     if array.dtype.kind == "O" and all(isinstance(each, str) for each in array.flat):
         array = array.astype(str)
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
+        array = _decode(array, name)
+    elif array.dtype.kind == "U" and isinstance(labels, Sequence):
+        _check_texts(labels, name)
+    if array.dtype.kind == "U" and (missing := np.flatnonzero(array == "")).size:
+        said = f"there is none for input {missing[0]}"
+        raise ValueError(f"{name} have empty texts, and {said}; name it, or leave the input out")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     is_flat = array.ndim == 1 or (array.ndim == 2 and array.dtype.kind in "biuf")
@@ -170,6 +189,21 @@ def _read_labels(labels: object, name: str) -> Shaped[np.ndarray, "..."]:
     if array.dtype.kind == "f":
         check_finite(array, name)
     return array
+
+
+def _decode(labels: Shaped[np.ndarray, "..."], name: str) -> Shaped[np.ndarray, "..."]:
+    try:
+        return np.char.decode(labels, "utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} are bytes that are no UTF-8; decode them first") from None
+
+
+def _check_texts(labels: Sequence, name: str) -> None:
+    """Refuse texts among which NumPy has made texts of others: what is missing, or numbers."""
+    for label in labels:
+        if not isinstance(label, str | bytes | Sequence | np.ndarray):
+            said = "give texts alone, or numbers alone, and leave out what has no label"
+            raise ValueError(f"{name} are texts, and {label!r} among them; {said}")
 
 
 def _are_quantities(labels: Shaped[np.ndarray, "..."]) -> bool:
@@ -202,11 +236,11 @@ def _read_classes(labels: Shaped[np.ndarray, "..."], name: str) -> Shaped[np.nda
         return labels.argmax(axis=1)
     if labels.dtype.kind != "f":
         return labels
-    whole = labels.astype(np.int64)
-    if not np.array_equal(whole, labels):
-        found = labels[whole != labels][0]
+    is_whole = (np.rint(labels) == labels) & (np.abs(labels) < _MOST_WHOLE)
+    if not is_whole.all():
+        found = labels[~is_whole][0]
         raise ValueError(f"{name} are classes, which are whole numbers or texts, found {found}")
-    return whole
+    return labels.astype(np.int64)
 
 
 def _list_classes(labels: Iterable[Shaped[np.ndarray, " inputs"]]) -> list[object]:

@@ -172,11 +172,16 @@ class Dataset(NamedTuple):
 
         Raises:
             ValueError: says what does not fit, what was found and what to do.
+            TypeError: what is given to validate or test is no pair.
         """
         from nndl_jax.data.arranging import read_inputs, read_targets, share_out
 
         given = {"train": (images, labels), "validation": validation, "test": test}
         given = {split: pair for split, pair in given.items() if pair is not None}
+        for split, pair in given.items():
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                message = f"{split} must be images and labels, a pair of them"
+                raise TypeError(f"{message}, got {type(pair).__name__}")
         inputs, shape = read_inputs({k: v[0] for k, v in given.items()}, channels_last)
         counts = {split: len(rows) for split, rows in inputs.items()}
         targets, names = read_targets(

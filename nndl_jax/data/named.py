@@ -49,6 +49,8 @@ def load_data(
         ImportError: what reads it is not installed; says how to.
     """
     name = os.fspath(name_or_path)
+    if not name:
+        raise ValueError("a data set is named by its name or its path, got an empty text")
     if name in PUBLISHED:
         return load_published(name, Path(folder) if folder else find_published(name))
     if name in _OWN:

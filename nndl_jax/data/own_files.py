@@ -5,24 +5,26 @@ are inputs to train on, `y_test`, `t10k-labels` and `test_labels` labels for the
 """
 
 import bz2
-import csv
 import gzip
 import lzma
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from nndl_jax.data.array_files import open_arrays
 from nndl_jax.data.datasets import Dataset, load_dataset
+from nndl_jax.data.tables import TABLES, read_table
 from nndl_jax.reading.faults import printable
-from nndl_jax.reading.validation import closest
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class Reading(NamedTuple):
@@ -51,8 +53,10 @@ def read_path(path: Path, reading: Reading) -> Dataset:
     ending = path.suffix.lower()
     if path.is_dir():
         return _read_folder(path, reading)
-    if ending in _TABLES:
-        return _of_table(path, *_TABLES[ending](path), reading)
+    if not path.is_file():
+        raise ValueError(f"{path}: is neither a file nor a folder")
+    if ending in TABLES:
+        return _arrange(path, {"train": read_table(path, reading.target)}, reading)
     if ending == ".safetensors":
         return _read_safetensors(path, reading)
     if ending == ".npz":
@@ -111,26 +115,6 @@ def _of_arrays(path: Path, arrays: Mapping[str, np.ndarray], reading: Reading) -
                 raise ValueError(f"{path}: {said} {wanted}")
     pairs = {split: (part["images"], part["labels"]) for split, part in parts.items()}
     return _arrange(path, pairs, reading)
-
-
-def _of_table(
-    path: Path, names: Sequence[str], rows: Sequence[Sequence], reading: Reading
-) -> Dataset:
-    """A data set of a table, all of whose columns but one are inputs."""
-    target = names[-1] if reading.target is None else reading.target
-    if target not in names:
-        hint = closest(target, list(names))
-        raise ValueError(f"{path}: there is no column {target!r} to learn; {hint}")
-    if len(names) < 2 or not rows:
-        said = f"has {len(rows)} rows of {len(names)} columns"
-        raise ValueError(f"{path}: {said}; give at least one, of inputs and a target")
-    place = list(names).index(target)
-    inputs = [
-        [_number(value, path, row, names[at]) for at, value in enumerate(each) if at != place]
-        for row, each in enumerate(rows, start=1)
-    ]
-    labels = _column([each[place] for each in rows])
-    return _arrange(path, {"train": (np.array(inputs), labels)}, reading)
 
 
 def _arrange(
@@ -272,86 +256,18 @@ def _read_safetensors(path: Path, reading: Reading) -> Dataset:
     return _of_arrays(path, arrays, reading)
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Names of columns and rows; names are numbers where the first row has no text in it."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not a text in UTF-8") from None
-    mark = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=text.partition("\n")[0].count)
-    try:
-        lines = csv.reader(text.splitlines(), delimiter=mark, strict=True, skipinitialspace=True)
-        rows = [row for row in lines if row]
-    except csv.Error as error:
-        raise ValueError(f"{path}: cannot be read as a table: {error}") from None
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(rows[0]):
-            said = f"row {number} has {len(row)} columns, and the first has {len(rows[0])}"
-            raise ValueError(f"{path}: {said}")
-    if not rows:
-        raise ValueError(f"{path}: is empty")
-    has_names = not any(map(_is_number, rows[0][:-1]))
-    names = rows[0] if has_names else [str(at) for at in range(len(rows[0]))]
-    return names, rows[has_names:]
-
-
-def _read_parquet(path: Path) -> tuple[list[str], list[Sequence]]:
-    try:
-        from pyarrow import parquet  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        said = "Parquet needs pyarrow (pip install pyarrow), or write the table as CSV"
-        raise ImportError(f"{path}: {said}") from None
-    table = parquet.read_table(path)
-    return table.column_names, list(zip(*(each.to_pylist() for each in table), strict=True))
-
-
-_TABLES: Mapping[str, Callable[[Path], tuple[Sequence[str], Sequence[Sequence]]]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".parquet": _read_parquet,
-}
-
-
-def _is_number(text: object) -> bool:
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True
-
-
-def _number(value: object, path: Path, row: int, name: str) -> float:
-    if not _is_number(value):
-        said = f"holds {printable(repr(value))} in row {row}; make a number of it, or leave it out"
-        raise ValueError(f"{path}: column {name!r} {said}")
-    return float(str(value))
-
-
-def _column(values: Iterable[object]) -> np.ndarray:
-    """Targets as whole numbers, floats or texts, whichever all of them are."""
-    texts = [str(value) for value in values]
-    for kind in (int, float):
-        try:
-            return np.array([kind(text) for text in texts])
-        except (ValueError, OverflowError):
-            continue
-    return np.array(texts)
-
-
 def _folders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
 
 
 def _read_pictures(folder: Path) -> tuple[list[tuple[Path, np.ndarray]], list[str]]:
     """Images with their files, and the name of the folder that each lies in."""
-    paths = [
-        path
-        for own in _folders(folder)
-        for path in sorted(own.iterdir())
-        if path.suffix.lower() in _PICTURES and path.name[0] != "."
-    ]
+    by_class = {own: _pictures_in(own) for own in _folders(folder)}
+    paths = [path for own in by_class.values() for path in own]
     if not paths:
         return [], []
+    if empty := [own for own, pictures in by_class.items() if not pictures]:
+        raise ValueError(f"{empty[0]}: holds no image of its class; give some, or take it away")
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
@@ -360,11 +276,43 @@ def _read_pictures(folder: Path) -> tuple[list[tuple[Path, np.ndarray]], list[st
     for path in paths:
         try:
             with Image.open(path) as image:
-                is_grey = image.mode in ("1", "L", "LA", "I", "I;16", "F")
-                found.append((path, np.asarray(image.convert("L" if is_grey else "RGB"))))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+                found.append((path, _pixels(image)))
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            UnidentifiedImageError,
+            Image.DecompressionBombError,
+        ) as error:
             raise ValueError(f"{path}: cannot be read as an image: {error}") from None
     return found, [path.parent.name for path in paths]
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in _PICTURES and path.name[0] != "." and path.is_file()
+    ]
+
+
+def _pixels(image: "Image.Image") -> np.ndarray:
+    """Bytes of an image the right way up, grey or of three colours; what is transparent is white.
+
+    Raises:
+        ValueError: its pixels are no bytes.
+    """
+    from PIL import Image, ImageOps
+
+    if image.mode.startswith(("I", "F")):
+        said = "has more levels of grey than the 256 of bytes"
+        raise ValueError(f"it {said}, mode {image.mode}; make it one of 8 bits, or give an array")
+    upright = ImageOps.exif_transpose(image)
+    is_grey = upright.mode in ("1", "L", "LA")
+    if upright.has_transparency_data:
+        paper = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(paper, upright.convert("RGBA"))
+    return np.asarray(upright.convert("L" if is_grey else "RGB"))
 
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}

@@ -5,17 +5,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from nndl_jax.data.datasets import SPLITS, Dataset
+from nndl_jax.reading.faults import printable
 
 _INKS = " .:-=+*#%@"
 """From white to black."""
 _NUM_IMAGES = 4
+_LONGEST = 2_000
 _MOST_COLUMNS = 32
 _MOST_CLASSES = 30
 
 
 def summarize(dataset: Dataset) -> str:
     """Counts, ranges, and the first images to train on."""
-    return "\n".join(_lines(dataset))
+    return "\n".join(printable(line, most=_LONGEST) for line in _lines(dataset))
 
 
 def _lines(dataset: Dataset) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Arrays of one's own as a data set: what is an input, what is a class, and what is drawn."""
 
+import inspect
 import re
 
 import numpy as np
@@ -129,6 +130,35 @@ def test_a_test_that_is_given_stays_whole():
         ([[1.0, np.nan]], [0], {}, "train.images must be finite numbers, found nan"),
         ([["a", "b"]], [0], {}, "train.images must be an array of numbers, got list of <U1"),
         (ROWS, [None] * 20, {}, "train.labels are object of the shape (20,); give a text or a n"),
+        (
+            ROWS,
+            ["cat", np.nan] * 10,
+            {},
+            "train.labels are texts, and nan among them; give texts al",
+        ),
+        (
+            ROWS,
+            ["1", 1] * 10,
+            {},
+            "train.labels are texts, and 1 among them; give texts alone, or nu",
+        ),
+        (
+            ROWS,
+            ["cat", ""] * 10,
+            {},
+            "train.labels have empty texts, and there is none for input 1",
+        ),
+        (ROWS, [b"\xff"] * 20, {}, "train.labels are bytes that are no UTF-8; decode them first"),
+        (ROWS, np.ma.masked_equal([1, 2] * 10, 2), {}, "train.labels are masked in places; fill o"),
+        (ROWS, [1e30, 0.0] * 10, {"is_regression": False}, "whole numbers or texts, found 1e+30"),
+        (ROWS[:0], [], {}, "there are no train.images; give at least one, with its label"),
+        (ROWS, KINDS, {"seed": -1}, "seed must be a whole number from 0 on, got -1"),
+        (
+            ROWS,
+            [1, 2] * 10,
+            {"test": (ROWS[:2], np.eye(2))},
+            "labels of a split are numbers in rows, and those of another split are one an input",
+        ),
         (ROWS, [np.inf] * 20, {}, "train.labels must be finite numbers, found inf"),
         (ROWS, KINDS, {"classes": ["cat", "dog"]}, "'fox', which is none of the classes 'cat', '"),
         (ROWS, KINDS, {"classes": ["a", "a"]}, "classes are ['a', 'a']; name each once"),
@@ -161,6 +191,17 @@ def test_a_data_set_of_ones_own_comes_back_from_its_file(tmp_path, images, label
     for ours, theirs in zip(found.splits, data.splits, strict=True):
         np.testing.assert_array_equal(ours.images, theirs.images, strict=True)
         np.testing.assert_array_equal(ours.labels, theirs.labels, strict=True)
+
+
+def test_what_validates_or_tests_is_a_pair():
+    with pytest.raises(TypeError, match="test must be images and labels, a pair of them, got ndar"):
+        inspect.unwrap(Dataset.from_arrays)(ROWS[:, 0], KINDS, test=ROWS.T)
+
+
+def test_a_summary_is_shown_and_not_obeyed():
+    summary = Dataset.from_arrays(ROWS, ["\x1b[2J", "b"] * 10, name="a\nb").summary()
+    assert summary.startswith("a\\nb: inputs of 2 numbers\n")
+    assert "\x1b" not in summary
 
 
 def test_a_summary_tells_counts_ranges_and_classes():

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import os
 import re
 import struct
 import sys
@@ -194,7 +195,7 @@ def test_grey_images_among_others_get_their_colours(tmp_path):
 def _write(folder: Path, files: dict[str, object]) -> None:
     for name, content in files.items():
         path = folder / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         match content:
             case str():
                 path.write_text(content)
@@ -221,6 +222,25 @@ def _write(folder: Path, files: dict[str, object]) -> None:
         ({"a.csv": "a,b\n"}, "a.csv", "a.csv: has 0 rows of 2 columns; give at least one, of in"),
         ({"a.csv": "a,b\n1,2\n,2\n"}, "a.csv", "a.csv: column 'a' holds '' in row 2; make a num"),
         ({"a.csv": "a,b\n1,2\nnan,2\n"}, "a.csv", "images must be finite numbers, found nan"),
+        (
+            {"a.csv": "0,1,kind\n" + "3,4,1\n" * 5},
+            "a.csv",
+            "a.csv: its first row, ['0', '1', 'kind'], may be names of columns as well as",
+        ),
+        ({"a.csv": "0,1,2\n" + "3,4,1\n" * 5}, "a.csv", "['0', '1', '2'], may be names of columns"),
+        (
+            {"a.csv": ",b,c\n0,1,2\n1,3,2\n"},
+            "a.csv",
+            "a.csv: the first column, '', is the number of the row, as pandas writes it; leave it",
+        ),
+        ({"a.csv": "a,c,c\n0,1,2\n"}, "a.csv", "a.csv: 2 columns are called 'c'; keep one"),
+        (
+            {"a.csv": "a,b\n1,cat\n2,\n"},
+            "a.csv",
+            "a.csv: train.labels have empty texts, and there is none for input 1; name it, or le",
+        ),
+        ({"a.csv": "a,b\n1,2\n2,\n"}, "a.csv", "there is none for input 1"),
+        ({"d/a/1.png": (2, 2), "d/b/1.txt": ""}, "d", "b: holds no image of its class; give some,"),
         ({"a.npz": b"x"}, "a.npz", "a.npz: holds no arrays of numbers or texts: "),
         ({"a.npz": {"x": np.array([{}])}}, "a.npz", "a.npz: holds no arrays of numbers or texts: "),
         ({"a.npz": {"x": IMAGES}}, "a.npz", "a.npz: holds no labels for train; found 'x'; names"),
@@ -256,6 +276,58 @@ def test_images_of_two_sizes_are_refused(tmp_path):
     said = r"b\.png has 4 x 5 pixels, and .*a\.png 4 x 3; make all images of one size"
     with pytest.raises(ValueError, match=said):
         load_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "ending"),
+    [
+        (np.full((2, 3), 40_000, np.uint16), "png"),
+        (np.full((2, 3), 40_000, np.int32), "tif"),
+        (np.full((2, 3), 0.5, np.float32), "tif"),
+    ],
+)
+def test_images_of_more_levels_than_bytes_have_are_refused(tmp_path, pixels, ending):
+    (tmp_path / "cat").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "cat" / f"a.{ending}")
+    said = "cannot be read as an image: it has more levels of grey than the 256 of bytes, mode"
+    with pytest.raises(ValueError, match=said):
+        load_data(tmp_path)
+
+
+def test_images_are_upright_and_transparent_where_there_is_paper(tmp_path):
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    lying = Image.fromarray(np.rot90(pixels))
+    lying.getexif()[274] = 6  # To be turned clockwise.
+    clear = Image.fromarray(np.zeros((2, 3, 4), np.uint8))
+    for kind, image in (("a", lying), ("b", clear)):
+        (tmp_path / kind).mkdir()
+        for number in range(3):
+            image.save(tmp_path / kind / f"{number}.png", exif=image.getexif())
+    images = load_data(tmp_path).train
+    upright, paper = (images.images[images.labels == label][0] for label in (0, 1))
+    np.testing.assert_array_equal(upright.reshape(3, 2, 3)[0], pixels)
+    assert (paper == 255).all()
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    (tmp_path / "b.csv").symlink_to("/dev/zero")
+    for name in ("a.csv", "b.csv"):
+        with pytest.raises(ValueError, match=f"{name}: is neither a file nor a folder"):
+            load_data(tmp_path / name)
+    (tmp_path / "cat").mkdir()
+    os.mkfifo(tmp_path / "cat" / "a.png")
+    with pytest.raises(ValueError, match="holds neither IDX or"):
+        load_data(tmp_path)
+    with pytest.raises(ValueError, match="is named by its name or its path, got an empty text"):
+        load_data("")
+
+
+def test_a_table_of_gigabytes_is_refused_at_once(tmp_path):
+    with (tmp_path / "a.csv").open("wb") as file:
+        file.truncate(3 * 2**30)
+    with pytest.raises(ValueError, match=r"has 3,221,225,472 bytes, and at most 2,147,483,648 are"):
+        load_data(tmp_path / "a.csv")
 
 
 def test_what_is_no_image_is_named(tmp_path):
