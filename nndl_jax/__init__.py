@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nndl_jax.reading.faults import SpecError
     from nndl_jax.training.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.training.devices import describe_devices
-    from nndl_jax.training.evaluation import Evaluation, evaluate, predict
+    from nndl_jax.training.evaluation import Evaluation, confusion_matrix, evaluate, predict
     from nndl_jax.training.gradients import bias_gradients
     from nndl_jax.training.loop import Step, activations, loss_fn, optimizer_of, train_step
     from nndl_jax.training.pretrained import list_pretrained, load_pretrained
@@ -54,7 +54,7 @@ _LAZY = {
     "reading.faults": ("SpecError",),
     "training.checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "training.devices": ("describe_devices",),
-    "training.evaluation": ("Evaluation", "evaluate", "predict"),
+    "training.evaluation": ("Evaluation", "confusion_matrix", "evaluate", "predict"),
     "training.gradients": ("bias_gradients",),
     "training.loop": ("Step", "activations", "loss_fn", "optimizer_of", "train_step"),
     "training.pretrained": ("list_pretrained", "load_pretrained"),
@@ -86,6 +86,7 @@ __all__ = [
     "bias_gradients",
     "build_construction",
     "build_model",
+    "confusion_matrix",
     "describe_devices",
     "dump_spec",
     "evaluate",

@@ -20,10 +20,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int
 from pydantic import ValidationError
 from tqdm import tqdm
 
 import nndl_jax
+from nndl_jax.data.selection import cut
 from nndl_jax.documents import Network
 from nndl_jax.documents.variants import Variant, list_runs
 from pipeline.machine.jax_setup import check_jax, set_up_jax
@@ -33,7 +36,7 @@ from pipeline.plan.plans import Plan, load_plan
 from pipeline.plan.training_key import TrainingKey, differences, training_key
 from pipeline.store import forecast
 from pipeline.store.dataset import data_of, load_data
-from pipeline.store.runs import Row, network_path, write_history
+from pipeline.store.runs import Row, network_path, write_confusions, write_history
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
@@ -129,6 +132,7 @@ def _train(
             progress.update()
             if result.is_last:
                 _save_networks(name, result, fresh)
+                write_confusions(_confusions(result, dataset), dataset.classes, fresh)
             elif (is_over := should_stop()) or time.monotonic() >= save_at:
                 start = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
@@ -159,6 +163,25 @@ def _save_networks(name: str, result: nndl_jax.EpochResult, folder: Path) -> Non
             path = network_path(name, run, is_best=is_best, folder=folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             nndl_jax.save(result.model(index, is_best=is_best), spec, path)
+
+
+def _confusions(
+    result: nndl_jax.EpochResult, dataset: nndl_jax.Dataset
+) -> dict[str, Int[np.ndarray, "classes guesses"]]:
+    """What the networks of each variant take test images for, the runs together.
+
+    There is nothing to say of targets that are no classes, or where data have no test images.
+    """
+    counts: dict[str, Int[np.ndarray, "classes guesses"]] = {}
+    for index, run in enumerate(result.runs):
+        spec, labels = result.spec(index), dataset.test.labels
+        if not spec.data.has_classes() or not np.isin(labels, spec.data.digits or labels).any():
+            continue
+        images = cut(dataset, "test", digits=spec.data.digits, limit=None)
+        model = result.model(index, is_best=spec.training.keep_best)
+        found = nndl_jax.confusion_matrix(model, images, spec)
+        counts[run.variant] = counts.get(run.variant, 0) + found
+    return counts
 
 
 def _summary(row: Row) -> str:

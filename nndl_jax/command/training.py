@@ -144,13 +144,12 @@ def evaluate(
             read = read_dataset(dataset, [split], spec)
             images = cut(read, split, digits=spec.data.digits, limit=None)
             found = nndl_jax.evaluate(model, images, spec)
-            guesses = nndl_jax.predict(model, images, spec)
             measured = {"cost": float(found.cost)}
             if spec.data.has_classes():
                 measured |= {"accuracy": float(found.accuracy)}
-                confusion = _confusion(images.labels, guesses, spec)
+                confusion = nndl_jax.confusion_matrix(model, images, spec).tolist()
             else:
-                measured |= _errors(images.labels, guesses)
+                measured |= _errors(images.labels, nndl_jax.predict(model, images, spec))
     about = {"id": spec.id, "data": dataset.name, "split": split, "images": len(images.labels)}
     if as_json:
         show_json(about | measured | ({"confusion": confusion} if confusion else {}))
@@ -173,16 +172,6 @@ def _errors(targets: "np.ndarray", outputs: "np.ndarray") -> dict[str, float]:
     errors, variances = ((outputs - targets) ** 2).mean(axis=0), targets.var(axis=0)
     shares = errors / np.where(variances > 0, variances, np.nan)
     return {"mse": float(errors.mean()), "r2": float(1 - shares.mean())}
-
-
-def _confusion(labels: "np.ndarray", guesses: "np.ndarray", spec: "Network") -> list[list[int]]:
-    """How many images of each class were taken for each; four outputs can spell 10 to 15."""
-    import numpy as np
-
-    num_classes = 10 if spec.data.targets == "binary" else spec.num_outputs()
-    counts = np.zeros((num_classes, max(num_classes, int(guesses.max()) + 1)), int)
-    np.add.at(counts, (labels, guesses), 1)
-    return counts.tolist()
 
 
 def _show_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str] | None) -> None:

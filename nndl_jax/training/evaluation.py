@@ -234,6 +234,30 @@ def predict(
     return np.concatenate([rest, *digits])
 
 
+def confusion_matrix(
+    model: FeedforwardNetwork, split: Split, spec: Document | None = None
+) -> Int[np.ndarray, "classes guesses"]:
+    """How many images of each class a network takes for each; four binary outputs can spell 15.
+
+    Args:
+        model: the network.
+        split: images and labels as `evaluate` takes them.
+        spec: the document that the network was built from; None for the one that it knows.
+
+    Raises:
+        SpecError: the document has axes.
+        TypeError: the model is no network, or the split no `Split`.
+        ValueError: the document has no classes, or what `evaluate` raises.
+    """
+    spec = document_of(model, spec)
+    if not spec.data.has_classes():
+        said = "has outputs of real numbers, which take nothing for a class; look at its cost"
+        raise ValueError(f"{spec.id}: {said}")
+    labels, guesses = read_split(split, spec).labels, predict(model, split, spec)
+    num_guesses = 2 ** spec.num_outputs() if spec.data.targets == "binary" else spec.num_outputs()
+    return np.asarray(confusion(guesses, labels, (spec.num_classes(), num_guesses)))
+
+
 def measure(
     model: FeedforwardNetwork,
     split: Split,
@@ -317,7 +341,9 @@ def _sum(
 
 
 def confusion(
-    guesses: Int[Array, " images"], labels: Int[Array, " images"], size: tuple[int, int]
+    guesses: Int[Array | np.ndarray, " images"],
+    labels: Int[Array | np.ndarray, " images"],
+    size: tuple[int, int],
 ) -> Int[Array, "classes guesses"]:
     """How many images of each class are taken for each.
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from nndl_jax.documents import Baseline, Calculation, Construction, Ensemble, Network
 from pipeline.figures.calculations import draw_calculation
+from pipeline.figures.confusion import draw_confusion
 from pipeline.figures.constructions import draw_construction
 from pipeline.figures.curves import draw_curves
 from pipeline.figures.digits import draw_errors, draw_filters
@@ -65,5 +66,6 @@ def _figures(
             for panels, suffix, columns in choose_pictures(results):
                 yield suffix, draw_curves(results, panels, columns=columns)
             yield "-bars", draw_bars(results)
+            yield "-confusion", draw_confusion(results)
         case unknown:
             assert_never(unknown)

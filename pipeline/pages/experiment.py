@@ -226,7 +226,8 @@ def _figures(site: SiteInputs, name: str, *, has_charts: bool) -> Sequence[Figur
     paths = [path for path in _pictures(site, name) if path.is_file()]
     document = site.document(name)
     if has_charts:
-        paths = [path for path in paths if path.stem == f"{name}-bars"]
+        stems = f"{name}-bars", f"{name}-confusion"
+        paths = [path for path in paths if path.stem in stems]
     elif isinstance(document, Ensemble):
         paths = [path for path in paths if "-filters" in path.stem]
     return [picture_file(path, document.title) for path in paths]

@@ -1,8 +1,10 @@
 """What the stages that run an experiment leave in `runs/<id>/`, written and read in one place.
 
 `history.csv` has a row for each run and measured epoch, `about.json` says what the numbers come
-from, `weights/` holds a network for each run. Of an ensemble, `errors.csv` says what it got wrong
-and `filters.csv` holds the kernels of its first network. `made.json` holds what was run.
+from, `weights/` holds a network for each run, `confusion.csv` says how many test images of a class
+the networks of a variant take for which, the runs together. Of an ensemble, `errors.csv` says what
+it got wrong and `filters.csv` holds the kernels of its first network. `made.json` holds what was
+run.
 """
 
 import csv
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nndl_jax.documents.variants import Run
 from pipeline.machine.paths import RUNS
@@ -32,6 +34,7 @@ ABOUT = "about.json"
 HISTORY = "history.csv"
 ERRORS = "errors.csv"
 FILTERS = "filters.csv"
+CONFUSION = "confusion.csv"
 
 
 class History(NamedTuple):
@@ -86,6 +89,30 @@ def write_history(
         note(name, folder)
 
 
+def write_confusions(
+    counts: Mapping[str, Int[np.ndarray, "classes guesses"]],
+    names: Sequence[str] | None,
+    folder: Path,
+) -> None:
+    """Write what the networks of each variant take images for; nothing where there is none.
+
+    Args:
+        counts: by the name of the variant.
+        names: of the classes; None for digits.
+        folder: one that is to become `runs/<id>`.
+    """
+    if not counts:
+        return
+    with (folder / CONFUSION).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["variant", "class", "taken for", "images"])
+        for variant, matrix in counts.items():
+            digits = [str(digit) for digit in range(matrix.shape[1])]
+            labels = [*(names or ()), *digits[len(names or ()) :]]
+            for (label, guess), count in np.ndenumerate(matrix):
+                writer.writerow([variant, labels[label], labels[guess], count])
+
+
 def network_path(name: str, run: Run, *, is_best: bool = False, folder: Path | None = None) -> Path:
     """The file with a run's last network, or with its best if the document keeps that.
 
@@ -136,8 +163,8 @@ def read_history(folder: Path) -> History | None:
         OSError: it is not there, or damaged; the latter in a sentence that says what to do.
     """
     path = folder / HISTORY
-    with _whole(path):
-        rows = _read_table(path)
+    with whole(path):
+        rows = read_table(path)
         return _read_rows(rows, read_about(folder)) if rows else None
 
 
@@ -153,8 +180,8 @@ def read_errors(path: Path | None, num_images: int) -> Sequence[Mapping[str, int
     """
     if path is None:
         return None
-    with _whole(path):
-        errors = [{name: int(row[name]) for name in _ERROR} for row in _read_table(path)]
+    with whole(path):
+        errors = [{name: int(row[name]) for name in _ERROR} for row in read_table(path)]
         if not all(0 <= error["image"] < num_images for error in errors):
             raise ValueError
     return errors
@@ -171,8 +198,8 @@ def read_filters(path: Path | None) -> Float[np.ndarray, "filters height width"]
     """
     if path is None:
         return None
-    with _whole(path):
-        rows = _read_table(path)
+    with whole(path):
+        rows = read_table(path)
         places = [tuple(int(row[name]) for name in _PLACE) for row in rows]
         shape = tuple(number + 1 for number in places[-1])
         # They are written place by place, so that a line that is missing or changed shows.
@@ -186,7 +213,7 @@ _PLACE = ("filter", "row", "column")
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def whole(path: Path) -> Iterator[None]:
     """Has what is raised where a table is not what was written say so."""
     try:
         yield
@@ -194,7 +221,7 @@ def _whole(path: Path) -> Iterator[None]:
         raise OSError(spoilt(path)) from None
 
 
-def _read_table(path: Path) -> Sequence[Mapping[str, str]]:
+def read_table(path: Path) -> Sequence[Mapping[str, str]]:
     """The lines of a table by the names of its columns."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, strict=True))

@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Float
 
 from nndl_jax.documents import Ensemble, FieldValue, Network, NumberClaim
+from pipeline.store.confusions import read_confusion
 from pipeline.store.results import Results
 from pipeline.tables.claims import markdown
 from pipeline.tables.format import show, show_gain, show_mean, variant_labels
 
 _PRINTED, _CORRECTED = "normal-fan-out", "normal-fan-in"
 _METRIC = "test_accuracy"
+_MOST_CONFUSIONS = 3
 
 
 class _Pair(NamedTuple):
@@ -71,7 +73,16 @@ def best_and_last_table(results: Results) -> str:
 
 def list_details(results: Results) -> Sequence[str]:
     """What there is to say of a document besides its claims, some of it empty."""
-    return [errors_line(results), best_and_last_table(results)]
+    return [errors_line(results), confusions_line(results), best_and_last_table(results)]
+
+
+def confusions_line(results: Results) -> str:
+    """Which classes are taken for which most often; empty where that is not kept."""
+    found = read_confusion(results)
+    mistakes = found.mistakes()[:_MOST_CONFUSIONS] if found else ()
+    named = [f"{label} for {guess} ({100 * share:.1f} %)" for share, label, guess in mistakes]
+    said = "Taken for another most often, by the share of a class's test images"
+    return f"{said}: {', '.join(named)}." if named else ""
 
 
 def errors_line(results: Results) -> str:

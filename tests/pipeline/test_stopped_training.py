@@ -1,5 +1,6 @@
 """What a stopped or a finished training leaves: the stage goes on from it, or says why not."""
 
+import csv
 import hashlib
 import json
 import shutil
@@ -81,6 +82,28 @@ def test_a_finished_training_survives_a_kill_before_dvc_takes_it(
     shutil.rmtree("runs")
     assert run() == before
     assert resumed == [None, 3]
+
+
+def test_what_test_images_are_taken_for_is_counted_over_all_runs() -> None:
+    run()
+    rows = list(csv.DictReader(Path("runs/tiny/confusion.csv").read_text().splitlines()))
+    history = list(csv.DictReader(Path("runs/tiny/history.csv").read_text().splitlines()))
+    last = [float(row["test_accuracy"]) for row in history if row["epoch"] == "4"]
+    num_images = len(nndl_jax.load_dataset(DATASET).test.labels)
+    assert len(last) == 2
+    assert sum(int(row["images"]) for row in rows) == 2 * num_images
+    right = sum(int(row["images"]) for row in rows if row["class"] == row["taken for"])
+    assert right == round(sum(last) * num_images)
+
+
+def test_data_without_test_images_are_trained_on_all_the_same() -> None:
+    write_params(Path(), overrides="{tiny: {monitors: [train_cost], training.epochs: 1}}")
+    resolve.main()
+    dataset = nndl_jax.load_dataset(DATASET)
+    nothing = nndl_jax.Split(*(array[:0] for array in dataset.test))
+    save_dataset(dataset._replace(test=nothing), DATASET)
+    run()
+    assert not Path("runs/tiny/confusion.csv").exists()
 
 
 def test_a_training_that_is_forgotten_begins_anew(resumed: list[int | None]) -> None:

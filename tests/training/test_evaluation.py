@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 
-from nndl_jax import build_model, evaluate, train
+from nndl_jax import build_model, confusion_matrix, evaluate, predict, train
 from nndl_jax.data.datasets import Split
 from nndl_jax.networks.targets import pixels
 from nndl_jax.training import evaluation
@@ -121,3 +121,34 @@ def test_monitors_are_evaluations_of_the_images_asked_for(small_network, small_d
         part = Split(*(array[: sizes[name]] for array in getattr(small_dataset, name)))
         found = float(getattr(evaluate(result.model(0), part, spec), quantity))
         assert result.metrics[monitor][0] == pytest.approx(found, rel=1e-6)
+
+
+def test_images_are_counted_by_digit_and_by_what_the_network_takes_them_for(
+    small_network, small_dataset
+):
+    model = build_model(small_network(), key=KEY)
+    found = confusion_matrix(model, small_dataset.test)
+    expected = np.zeros((10, 10), int)
+    np.add.at(expected, (small_dataset.test.labels, predict(model, small_dataset.test)), 1)
+    assert found.tolist() == expected.tolist()
+
+
+def test_four_bits_can_spell_what_is_no_digit(small_network, small_dataset):
+    spec = small_network({"model.layers[1].units": 4, "data.targets": "binary"})
+    found = confusion_matrix(build_model(spec, key=KEY), small_dataset.test)
+    assert found.shape == (10, 16)
+    assert found.sum() == len(small_dataset.test.labels)
+
+
+def test_real_numbers_are_taken_for_no_class(small_network, small_dataset):
+    output = {"kind": "dense", "units": 1, "activation": "linear"}
+    spec = small_network(
+        {
+            "data": {"name": "diabetes", "targets": "real"},
+            "model.inputs": [10],
+            "model.layers": [output],
+            "monitors": ["test_cost"],
+        }
+    )
+    with pytest.raises(ValueError, match="has outputs of real numbers, which take nothing for a"):
+        confusion_matrix(build_model(spec, key=KEY), small_dataset.test)
