@@ -6,13 +6,15 @@ from pydantic import Field
 
 from nndl_jax.calculations.analysis import Analysis
 from nndl_jax.calculations.backpropagation import Backpropagation
+from nndl_jax.calculations.hessian import HessianStep
 from nndl_jax.calculations.polynomial import Polynomial
 from nndl_jax.calculations.softmax import Softmax
 from nndl_jax.calculations.weighted_input import WeightedInput
 from nndl_jax.documents.calculated import Calculated
 
 Quantity = Annotated[
-    Softmax | Polynomial | WeightedInput | Analysis | Backpropagation, Field(discriminator="kind")
+    Softmax | Polynomial | WeightedInput | Analysis | Backpropagation | HessianStep,
+    Field(discriminator="kind"),
 ]
 
 

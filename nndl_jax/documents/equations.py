@@ -121,6 +121,16 @@ _CALCULATIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("second derivatives", r"n^2, \quad \frac{n (n + 1)}{2} \text{ of them distinct}"),
         ("estimate", r"\nabla C \approx \frac{1}{m} \sum_{j=1}^{m} \nabla C_{X_j}"),
     ),
+    "hessian-step": (
+        (
+            "second order",
+            r"C(w + \Delta w) \approx C(w) + \nabla C \cdot \Delta w "
+            r"+ \frac{1}{2} \Delta w^T H \Delta w",
+        ),
+        ("Hessian", r"H_{jk} = \frac{\partial^2 C}{\partial w_j \, \partial w_k}"),
+        ("step by the Hessian", r"w \to w - \eta \, H^{-1} \nabla C"),
+        ("step along the gradient", r"w \to w - \eta \, \nabla C"),
+    ),
     "backpropagation": _BACKPROPAGATION,
 }
 _CONSTRUCTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {

@@ -298,6 +298,8 @@ _OTHERS: Mapping[str, OfImages | OfGradients] = {
     "mean_accuracy": ACCURACY,
     "first_cost": COST,
     "last_cost": COST,
+    "hessian_cost": COST,
+    "gradient_cost": COST,
     "gradient_norms": GRADIENT_NORM,
     "weight_gradient_norms": WEIGHT_GRADIENT_NORM,
 }

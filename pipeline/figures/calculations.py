@@ -1,9 +1,10 @@
-"""Pictures of what is calculated: softmax, a polynomial, the spread of z (ch. 3), and analyses."""
+"""Pictures of what is calculated in chapter 3: softmax, a polynomial, z, the Hessian; analyses."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nndl_jax.calculations.hessian import HessianStep, local_cost
 from nndl_jax.documents import (
     Backpropagation,
     Calculation,
@@ -16,7 +17,7 @@ from nndl_jax.documents import (
 from nndl_jax.documents.variants import Variant
 from pipeline.figures.analyses import draw_analysis
 from pipeline.figures.curves import matches
-from pipeline.figures.frame import COLOURS, PRINTED, mark, new_figure
+from pipeline.figures.frame import COLOURS, GREY, PRINTED, mark, new_figure
 from pipeline.store.results import Results
 from pipeline.tables.format import variant_labels
 
@@ -30,6 +31,8 @@ def draw_calculation(results: Results, calculation: Calculation) -> Figure | Non
             return _draw_polynomial(results, quantity)
         case WeightedInput():
             return _draw_gaussians(results)
+        case HessianStep():
+            return _draw_steps(results)
         case Backpropagation():
             return None
         case quantity:
@@ -105,6 +108,30 @@ def _draw_gaussians(results: Results) -> Figure:
         axes.set(xlabel="weighted input z", ylabel="probability density")
         axes.set_title(f"{name}: standard deviation {ours:.4g}".lstrip(": "), fontsize="medium")
     return figure
+
+
+def _draw_steps(results: Results) -> Figure:
+    """For each variant the cost by weight and bias, and both ways down from the start."""
+    figure, panels = new_figure(len(results.points), columns=3, title=results.document.title)
+    names = variant_labels([point.name for point in results.points])
+    for axes, point, name in zip(panels, results.points, names, strict=True):
+        spec = point.spec
+        if not (isinstance(spec, Calculation) and isinstance(spec.quantity, HessianStep)):
+            continue
+        ways = spec.quantity.paths()
+        low, high = (bound(np.concatenate(ways), axis=0) for bound in (np.min, np.max))
+        low, high = low - 0.15 * (high - low), high + 0.15 * (high - low)
+        w, b = (np.linspace(*ends, 61) for ends in zip(low, high, strict=True))
+        costs = [[local_cost(spec.quantity.examples, x, y).cost for x in w] for y in b]
+        axes.contour(w, b, costs, levels=12, colors=GREY, linewidths=0.7)
+        for way, colour, label in zip(ways, COLOURS, _WAYS, strict=False):
+            axes.plot(*way.T, "o-", color=colour, ms=3, lw=1, label=label)
+        axes.set(xlabel="weight w", ylabel="bias b")
+        axes.set_title(name, fontsize="medium")
+    return figure
+
+
+_WAYS = ("by the Hessian", "along the gradient")
 
 
 def _density(z: np.ndarray, deviation: float) -> np.ndarray:

@@ -26,7 +26,7 @@ from pipeline.store.runs import read_history
 DOCUMENTS = (
     *("ch1-gradient-cost", "ch1-gradient-descent", "ch1-small-change", "ch1-steepest-descent"),
     *("ch2-learning-speed", "ch3-activations"),
-    *("ch3-softmax", "ch3-polynomial", "ch3-weighted-input"),
+    *("ch3-hessian", "ch3-softmax", "ch3-polynomial", "ch3-weighted-input"),
     *("ch5-identity-neuron", "ch5-width", "ch6-relu-scaling"),
 )
 # Points, and coefficients from x^9 down, of the program that draws the polynomial of chapter 3.

@@ -24,6 +24,7 @@ PICTURES = {
     "ch1-average-darkness": [],
     "ch1-svm": [""],
     "ch3-dropout": [""],
+    "ch3-hessian": [""],
     "ch3-initialization": [""],
     "ch3-learning-rates-replay": [""],
     "ch3-neuron": ["", "-output"],
