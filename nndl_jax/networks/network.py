@@ -308,6 +308,9 @@ def draw_network(
     """
     if build_fn is None:
         return FeedforwardNetwork(_build_layers(spec, key), spec.model.inputs)
+    if isinstance(build_fn, nnx.Module):
+        said = "a function from a key to one, as it is drawn anew for each run"
+        raise TypeError(f"model is a network, and must be {said}; give its weights as init")
     model = build_fn(key)
     if isinstance(model, FeedforwardNetwork):
         return FeedforwardNetwork(model.layers, model.inputs)

@@ -4,7 +4,7 @@ Functions have no names that a document could hold, so what they compute is told
 they are compiled to: a snapshot of a training with other ones is refused.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -87,18 +87,22 @@ def check_custom(custom: Custom, specs: Sequence[Network], *, has_init: bool) ->
         check_loss(custom.loss, spec)
 
 
-def check_loss(loss: LossFn, spec: Network) -> None:
+def check_loss(loss: object, spec: Network) -> None:
     """Refuse a cost that is not one number for each example.
 
     Raises:
         TypeError: says what it gives.
     """
     shape = jax.ShapeDtypeStruct((3, spec.data.num_outputs()), spec.training.dtype)
+    said = f"a cost for each example, a function of logits and targets of the shape {shape.shape}"
+    if not callable(loss):
+        raise TypeError(f"loss must give {said}; got {loss!r}, which a document's loss may be")
     found = jax.eval_shape(loss, shape, shape)
     if getattr(found, "shape", None) != (3,):
-        said = "loss must give a cost for each example, a function of logits and targets"
         given = getattr(found, "shape", type(found).__name__)
-        raise TypeError(f"{said} of the shape {shape.shape}; it gives {given} and not (3,)")
+        raise TypeError(f"loss must give {said}; it gives {given} and not (3,)")
+    if not jnp.issubdtype(found.dtype, jnp.floating):
+        raise TypeError(f"loss must give {said}; it gives {found.dtype}, which has no slope")
 
 
 def _check_model(custom: Custom, spec: Network) -> None:
@@ -112,12 +116,21 @@ def _check_model(custom: Custom, spec: Network) -> None:
             said = "no parameter of the model given here is called weight or kernel"
             raise ValueError(f"{spec.id}: regularizer: {said}, and nothing is regularised; drop it")
     if custom.frozen is not None:
+        _check_filter(custom.frozen)
         frozen = [is_frozen(custom.frozen, path, leaf) for path, leaf in leaves]
         if all(frozen) or not any(frozen):
             found = "all parameters" if all(frozen) else "no parameter"
             paths = f"{next(iter(nnx.to_flat_state(params)))[0]}"
             said = f"frozen fits {found}, whose paths are such as {paths}"
             raise ValueError(f"{spec.id}: {said}; give a filter that fits some")
+
+
+def _check_filter(frozen: object) -> None:
+    try:
+        nnx.filterlib.to_predicate(frozen)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):  # Flax cannot say what is wrong with a number.
+        said = "a filter of Flax, such as nnx.PathContains(0) for the first layer"
+        raise TypeError(f"frozen must be {said}; got {frozen!r}") from None
 
 
 def _check_own(network: FeedforwardNetwork, spec: Network) -> None:
@@ -139,7 +152,7 @@ def _check_own(network: FeedforwardNetwork, spec: Network) -> None:
 
 
 def first_params(
-    init: Networks, spec: Network, custom: Custom, *, num_runs: int
+    init: object, spec: Network, custom: Custom, *, num_runs: int
 ) -> Sequence[nnx.State]:
     """The weights that each run begins with.
 
@@ -147,17 +160,18 @@ def first_params(
         TypeError: they are no networks.
         ValueError: there is not one for each run, or not one for all, or they do not fit.
     """
-    if not isinstance(init, FeedforwardNetwork | Iterable):
-        check_network(init)
-    models = [init] * num_runs if isinstance(init, FeedforwardNetwork) else list(init)
+    given = init if isinstance(init, list | tuple) else [init] * num_runs
+    models = [check_network(model) for model in given]
     if len(models) != num_runs:
         said = f"init holds {len(models)} networks and there are {num_runs} runs"
         raise ValueError(f"{spec.id}: {said}; give one for each, or one for all")
     wanted = describe_leaves(nnx.state(abstract_network(spec, custom), nnx.Param))
-    states = [nnx.state(check_network(model), nnx.Param) for model in models]
+    states = [nnx.state(model, nnx.Param) for model in models]
     for state in states:
         if why := misfit(describe_leaves(state), wanted):
             said = "the weights to begin with are of another network"
             raise ValueError(f"{spec.id}: {said}: {why}; give init a network of this document")
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state)):
+            raise ValueError(f"{spec.id}: the weights to begin with are not all finite numbers")
     # Training takes its state over, and these are somebody's.
     return jax.tree.map(jnp.array, states)

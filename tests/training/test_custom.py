@@ -232,6 +232,24 @@ REFUSED = {
         "loss must give a cost for each example, a function of logits and targets of the shape "
         r"\(3, 10\); it gives \(\) and not \(3,\)",
     ),
+    "the name of a cost": (
+        {},
+        {"loss": "cross-entropy"},
+        "loss must give a cost for each example, .*; got 'cross-entropy', which a document's",
+    ),
+    "a cost in whole numbers": (
+        {},
+        {"loss": lambda z, y: (z > y).sum(axis=-1)},
+        "loss must give a cost for each example, .*; it gives int32, which has no slope",
+    ),
+    "a number in place of a filter": ({}, {"frozen": 0}, r"frozen must be a filter .*; got 0"),
+    "a network in place of what draws it": (
+        {},
+        {"model": Narrow(jax.random.key(0))},
+        "model is a network, and must be a function from a key to one, .* give its weights as init",
+    ),
+    "the path of a network": ({}, {"init": "a.safetensors"}, r"a network is needed .* got str"),
+    "what load gives": ({}, {"init": ["network", "document"]}, r"a network is needed .* got str"),
     "variants of what is given": (
         RATES,
         {"optimizer": optax.sgd(1.0)},
@@ -286,6 +304,13 @@ def test_first_weights_of_another_network_are_refused(small_network, last):
     said = r"the weights to begin with are of another network: array 'layers.0.bias' must be"
     with pytest.raises(ValueError, match=said):
         last(small_network(), init=wider)
+
+
+def test_first_weights_that_are_not_finite_are_not_blamed_on_the_learning_rate(small_network, last):
+    graph, params = nnx.split(nndl_jax.build_model(small_network(), key=jax.random.key(0)))
+    broken = nnx.merge(graph, jax.tree.map(lambda weights: weights * np.nan, params))
+    with pytest.raises(ValueError, match="the weights to begin with are not all finite numbers"):
+        last(small_network(), init=broken)
 
 
 def test_the_library_knows_the_costs_that_documents_name(small_network, last):
