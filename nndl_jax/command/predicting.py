@@ -102,7 +102,7 @@ def export(
 ) -> None:
     """Write a trained network for other programs, checked against it on 100 inputs."""
     prepare_jax(1)
-    from nndl_jax.training.export import EXPORTS, NUM_CHECKED, SUFFIXES
+    from nndl_jax.training.export import EXPORTS, NUM_CHECKED, SUFFIXES, inputs_in_words
 
     if to not in EXPORTS:
         raise typer.BadParameter(f"--to must be one of {', '.join(EXPORTS)}, got {to!r}")
@@ -113,6 +113,8 @@ def export(
     EXPORTS[to](model, path)
     if not quiet:
         show(f"wrote {path}, which gives what the network does on {NUM_CHECKED} inputs")
+        if model.spec is not None and model.spec.data.is_scaled():
+            show(f"its inputs are {inputs_in_words(model)}")
 
 
 @in_a_sentence

@@ -96,6 +96,8 @@ def train(
         say(f"{folder} holds this training already; move it away to train again")
     else:
         folder.mkdir(parents=True, exist_ok=True)
+        if not quiet:
+            _tell_of_scale(spec, dataset)
         prepare_jax(len(seeds))
         with _precision(spec):
             rows = _train(spec, dataset, seeds, folder, identity, quiet=quiet)
@@ -103,6 +105,20 @@ def train(
         _show_results(spec, nndl_jax.list_runs(spec, seeds), rows)
         show(f"\n{len(nndl_jax.list_runs(spec, seeds))} network(s) on {dataset.name} in {folder}")
 
+
+def _tell_of_scale(spec: "Network", dataset: "Dataset") -> None:
+    """Name inputs that are learnt as they are though they are large, such as pixels in a table."""
+    data, inputs = spec.data, dataset.train.images
+    if data.examples or data.is_of_images() or data.is_scaled() or inputs.dtype.kind != "f":
+        return
+    low, high = float(inputs.min(initial=0)), float(inputs.max(initial=0))
+    if max(-low, high) > _LARGE:
+        said = f"inputs go from {low:g} to {high:g}, and are learnt as they are"
+        say(f"{dataset.name}: {said}; -S data.standardize=true scales them")
+
+
+_LARGE = 20.0
+"""Inputs beyond this saturate neurons with the usual first weights."""
 
 _SAID = {"title", "source", "claims", "deviations", "errata"}
 """Parts of a document that decide nothing of its training."""

@@ -1,6 +1,7 @@
 """Trained networks for other programs, checked against the network before they are written."""
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -91,6 +92,11 @@ def export_numpy(model: FeedforwardNetwork, path: Path) -> None:
         said = "only networks of dense layers with the book's activations are written for NumPy"
         raise ValueError(f"{said}; use --to stablehlo")
     lines = ["a = images / 256  # (images, pixels), bytes"]
+    if model.spec is not None and (scaling := model.spec.data.scaling) is not None:
+        arrays |= {"means": np.array(scaling.means), "deviations": np.array(scaling.deviations)}
+        lines = ['a = (inputs - arrays["means"]) / arrays["deviations"]  # bytes / 256 in images']
+    elif model.spec is not None and not model.spec.data.is_of_images():
+        lines = ["a = inputs  # (inputs, numbers), bytes / 256 and other numbers as they are"]
     probes = _probes(model)
     activations = probes
     for index, (layer, name) in enumerate(zip(layers, names, strict=True)):
@@ -127,7 +133,7 @@ def export_torch(model: FeedforwardNetwork, path: Path) -> None:
         "from safetensors.torch import load_file\nfrom torch import nn\n\n"
         f"model = nn.Sequential(\n{texts}\n)\n"
         f"model.load_state_dict(load_file({path.name!r}))\nmodel.eval()\n"
-        "# model(images): (images, pixels), bytes / 256, to output activations\n"
+        f"# model(images): {inputs_in_words(model)}, to output activations\n"
     )
     content = save(state_dict(modules), metadata={"format": "pt", "usage": usage})
     arrays, probes = load(content), _probes(model)
@@ -147,7 +153,7 @@ def export_torch(model: FeedforwardNetwork, path: Path) -> None:
 def export_onnx(model: FeedforwardNetwork, path: Path) -> None:
     """Write a network as a graph of ONNX, for any number of images.
 
-    It takes `images` (images, pixels), bytes / 256, and gives `activations`.
+    It takes `images` (images, pixels), as its text says, and gives `activations`.
 
     Args:
         model: the network.
@@ -169,7 +175,7 @@ def export_onnx(model: FeedforwardNetwork, path: Path) -> None:
         num_inputs=probes.shape[1],
         num_outputs=model.num_outputs,
         dtype=str(probes.dtype),
-        about=f"{name}: images (images, pixels), bytes / 256, to output activations",
+        about=f"{name}: images {inputs_in_words(model)}, to output activations",
     )
     content = graph.SerializeToString()
     (found,) = ReferenceEvaluator(content).run(None, {"images": probes})
@@ -189,6 +195,17 @@ SUFFIXES = {
     "torch": ".torch.safetensors",
     "numpy": ".npz",
 }
+
+
+def inputs_in_words(model: FeedforwardNetwork) -> str:
+    """What another program gives the network, with the numbers by which inputs are scaled."""
+    data = None if model.spec is None else model.spec.data
+    if data is None or (data.is_of_images() and data.scaling is None):
+        return "(images, pixels), bytes / 256"
+    if data.scaling is None:
+        return "(inputs, numbers), bytes / 256 and other numbers as they are"
+    means, deviations = json.dumps(data.scaling.means), json.dumps(data.scaling.deviations)
+    return f"(inputs, numbers), bytes / 256 in images, less {means}, divided by {deviations}"
 
 
 def _probes(model: FeedforwardNetwork) -> Float[np.ndarray, "images pixels"]:

@@ -26,13 +26,16 @@ def load_network2(path: Path | str) -> FeedforwardNetwork:
         ValueError: it is something else, or not a network for images of 784 pixels and ten digits.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: is not a file")
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         found = json.loads(text)
         sizes = [int(size) for size in found["sizes"]]
         cost = _COSTS[found["cost"]]
-        weights = [np.array(each, np.float32) for each in found["weights"]]
-        biases = [np.array(each, np.float32).reshape(-1) for each in found["biases"]]
+        with np.errstate(over="ignore"):  # Looked at below.
+            weights = [np.array(layer, np.float32) for layer in found["weights"]]
+            biases = [np.array(layer, np.float32).reshape(-1) for layer in found["biases"]]
     except (KeyError, RecursionError, TypeError, ValueError):
         raise ValueError(f"{path}: is not what the book's network2 saves") from None
     shapes = [each.shape for each in weights], [each.shape for each in biases]

@@ -79,6 +79,29 @@ def test_arrays_say_how_numpy_uses_them(nndl, small_network) -> None:
     np.testing.assert_allclose(known["a"], outputs(model), atol=1e-5)
 
 
+def test_inputs_are_scaled_as_the_network_learnt_them(nndl, small_network) -> None:
+    scaling = {"means": [0.25], "deviations": [0.5]}
+    model = save(small_network({"data.standardize": True, "data.scaling": scaling}))
+    done = nndl("export", "small.safetensors", "--to", "numpy")
+    said = "(inputs, numbers), bytes / 256 in images, less [0.25], divided by [0.5]"
+    assert done.stdout.splitlines()[1] == f"its inputs are {said}"
+    with np.load("small.npz") as arrays:
+        known = {"arrays": arrays, "inputs": IMAGES / 256}
+        known["sigmoid"] = lambda z: 1 / (1 + np.exp(-z))
+        exec(str(arrays["usage"]), known)  # noqa: S102 -- the text that we wrote.
+    np.testing.assert_allclose(known["a"], nndl_jax.activations(model, IMAGES)[-1], atol=1e-5)
+    nndl("export", "small.safetensors", "--to", "torch")
+    with safe_open("small.torch.safetensors", "numpy") as file:
+        assert f"# model(images): {said}, to output" in file.metadata()["usage"]
+
+
+def test_numbers_of_a_table_are_not_said_to_be_bytes(nndl, small_network) -> None:
+    save(small_network({"data.name": "./own.csv"}))
+    nndl("export", "small.safetensors", "--to", "numpy")
+    with np.load("small.npz") as arrays:
+        assert str(arrays["usage"]).startswith("a = inputs  # (inputs, numbers), bytes / 256 and")
+
+
 @pytest.mark.parametrize("changes", [{"model.layers[1].dropout": 0.25}, MIXED])
 def test_an_onnx_graph_gives_what_the_network_gives(nndl, small_network, changes) -> None:
     reference = pytest.importorskip("onnx.reference")

@@ -79,6 +79,7 @@ REFUSED = {
     ),
     "picture as weights": ("predict seven.png seven.png", "is not a whole safetensors file"),
     "missing net": ("import no.json --out a.safetensors", "no.json: No such file"),
+    "a device as net": ("import /dev/null --out a.safetensors", "/dev/null: is not a file"),
     "text as net": ("import text.png --out a.safetensors", "is not what the book's network2 saves"),
     "net of other sizes": (
         "import sizes.json --out a.safetensors",

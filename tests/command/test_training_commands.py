@@ -216,6 +216,16 @@ def test_a_document_says_which_data_are_learnt_and_measured(nndl, name: str) -> 
     assert f"mine wants {known.num_inputs} inputs, digits has 784" in refused.stderr
 
 
+def test_large_inputs_that_are_not_scaled_are_told(nndl, tiny: str) -> None:
+    rows = [",".join(["200", "0"] * 392 + [str(label)]) for label in [*range(10)] * 5]
+    Path("pixels.csv").write_text("\n".join(rows) + "\n")
+    told = nndl("train", tiny, *SHORT, "-S", "data.name=./pixels.csv").stderr
+    assert told == (
+        "pixels: inputs go from 0 to 200, and are learnt as they are; -S data.standardize=true "
+        "scales them\n"
+    )
+
+
 def test_files_of_weights_have_names_that_are_safe_and_differ() -> None:
     names = ["base", "rule=a/b", "rule=a:b", "../../x", "units=4"]
     found = training.weights_names([Run(name, 0) for name in names])

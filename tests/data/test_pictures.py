@@ -66,6 +66,12 @@ def test_an_empty_picture_is_refused(tmp_path: Path) -> None:
         read_picture(tmp_path / "empty.png")
 
 
+def test_a_picture_of_more_levels_than_bytes_have_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((50, 50), 40_000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(ValueError, match=r"deep.png: has more levels of grey than the 256 of byt"):
+        read_picture(tmp_path / "deep.png")
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "odd.png").write_bytes(content)
