@@ -70,6 +70,7 @@ REFUSED = {
     "weights that are none": ("evaluate tiny.yaml", "tiny.yaml"),
     "data as weights": ("evaluate data.safetensors", "holds no document"),
     "no report": ("results", "report/judgements.json is written by the pipeline"),
+    "no page": ("serve", "report/site/index.html is written by the pipeline"),
     "no pipeline": ("run", "there is no dvc.yaml here"),
     "no pipeline for its words": ("run --force report", "there is no dvc.yaml here"),
 }
@@ -86,6 +87,7 @@ MISUSED = {
     "nothing to copy": "new mine",
     "no runs": "train tiny.yaml --runs 0",
     "too many runs": "train tiny.yaml --runs 1000000000",
+    "port too high": "serve --port 65536",
     "negative seed": "train tiny.yaml --seed -1",
     "unknown split": "evaluate tiny.yaml --split testing",
     "one document too many": "show ch1-30-hidden ch6-relu",
@@ -160,7 +162,7 @@ def test_every_command_has_help_with_an_example(nndl) -> None:
     names = [command.name for command in app.registered_commands]
     assert names == [
         *("ls", "show", "check", "schema", "new", "diff"),
-        *("train", "evaluate", "predict", "export", "import", "results", "run"),
+        *("train", "evaluate", "predict", "export", "import", "results", "serve", "run"),
     ]
     for name in names:
         done = nndl(name, "--help")

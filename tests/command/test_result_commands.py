@@ -1,10 +1,16 @@
 """Commands that show what the pipeline has judged, and run it."""
 
 import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import webbrowser
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from project import ROOT
@@ -54,6 +60,44 @@ def test_a_recorded_verdict_stands_where_it_says_more_or_is_of_more_runs(nndl) -
     shown = json.loads(nndl("results", "a", "--json").stdout)
     verdicts = [each["verdict"] for each in shown]
     assert verdicts == ["consistent", "equal", "undecided", "inconsistent"]
+
+
+@pytest.fixture
+def page(nndl) -> None:
+    """A page in the working folder."""
+    Path("report/site").mkdir(parents=True)
+    Path("report/site/index.html").write_text("All experiments")
+
+
+@pytest.mark.usefixtures("page")
+def test_serve_shows_the_page_until_it_is_stopped(nndl, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, read = [], []
+
+    def answer_one(server: ThreadingHTTPServer) -> None:
+        reader = threading.Thread(target=lambda: read.append(urlopen(opened[0]).read()))  # noqa: S310
+        server.socket.settimeout(60)
+        reader.start()
+        server.handle_request()
+        reader.join()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", answer_one)
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    done = nndl("serve", "--port", "0")
+    assert done.exit_code == 130
+    assert done.stderr == "stopped\n"
+    assert re.fullmatch(r"http://localhost:\d+/", opened[0])
+    assert done.stdout == f"{opened[0]}; Ctrl-C ends it\n"
+    assert read == [b"All experiments"]
+
+
+@pytest.mark.usefixtures("page")
+def test_a_port_that_is_taken_is_refused(nndl) -> None:
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = nndl("serve", "--port", str(port), "--no-browse")
+    assert done.exit_code == 1
+    assert done.stderr == f"error: port {port}: Address already in use; give another --port\n"
 
 
 def test_run_hands_its_words_to_the_pipeline(nndl, monkeypatch: pytest.MonkeyPatch) -> None:
