@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from nndl_jax.command import documents, predicting, results, serving, training
+from nndl_jax.command import documents, predicting, results, serving, showing, training
 
 app = typer.Typer(
     name="nndl",
@@ -21,7 +21,7 @@ def _add(name: str, command: Callable[..., None], example: str) -> None:
 
 
 _add("ls", documents.ls, "nndl ls --chapter 3")
-_add("show", documents.show_document, "nndl show ch6-relu")
+_add("show", showing.show_document, "nndl show ch6-relu")
 _add("check", documents.check, "nndl check experiments/mine.yaml")
 _add("schema", documents.schema, "nndl schema > schema.json")
 _add("new", documents.new, "nndl new mine --from ch3-dropout -S training.epochs=10")

@@ -17,6 +17,7 @@ from nndl_jax.reading.faults import printable
 
 P = ParamSpec("P")
 
+Named = Annotated[str, typer.Argument(metavar="ID_OR_FILE", help="An id, or a file .yaml.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Changes = Annotated[

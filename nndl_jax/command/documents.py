@@ -1,17 +1,18 @@
 """Commands that show, check, compare and write documents."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nndl_jax.command.cards import OWN, Card, flatten, load_card, spec_folder, without
+from nndl_jax.command.cards import OWN, Card, load_card, spec_folder
 from nndl_jax.command.console import (
     AsJson,
     Changes,
+    Named,
     Quiet,
     in_a_sentence,
     say_error,
@@ -19,12 +20,11 @@ from nndl_jax.command.console import (
     show_json,
     show_table,
 )
-from nndl_jax.command.latex import latex_lines
+from nndl_jax.command.results import show_side_by_side
+from nndl_jax.command.showing import num_variants, said, said_parameters
+from nndl_jax.data.files import cache_folder
+from nndl_jax.data.times import PIPELINES, read_times
 from nndl_jax.reading.faults import SpecError
-
-Named = Annotated[str, typer.Argument(metavar="ID_OR_FILE", help="An id, or a file .yaml.")]
-
-_MOST_NAMES = 24
 
 
 @in_a_sentence
@@ -38,93 +38,46 @@ def ls(
     paths = sorted(folder.glob("*.yaml"), key=lambda path: path.stem)
     readable = list(_readable([str(path) for path in paths]))
     cards = [card for _, card in readable if chapter in (None, card["chapter"])]
+    times = _times()
     if as_json:
         listed = ("id", "title", "kind", "chapter", "parameters")
-        show_json([{n: card[n] for n in listed} | _num_variants(card) for card in cards])
+        show_json(
+            [
+                {name: card[name] for name in listed}
+                | num_variants(card)
+                | {"seconds": times.get(card["id"])}
+                for card in cards
+            ]
+        )
     else:
-        _show_cards(cards)
+        _show_cards(cards, times)
     if len(readable) < len(paths):
         raise typer.Exit(1)
 
 
-def _show_cards(cards: Sequence[Card]) -> None:
+def _times() -> Mapping[str, float]:
+    """Seconds that documents took to train on this machine, by the pipeline if it knows."""
+    with suppress(RuntimeError):  # No home folder.
+        return {**read_times(cache_folder()), **read_times(PIPELINES)}
+    return read_times(PIPELINES)
+
+
+def _show_cards(cards: Sequence[Card], times: Mapping[str, float]) -> None:
+    """A line each; with the minutes that training took here, where any are known."""
+    minutes = [f"{times[card['id']] / 60:.1f}" if card["id"] in times else "" for card in cards]
+    heads = ("id", "kind", "variants", "parameters", *(["minutes"] if any(minutes) else []))
     rows = [
         [
             card["id"],
             card["kind"],
             str(len(card["variants"])),
-            _said_parameters(card),
+            said_parameters(card),
+            *([took] if any(minutes) else []),
             card["title"],
         ]
-        for card in cards
+        for card, took in zip(cards, minutes, strict=True)
     ]
-    heads = ("id", "kind", "variants", "parameters", "title")
-    show_table(heads, rows, right=("variants", "parameters"))
-
-
-@in_a_sentence
-def show_document(
-    document: Named,
-    as_json: AsJson = False,
-    as_latex: Annotated[
-        bool, typer.Option("--latex", help="Print layers and equations as LaTeX instead.")
-    ] = False,
-    diagram: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the network in a file .svg instead.")
-    ] = None,
-) -> None:
-    """Show a document: layers, memory, equations, training, claims, deviations, variants."""
-    if sum((as_json, as_latex, diagram is not None)) > 1:
-        raise typer.BadParameter("--json, --latex and --diagram exclude each other; give one")
-    if diagram is not None:
-        _draw(document, diagram)
-        return
-    card = load_card(document)
-    if as_latex:
-        show("\n".join(latex_lines(card)))
-        return
-    if as_json:
-        show_json(without(card, "fields") | _num_variants(card))
-        return
-    place = f", chapter {card['chapter']}: {card['section']}" if card["chapter"] else ""
-    show(f"{card['id']}: {card['title']}\n{card['kind']}{place}")
-    if card["layers"]:
-        show("")
-        _show_layers(card)
-    _show_list("Equations", [f"{name}: {latex}" for name, latex in card["equations"]])
-    about = ("id", "title", "kind", "source", "claims", "deviations", "errata", "vary")
-    parts = {name: each for name, each in card["document"].items() if name not in about}
-    parts = dict(flatten(parts))
-    parts = {path: value for path, value in parts.items() if not path.startswith("model.layers")}
-    _show_list("Fields", [f"{path}: {said(value)}" for path, value in parts.items()])
-    _show_list(
-        "Variants", card["variants"] if card["variants"] != ["base"] else [], most=_MOST_NAMES
-    )
-    _show_list("Claims", [_said_claim(claim) for claim in card["claims"]])
-    _show_list("Deviations", card["deviations"])
-    _show_list("Errata", card["errata"])
-
-
-def _draw(document: str, path: Path) -> None:
-    """Write a picture of a document's network.
-
-    Raises:
-        SpecError: the document is faulty.
-        ValueError: it has no network, or the file is to be of another kind.
-    """
-    import nndl_jax
-    from nndl_jax.data.files import replace_file
-    from nndl_jax.documents.diagram import draw_diagram, drawn_layers
-
-    if path.suffix != ".svg":
-        raise ValueError(f"--diagram {path}: must end in .svg")
-    spec = nndl_jax.load_spec(document)
-    layers = drawn_layers(spec)
-    if not layers:
-        said = f"{spec.id} is of kind {spec.kind}, and has no network that could be drawn"
-        raise ValueError(f"{said}; give a document of kind network or construction")
-    replace_file(path, f"{draw_diagram(layers, is_alone=True)}\n".encode())
-    show(f"wrote {path}")
+    show_table((*heads, "title"), rows, right=("variants", "parameters", "minutes"))
 
 
 @in_a_sentence
@@ -192,7 +145,10 @@ def new(
 
 @in_a_sentence
 def diff(first: Named, second: Named, as_json: AsJson = False) -> None:
-    """Show the fields in which two documents differ, defaults written out."""
+    """Show the fields in which two documents differ, and what was measured of both.
+
+    Defaults are written out. What the pipeline has judged in the working folder is shown below.
+    """
     one, other = load_card(first), load_card(second)
     fields = dict.fromkeys([*one["fields"], *other["fields"]])
     differing = [
@@ -222,6 +178,8 @@ def diff(first: Named, second: Named, as_json: AsJson = False) -> None:
             for field in differing
         ]
         show_table(("field", one["id"], other["id"]), rows)
+    if not as_json:
+        show_side_by_side([one["id"], other["id"]])
 
 
 def read_changes(changes: Sequence[str] | None) -> Mapping[str, object]:
@@ -244,57 +202,3 @@ def read_changes(changes: Sequence[str] | None) -> Mapping[str, object]:
             raise ValueError(f"-S {field}: is set twice; keep one")
         values[field] = parse_yaml(text, Path(f"-S {field}")).value
     return values
-
-
-def said(value: object) -> str:
-    """A value of a document as it is shown."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _num_variants(card: Card) -> dict[str, int]:
-    return {"num_variants": len(card["variants"])}
-
-
-def _said_parameters(card: Card) -> str:
-    found = card["parameters"]
-    return " to ".join(f"{number:,}" for number in dict.fromkeys(found[:1] + found[-1:]))
-
-
-def _show_layers(card: Card) -> None:
-    rows = [
-        [
-            layer["kind"],
-            _said_shape(layer["inputs"]),
-            _said_shape(layer["outputs"]),
-            layer["activation"] or "",
-            f"{layer['dropout']:g}" if layer["dropout"] else "",
-            f"{layer['weights']:,}",
-            f"{layer['biases']:,}",
-        ]
-        for layer in card["layers"]
-    ]
-    heads = ("layer", "inputs", "outputs", "activation", "dropout", "weights", "biases")
-    show_table(heads, rows, right=("dropout", "weights", "biases"))
-    show(f"{_said_parameters(card)} parameters")
-    if card["memory"] is not None:
-        show(f"{card['memory'] / 2**20:,.1f} MiB of memory for a run")
-    if card["flops"] is not None:
-        show(f"{card['flops'] / 1e6:,.1f} million multiplications and additions a step")
-
-
-def _said_shape(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _show_list(head: str, lines: Sequence[str], *, most: int | None = None) -> None:
-    if lines:
-        show(f"\n{head}")
-        for line in lines[:most]:
-            show(f"  {line}")
-    if unsaid := len(lines[most:]) if most is not None else 0:
-        show(f"  and {unsaid:,} more")
-
-
-def _said_claim(claim: Mapping[str, object]) -> str:
-    value = f" = {said(claim['value'])}" if claim["kind"] == "number" else ""
-    return f"{claim['statement']} ({claim['metric']}{value}, {claim.get('epoch', 'every epoch')})"

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -50,16 +50,46 @@ def results(
     if as_json:
         show_json(own)
         return
+    _show_entries(own)
+
+
+def show_side_by_side(documents: Sequence[str]) -> None:
+    """Show the claims of some documents, below each other, where any are judged here."""
+    entries = [entry for name in documents for entry in _judged_here(name)]
+    if entries:
+        show("")
+        _show_entries(entries, ("document",))
+
+
+def measured_here(document: str, statements: Sequence[str]) -> list[str]:
+    """What was measured of each claim of a document, as the end of a sentence; else empty."""
+    entries = _judged_here(document)
+    if [entry["statement"] for entry in entries] != list(statements):
+        return [""] * len(statements)  # Nothing is judged here, or another document of the name.
+    return [
+        f": {entry['verdict']}{f', {mean} here' if (mean := _said_mean(entry)) else ''}"
+        for entry in entries
+    ]
+
+
+def _judged_here(document: str) -> list[Entry]:
+    if not JUDGEMENTS.is_file():
+        return []
+    return [entry for entry in read_judgements(JUDGEMENTS) if entry["document"] == document]
+
+
+def _show_entries(entries: Sequence[Entry], names: Sequence[str] = ()) -> None:
     rows = [
         [
+            *(str(entry[name]) for name in names),
             str(entry["verdict"]),
             _said(entry.get("book")),
             _said_mean(entry),
             str(entry["statement"]),
         ]
-        for entry in own
+        for entry in entries
     ]
-    show_table(("verdict", "book", "here", "claim"), rows, right=("book", "here"))
+    show_table((*names, "verdict", "book", "here", "claim"), rows, right=("book", "here"))
 
 
 @in_a_sentence

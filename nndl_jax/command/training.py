@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ from nndl_jax.command.cards import code_sum
 from nndl_jax.command.console import (
     AsJson,
     Changes,
+    Named,
     Quiet,
     in_a_sentence,
     say,
@@ -24,8 +25,10 @@ from nndl_jax.command.console import (
     show_json,
     show_table,
 )
-from nndl_jax.command.documents import Named, read_changes
+from nndl_jax.command.documents import read_changes
 from nndl_jax.command.setup import prepare_jax
+from nndl_jax.data.files import cache_folder
+from nndl_jax.data.times import note_time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,8 +102,12 @@ def train(
         if not quiet:
             _tell_of_scale(spec, dataset)
         prepare_jax(len(seeds))
+        begin, is_whole = time.monotonic(), not (folder / SNAPSHOT).exists()
         with _precision(spec):
             rows = _train(spec, dataset, seeds, folder, identity, quiet=quiet)
+        if is_whole and not changes and data is None:
+            with suppress(OSError, RuntimeError):  # Where there is no cache, no time is kept.
+                note_time(cache_folder(), spec.id, time.monotonic() - begin)
     if not quiet:
         _show_results(spec, nndl_jax.list_runs(spec, seeds), rows)
         show(f"\n{len(nndl_jax.list_runs(spec, seeds))} network(s) on {dataset.name} in {folder}")

@@ -6,19 +6,14 @@ machine, so that they stay in `.nndl/`; where none is known, none is told.
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, TypeVar
 
+from nndl_jax.data.times import note_time, read_times
 from pipeline.machine.paths import STATE
 from pipeline.machine.writing import write_text
 
 _WAITING = STATE / "waiting.json"
 """Networks that are to be trained, in order, of which some are done."""
-_SECONDS = STATE / "seconds.json"
-"""How long each network took last."""
 _MOST_NAMES = 3
-
-Kind = TypeVar("Kind", dict[str, Any], list[str])
 
 
 def announce(names: Sequence[str], num_selected: int) -> str:
@@ -39,7 +34,7 @@ def announce(names: Sequence[str], num_selected: int) -> str:
 
 def place(name: str) -> str:
     """Where a network stands among those that are to be trained; empty if it is none of them."""
-    names = _read(_WAITING, list)
+    names = _waiting()
     if name not in names:
         return ""
     number = names.index(name)
@@ -48,7 +43,7 @@ def place(name: str) -> str:
 
 def note(name: str, seconds: float) -> None:
     """Remember how long a network took, in seconds."""
-    write_text(_SECONDS, json.dumps({**_read(_SECONDS, dict), name: round(seconds, 1)}))
+    note_time(STATE, name, seconds)
 
 
 def in_minutes(seconds: float) -> str:
@@ -63,7 +58,7 @@ def in_minutes(seconds: float) -> str:
 
 def _took(names: Sequence[str]) -> str:
     """What is known of the time that networks take, as the end of a sentence."""
-    known = _read(_SECONDS, dict)
+    known = read_times(STATE)
     found = [known[name] for name in names if name in known]
     if not found:
         return ""
@@ -71,10 +66,10 @@ def _took(names: Sequence[str]) -> str:
     return f"; {those} took {in_minutes(sum(found))} here last time"
 
 
-def _read(path: Path, kind: type[Kind]) -> Kind:
-    """The content of a file; empty if there is none, or something else in it."""
+def _waiting() -> list[str]:
+    """Those that were announced; none if there is no such file, or something else in it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        names = json.loads(_WAITING.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return kind()
-    return content if isinstance(content, kind) else kind()
+        return []
+    return names if isinstance(names, list) else []

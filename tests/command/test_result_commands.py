@@ -107,3 +107,43 @@ def test_run_hands_its_words_to_the_pipeline(nndl, monkeypatch: pytest.MonkeyPat
     done = nndl("run", "--dry", "report", "-f")
     assert done.exit_code == 7
     assert called == [[sys.executable, "-m", "pipeline", "--dry", "report", "-f"]]
+
+
+def test_diff_and_show_tell_what_was_measured_of_documents(nndl, judged: list[dict]) -> None:
+    shown = nndl("diff", "ch1-30-hidden", "ch1-100-hidden").stdout
+    below = shown.partition("\n\n")[2].splitlines()
+    assert below[0].split() == ["document", "verdict", "book", "here", "claim"]
+    names = [entry["document"] for entry in judged]
+    wanted = [
+        name for name in ("ch1-30-hidden", "ch1-100-hidden") for _ in range(names.count(name))
+    ]
+    assert [row.split()[0] for row in below[1:]] == wanted
+    entry = json.loads(nndl("results", "ch1-30-hidden", "--json").stdout)[0]
+    line = f"{entry['statement']} (test_accuracy = {entry['book']}, best): {entry['verdict']}, "
+    assert f"  {line}{entry['mean']:.6g} ± " in nndl("show", "ch1-30-hidden").stdout
+
+
+def test_claims_of_another_document_of_the_name_are_not_taken_for_its_own(
+    nndl, judged: list[dict]
+) -> None:
+    path = Path("ch1-30-hidden.yaml")
+    text = (ROOT / "spec" / path).read_text()
+    path.write_text(text.replace("best epoch, best of three runs", "another claim"))
+    claims = nndl("show", str(path)).stdout.partition("\nClaims\n")[2]
+    assert "another claim (test_accuracy = 0.9542, best)\n" in claims
+    assert " here" not in claims
+
+
+def test_ls_tells_minutes_where_trainings_were_measured(nndl) -> None:
+    assert "minutes" not in nndl("ls", "--chapter", "2").stdout
+    Path(".nndl").mkdir()
+    Path(".nndl/seconds.json").write_text('{"ch1-30-hidden": 90.0}')
+    heads, *rows = nndl("ls", "--chapter", "1").stdout.splitlines()
+    assert heads.split() == ["id", "kind", "variants", "parameters", "minutes", "title"]
+    (row,) = [row for row in rows if row.startswith("ch1-30-hidden ")]
+    assert re.split(r"  +", row)[4] == "1.5"
+    listed = {card["id"]: card for card in json.loads(nndl("ls", "--json").stdout)}
+    assert listed["ch1-30-hidden"]["seconds"] == 90.0
+    assert listed["ch1-100-hidden"]["seconds"] is None
+    Path(".nndl/seconds.json").write_text("[3]")
+    assert "minutes" not in nndl("ls", "--chapter", "1").stdout

@@ -51,6 +51,16 @@ def test_train_gives_what_the_library_gives(nndl, tiny: str) -> None:
     ]
 
 
+def test_a_whole_training_of_a_document_as_it_stands_is_timed(nndl, tmp_path: Path) -> None:
+    Path("tiny.yaml").write_text(TINY.replace("epochs: 300", "epochs: 2"))
+    write_dataset(Path(), num_images=100)
+    times = tmp_path / "cache/seconds.json"
+    assert nndl("train", "tiny.yaml", "-S", "training.epochs=1", "--out", "a").exit_code == 0
+    assert not times.exists()
+    assert nndl("train", "tiny.yaml").exit_code == 0
+    assert 0 < json.loads(times.read_text())["tiny"] < 600
+
+
 def test_train_gives_a_row_for_each_variant_and_measurement(nndl, tiny: str) -> None:
     vary = 'vary=[{"optimizer.learning_rate": [0.5, 1.0]}]'
     monitors = "monitors=[test_accuracy, test_cost, train_output]"
