@@ -1,6 +1,7 @@
 """`python -m pipeline`: check everything, mend what a killed DVC left behind, run `dvc repro`.
 
-Before that, documents that are new or gone are written into the lists of `dvc.yaml`.
+Before that, documents that are new or gone, and the data that they learn, are written into the
+lists of `dvc.yaml`.
 
 Further arguments go to `dvc repro`.
 """
@@ -15,9 +16,10 @@ import time
 from pathlib import Path
 
 from pipeline.machine.locks import mend
-from pipeline.machine.paths import JUDGEMENTS, NOT_MNIST, RAW
+from pipeline.machine.paths import JUDGEMENTS, NOT_HERE
 from pipeline.plan.listed import update_lists
-from pipeline.plan.resolving import all_documents, resolve_all
+from pipeline.plan.needed_data import data_source, needed_data
+from pipeline.plan.resolving import all_documents, resolve_all, todays_overrides
 from pipeline.tables.summary import summary
 
 
@@ -27,15 +29,17 @@ def main() -> None:
         print(__doc__)
         return
     with in_a_sentence(), exclusive("pipeline"):
-        for sentence in update_lists(all_documents()):
+        for sentence in update_lists(all_documents(), todays_overrides()):
             print(sentence, file=sys.stderr)
-        resolve_all()
+        _, plans = resolve_all()
         if not Path(".git").exists():  # An unpacked archive: DVC works there if it is told so.
             run_child("dvc", "config", "--local", "--quiet", "core.no_scm", "true")
         mend()
-        if (RAW / NOT_MNIST).exists():
-            # A source may be within reach by now; DVC cannot know.
-            run_child("dvc", "repro", "--quiet", "--force", "--single-item", "download")
+        for key, needed in needed_data(plans).items():
+            if needed.is_needed and (data_source(needed.data) / NOT_HERE).exists():
+                # A source may be within reach by now; DVC cannot know.
+                single = ("--quiet", "--force", "--single-item")
+                run_child("dvc", "repro", *single, f"download@{key}")
         started = time.monotonic()
         status = run_child("dvc", "repro", *sys.argv[1:])
         if status == 0 and JUDGEMENTS.exists():

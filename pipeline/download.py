@@ -1,9 +1,10 @@
-"""Stage `download`: the four files of MNIST, verified, or a note that they could not be had.
+"""Stage `download@<data>`: the four files of a published data set, verified, or a note instead.
 
-Sources are tried in this order: the folder or address in `NNDL_MNIST_MIRROR`, then `MIRRORS`.
-What came from an address is kept in the user's cache folder (`NNDL_CACHE` names another) and
-taken from there the next time. No content is trusted before its SHA-256 is right; of a folder's
-files it is that of what is inside, for they may be unpacked or gzipped anew.
+Sources are tried in this order: the folder or address in `NNDL_MNIST_MIRROR`, or the like of other
+data, then those that publish them. What came from an address is kept in the user's cache folder
+(`NNDL_CACHE` names another) and taken from there the next time. No content is trusted before its
+sum is right; of MNIST in a folder it is that of what is inside, for its files may be unpacked or
+gzipped anew.
 """
 
 from pipeline.machine.process import begin, run_stage
@@ -12,6 +13,7 @@ if __name__ == "__main__":
     begin()
 
 import gzip
+import json
 import os
 import shutil
 import signal
@@ -24,9 +26,18 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from nndl_jax.data.datasets import MNIST_FILES, MnistFile, read_published
+from nndl_jax.data.datasets import MNIST_FILES, MnistFile
+from nndl_jax.data.published import EMNIST, PUBLISHED, cache_name, find_file, mirror_variable
+from nndl_jax.documents.known_data import MNIST
 from nndl_jax.reading.faults import printable
-from pipeline.machine.paths import NOT_MNIST, RAW, cache_folder, expand
+from pipeline.machine.paths import (
+    NOT_HERE,
+    NOT_NEEDED,
+    cache_folder,
+    expand,
+    needed_file,
+    raw_folder,
+)
 from pipeline.machine.writing import remove
 
 MIRRORS = (
@@ -38,10 +49,10 @@ _MAX_FAILURE = 500
 CONNECT_SECONDS, READ_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 10.0, 20.0, 60.0, 50_000.0
 
 
-def download_mnist(
+def download_files(
     folder: Path, mirrors: Sequence[str], *, cache: Path, files: Mapping[str, MnistFile]
 ) -> list[str]:
-    """Replaces `folder` by one with every file, verified, or with only a note that it is not MNIST.
+    """Replaces `folder` by one with every file, verified, or with only a note that they are not.
 
     What comes back is a phrase for each mirror that was passed over. To be called in the main
     thread, for an alarm signal bounds the time of a transfer.
@@ -71,7 +82,7 @@ def download_mnist(
         if missing:
             remove(staging)
             staging.mkdir()
-            (staging / NOT_MNIST).write_text("MNIST could not be had; there are no data here.\n")
+            (staging / NOT_HERE).write_text("They could not be had; there are no data here.\n")
         remove(folder)
         staging.rename(folder)
     return failures
@@ -94,13 +105,21 @@ def _take(mirror: str, target: Path, facts: MnistFile, caches: tuple[Path, Path]
     for cache in caches:
         with suppress(OSError, ValueError):
             return _take_from_folder(cache, target, facts)
-    return _take_from_address(mirror, target, facts, caches[0])
+    if facts.num_bytes:
+        return _take_from_address(mirror, target, facts, caches[0])
+    # It is published with others in an archive, which is kept whole.
+    archive = target.with_name(EMNIST.name)
+    _take_from_address(mirror, archive, EMNIST.facts, caches[0])
+    try:
+        return _take_from_folder(archive.parent, target, facts)
+    finally:
+        archive.unlink()
 
 
 def _take_from_folder(folder: Path, target: Path, facts: MnistFile) -> None:
     if not folder.is_dir():
         raise FileNotFoundError("no such folder")
-    found = read_published(folder, target.name, facts)
+    found = find_file(folder, target.name, facts)
     is_packed = found.content != found.unpacked
     target.write_bytes(found.content if is_packed else gzip.compress(found.unpacked, 1, mtime=0))
 
@@ -110,7 +129,7 @@ def _take_from_address(mirror: str, target: Path, facts: MnistFile, cache: Path)
         with _deadline(FILE_SECONDS + facts.num_bytes / BYTES_PER_SECOND):
             pooch.retrieve(
                 f"{mirror.rstrip('/')}/{target.name}",
-                known_hash=f"sha256:{facts.sha256}",
+                known_hash=facts.sha256 if ":" in facts.sha256 else f"sha256:{facts.sha256}",
                 fname=target.name,
                 path=target.parent,
                 downloader=_capped_downloader(facts.num_bytes),
@@ -176,20 +195,34 @@ class _CappedBar(tqdm):
         return super().update(n)
 
 
-def main() -> None:
-    """Leaves `data/raw/` and says on standard error what could not be had."""
+def main(name: str = MNIST) -> None:
+    """Leaves `data/raw/`, or `data/raw-<name>/`, and says on standard error what is not had."""
     pooch.get_logger().setLevel("WARNING")
-    own = os.environ.get("NNDL_MNIST_MIRROR")
-    cache = cache_folder()
-    mirrors = (own, *MIRRORS) if own else MIRRORS
-    failures = download_mnist(RAW, mirrors, cache=cache, files=MNIST_FILES)
-    if (RAW / NOT_MNIST).exists():
-        sys.stderr.write(_notice(failures))
+    if name not in PUBLISHED:
+        sys.exit(f"{name!r}: is not published in files; what is: {', '.join(PUBLISHED)}")
+    folder, cache = raw_folder(name), cache_folder() / cache_name(name)
+    if name != MNIST and not json.loads(needed_file(name).read_bytes())["is_needed"]:
+        with _part(folder) as staging:
+            staging.mkdir(parents=True)
+            (staging / NOT_NEEDED).write_text("No document that is run learns them.\n")
+            remove(folder)
+            staging.rename(folder)
+        return
+    own = os.environ.get(mirror_variable(name))
+    mirrors = MIRRORS if name == MNIST else PUBLISHED[name].mirrors
+    files = MNIST_FILES if name == MNIST else PUBLISHED[name].files
+    failures = download_files(folder, (own, *mirrors) if own else mirrors, cache=cache, files=files)
+    if (folder / NOT_HERE).exists():
+        sys.stderr.write(_notice(name, failures))
     else:
         sys.stderr.writelines(f"warning: passed over {failure}\n" for failure in failures)
 
 
-def _notice(failures: Sequence[str]) -> str:
+def _notice(name: str, failures: Sequence[str]) -> str:
+    if name != MNIST:
+        said = f"{name} could not be had, and documents that learn it are not trained"
+        remedy = f"set {mirror_variable(name)} to a folder with its files, or get online"
+        return f"{said}: {'; '.join(failures)}; {remedy}, and run `make` again\n"
     lines = (
         "MNIST COULD NOT BE HAD. The pipeline goes on with scikit-learn's digits,",
         "and every result will be marked as not MNIST. Sources tried:",
@@ -201,4 +234,4 @@ def _notice(failures: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    run_stage(main, __doc__)
+    run_stage(main, __doc__, takes_id=True)

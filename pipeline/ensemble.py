@@ -24,7 +24,7 @@ from pipeline.machine.jax_setup import check_jax, set_up_jax
 from pipeline.machine.paths import RUNS
 from pipeline.machine.writing import replacing
 from pipeline.plan.plans import Plan, load_plan
-from pipeline.store.dataset import load_data
+from pipeline.store.dataset import data_of, file_of, is_missing, load_data
 from pipeline.store.measured_once import rows_of
 from pipeline.store.runs import ERRORS, FILTERS, network_path, write_history
 
@@ -46,14 +46,18 @@ def run(name: str, plan: Plan, *, networks: Path | None = None) -> None:
         plan: the document and its seed.
         networks: the folder with `weights/`; None for that of the members' results.
     """
-    spec, dataset = plan.spec, load_data()
+    spec = plan.spec
     if not isinstance(spec, Ensemble):
         raise TypeError(f"{name} is a {spec.kind}; only ensembles vote")
-    paths = list_networks(spec, load_plan(spec.members), networks) if plan.selected else []
+    members = load_plan(spec.members)
+    file = file_of(members.spec)
+    paths = list_networks(spec, members, networks) if plan.selected else []
     runs = [Run("base", plan.seeds[0])]
-    if not paths:
-        write_history(name, runs, [], data=dataset.name)
+    if not paths or is_missing(file):
+        write_history(name, runs, [], data="none")
         return
+    dataset = load_data(file)
+    data = data_of(members.spec, dataset.name)
     with named(name):
         loaded = [nndl_jax.load(path) for path in paths]
         models, documents = zip(*loaded, strict=True)
@@ -68,7 +72,7 @@ def run(name: str, plan: Plan, *, networks: Path | None = None) -> None:
         "mean_accuracy": float((result.votes == labels).mean()),
     }
     with replacing(RUNS / name) as fresh:
-        write_history(name, runs, rows_of([measured]), data=dataset.name, folder=fresh)
+        write_history(name, runs, rows_of([measured]), data=data, folder=fresh)
         _write_errors(fresh / ERRORS, is_wrong, labels, result.digits)
         if isinstance(documents[0].model.layers[0], Conv):
             # Images have one channel.

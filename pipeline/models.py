@@ -14,6 +14,8 @@ if __name__ == "__main__":
 
 import hashlib
 import json
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,16 +26,17 @@ from nndl_jax.documents import Network
 from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.documents.variants import Run, Variant
 from nndl_jax.judging.judge import last_epoch
-from pipeline.machine.paths import DATASET, MODELS, SHIPPED
+from pipeline.machine.paths import MODELS, SHIPPED
 from pipeline.machine.writing import replacing, write_text
-from pipeline.store.dataset import load_data
+from pipeline.store.dataset import file_of, load_data
 from pipeline.store.results import Results, load_all
 from pipeline.store.runs import network_path
+from pipeline.tables.format import quantity_name, show
 
 INDEX = "index.json"
 SMALL = ("ch1-30-hidden", "ch1-100-hidden")
 """Documents whose networks the package ships: 784-30-10 and 784-100-10."""
-_TEST = "test_accuracy"
+_TESTED = ("test_accuracy", "test_r2", "test_mse")
 
 
 class Chosen(NamedTuple):
@@ -44,8 +47,8 @@ class Chosen(NamedTuple):
     run: Run
     path: Path
     """Of the file that training wrote."""
-    accuracies: list[float]
-    """Of each run of its variant on the test images, as fractions, its own first."""
+    measured: dict[str, list[float]]
+    """Test metrics of each run of its variant, its own first: accuracies are fractions."""
     by: str
     """By what it was chosen among its runs."""
     data: str
@@ -56,13 +59,12 @@ def main() -> None:
     """Write `models/`, and the small ones to `pretrained/`."""
     _, experiments = load_all()
     chosen = [found for results in experiments.values() if (found := choose(results)) is not None]
-    about_data = f"SHA-256 of the prepared file `{_sum(DATASET)}`", len(load_data().test.labels)
     with replacing(MODELS) as folder:
-        _write_all(folder, chosen, about_data)
+        _write_all(folder, chosen)
     small = [each for each in chosen if each.document.id in SMALL and each.foreign is None]
     if len(small) == len(SMALL):
         with replacing(SHIPPED) as folder:
-            _write_all(folder, small, about_data)
+            _write_all(folder, small)
 
 
 def choose(results: Results) -> Chosen | None:
@@ -83,11 +85,13 @@ def choose(results: Results) -> Chosen | None:
     path = network_path(document.id, runs[best], is_best=is_best, folder=results.folder)
     if not path.is_file():
         return None
-    found = results.at_epoch(epoch, _TEST, point.values)
-    own = [] if found is None else [found[best], *np.delete(found, best)]
-    accuracies = [float(each) for each in own]
+    measured: dict[str, list[float]] = {}
+    for metric in _TESTED:
+        found = results.at_epoch(epoch, metric, point.values)
+        if found is not None:
+            measured[metric] = [float(each) for each in (found[best], *np.delete(found, best))]
     data, foreign = history.data, results.foreign
-    return Chosen(document, point, runs[best], path, accuracies, by, data, foreign)
+    return Chosen(document, point, runs[best], path, measured, by, data, foreign)
 
 
 def _validated(results: Results, point: Variant) -> float:
@@ -95,18 +99,18 @@ def _validated(results: Results, point: Variant) -> float:
     return 0.0 if curves is None else float(np.nanmean(last_epoch(curves)))
 
 
-def _write_all(folder: Path, chosen: list[Chosen], about_data: tuple[str, int]) -> None:
+def _write_all(folder: Path, chosen: list[Chosen]) -> None:
     index: dict[str, dict[str, object]] = {}
     for each in chosen:
         name = each.document.id
         replace_file(folder / f"{name}.safetensors", each.path.read_bytes())
-        write_text(folder / f"{name}.md", _card(each, about_data))
+        write_text(folder / f"{name}.md", _card(each))
         index[name] = {
             "sha256": _sum(each.path),
             "variant": each.point.name,
             "seed": each.run.seed,
             "data": each.data,
-            "test_accuracy": each.accuracies[0] if each.accuracies else None,
+            **{metric: values[0] for metric, values in each.measured.items()},
         }
     write_text(folder / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
 
@@ -115,33 +119,56 @@ def _sum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _card(chosen: Chosen, about_data: tuple[str, int]) -> str:
+@cache
+def _about(path: Path) -> tuple[str, int, tuple[int, ...]]:
+    """The sum of a prepared data set, its number of test examples and the shape of an input."""
+    dataset = load_data(path)
+    shape = dataset.shape or (1, 28, 28)
+    return f"SHA-256 of the prepared file `{_sum(path)}`", len(dataset.test.labels), shape
+
+
+def _card(chosen: Chosen) -> str:
     """What a network is, how good it is, how it is loaded, and what it is not for."""
     document, spec = chosen.document, chosen.point.spec
     name, layers = document.id, spec.model.num_params() if isinstance(spec, Network) else 0
     place = f", chapter {document.source.chapter} of the book" if document.source else ""
-    from_file = "" if chosen.data == "examples" else f"; {about_data[0]}"
-    caution = f"\nIts numbers say nothing about the book's: {chosen.foreign}.\n"
+    has_file = chosen.data != "examples"
+    about, num_tested, shape = _about(file_of(spec)) if has_file else ("", 0, ())
+    whose = "book" if document.source else "document"
+    caution = f"\nIts numbers say nothing about the {whose}'s: {chosen.foreign}.\n"
     lines = [
         f"# {name}\n",
         f"{document.title}{place}:",
         f"{layers:,} weights and biases, variant `{chosen.point.name}` of the document `{name}`.\n",
-        f"Data: {chosen.data}{from_file}.",
+        f"Data: {chosen.data}{f'; {about}' if has_file else ''}.",
         f"Run: seed {chosen.run.seed}, the best of its variant by {chosen.by}.",
-        _said_accuracy(chosen.accuracies, about_data[1]),
+        _said_measured(chosen.measured, num_tested),
         caution if chosen.foreign else "",
-        _LOADING.replace("NAME", name),
-        "Limits: it knows one digit of 28 x 28 pixels, dark on light, centred by mass as in MNIST.",
-        "What is no digit it takes for one all the same, and its outputs are no probabilities that",
-        "somebody has checked. It is for learning, not for reading forms.\n",
+        _loading(name, document, shape),
+        _limits(chosen.data, shape),
     ]
     return "\n".join(line for line in lines if line)
 
 
+def _said_measured(measured: dict[str, list[float]], num_tested: int) -> str:
+    """The network's own numbers, with the interval that so many test examples leave."""
+    said = [
+        _said_accuracy(values, num_tested) if metric == "test_accuracy" else _said(metric, values)
+        for metric, values in measured.items()
+    ]
+    return "\n".join(said) or "It classifies nothing, and has no accuracy.\n"
+
+
+def _said(metric: str, values: list[float]) -> str:
+    own = f"{quantity_name(metric)}: {show(metric, values[0])}"
+    if len(values) < 2:
+        return f"{own}.\n"
+    mean, spread = np.mean(values), np.std(values, ddof=1)
+    return f"{own}; of all runs {mean:.4g} on average, with a standard deviation of {spread:.2g}.\n"
+
+
 def _said_accuracy(accuracies: list[float], num_images: int) -> str:
     """The network's own, with the interval that so many test images leave, and that of all runs."""
-    if not accuracies:
-        return "It classifies nothing, and has no accuracy.\n"
     from scipy.stats import binomtest
 
     right = round(accuracies[0] * num_images)
@@ -156,6 +183,35 @@ def _said_accuracy(accuracies: list[float], num_images: int) -> str:
     )
 
 
+def _limits(data: str, shape: Sequence[int]) -> str:
+    """What a network is not for."""
+    if data in _DIGITS:
+        return _DIGIT_LIMITS
+    inputs = " x ".join(map(str, shape)) or "as many as its document says"
+    known = f"Limits: it knows inputs like those of {data}, {inputs} each, in the same units"
+    return f"{known} and order.\nTo what is unlike them it gives an answer all the same.\n"
+
+
+def _loading(name: str, document: Network, shape: Sequence[int]) -> str:
+    """How it is loaded: images are divided by 256 by whoever does without this package."""
+    text = _LOADING.replace("NAME", name)
+    if len(shape) == 3:
+        return text
+    output = "classes" if document.data.has_classes() else "outputs"
+    return (
+        text.replace("digits = ", f"{output} = ")
+        .replace("images)  # bytes, 0 white to 255 black", "inputs)  # a row of numbers each")
+        .replace("(out, in), and images are bytes / 256", "(out, in)")
+        .replace("linear(images,", "linear(inputs,")
+    )
+
+
+_DIGITS = ("mnist", "digits", "emnist-digits")
+_DIGIT_LIMITS = """\
+Limits: it knows one digit of 28 x 28 pixels, dark on light, centred by mass as in MNIST.
+What is no digit it takes for one all the same, and its outputs are no probabilities that
+somebody has checked. It is for learning, not for reading forms.
+"""
 _LOADING = """
 Here, a module of Flax that knows its document:
 

@@ -1,4 +1,8 @@
-"""Stage `prepare`: one data set file from the raw files, MNIST or the stand-in."""
+"""Stage `prepare@<data>`: one file of a data set, from what was downloaded or is one's own.
+
+What documents ask of a file of one's own is held against it here, before anything is trained. Of
+what could not be had an empty file is left, and scikit-learn's digits in the place of MNIST.
+"""
 
 from pipeline.machine.process import begin, run_stage
 
@@ -6,26 +10,75 @@ if __name__ == "__main__":
     begin()
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from nndl_jax.data.datasets import load_digits, load_mnist, save_dataset
-from pipeline.machine.paths import DATASET, NOT_MNIST, RAW
+from nndl_jax.data.datasets import Dataset, load_digits, load_mnist, save_dataset
+from nndl_jax.data.named import load_data
+from nndl_jax.data.selection import read_dataset, select, splits_read
+from nndl_jax.documents import Network
+from nndl_jax.documents.known_data import MNIST
+from pipeline.machine.paths import DATASET, NOT_HERE, NOT_NEEDED, RAW
 from pipeline.machine.writing import remove_unfinished
+from pipeline.plan.needed_data import NeededData, data_file, data_source, load_needed_data
 
 
-def main() -> None:
-    """Reads `data/raw/` and writes `data/dataset.safetensors`."""
+def main(name: str = MNIST) -> None:
+    """Writes `data/dataset.safetensors`, or `data/<name>.safetensors`."""
+    needed = None if name == MNIST else load_needed_data(name)
+    path = DATASET if needed is None else data_file(needed.data)
     try:
-        if (RAW / NOT_MNIST).exists():
-            print("NOT MNIST: scikit-learn's digits stand in; see data/raw.", file=sys.stderr)
-            dataset = load_digits()
-        else:
-            dataset = load_mnist(RAW)
-    except (FileNotFoundError, ValueError) as error:
+        dataset = _load_mnist() if needed is None else _load(needed)
+    except (ImportError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-    DATASET.parent.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(DATASET.parent)
-    save_dataset(dataset, DATASET)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(path.parent)
+    if dataset is None:
+        path.write_bytes(b"")
+    else:
+        save_dataset(dataset, path)
+
+
+def _load_mnist() -> Dataset:
+    if (RAW / NOT_HERE).exists():
+        print("NOT MNIST: scikit-learn's digits stand in; see data/raw.", file=sys.stderr)
+        return load_digits()
+    return load_mnist(RAW)
+
+
+def _load(needed: NeededData) -> Dataset | None:
+    """The data set, held against the documents that learn it; None if it is not here."""
+    data, source = needed.data, data_source(needed.data)
+    if not needed.is_needed or any((source / note).exists() for note in (NOT_HERE, NOT_NEEDED)):
+        return None
+    known, is_real = data.known(), data.targets == "real"
+    folder: Path | None = source if known is not None and known.from_files else None
+    dataset = load_data(data.name, folder=folder, target=data.target, is_regression=is_real)
+    dataset = dataset._replace(name=data.name)
+    _check(dataset, needed.networks)
+    return dataset
+
+
+def _check(dataset: Dataset, networks: Sequence[Network]) -> None:
+    """Refuse what any of the documents cannot learn from; names it and the data."""
+    faults: dict[str, None] = {}
+    for spec in networks:
+        try:
+            select(read_dataset(dataset, splits_read(spec), spec), _unscaled(spec))
+        except ValueError as error:
+            said, subject = str(error), f"{spec.id} "
+            faults[said if said.startswith(subject) else f"{spec.id}, {dataset.name}: {said}"] = (
+                None
+            )
+    if faults:
+        raise ValueError("\nerror: ".join(faults))
+
+
+def _unscaled(spec: Network) -> Network:
+    """The document without what training works out of its data."""
+    data = spec.data.model_copy(update={"standardize": False, "scaling": None})
+    return spec.model_copy(update={"data": data})
 
 
 if __name__ == "__main__":
-    run_stage(main, __doc__)
+    run_stage(main, __doc__, takes_id=True)

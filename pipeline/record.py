@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple
 import nndl_jax
 from nndl_jax.documents import Baseline, Document, Ensemble, Network
 from nndl_jax.documents.claims import Choice
+from nndl_jax.documents.known_data import MNIST
 from nndl_jax.documents.variants import find_variant, list_runs, variants
 from nndl_jax.reading.validation import closest
 from pipeline import add_recordings, ensemble, train
@@ -148,13 +149,13 @@ def record(
 
 
 def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
-    """Whether a document can be recorded: what takes long, and not replays.
+    """Whether a document can be recorded: what takes long, and neither replays nor other data.
 
-    Those are in float64 on CPUs, and are run by `make`.
+    Those are in float64 on CPUs, and are run by `make`, as are documents of other data than MNIST.
     """
     match spec:
         case Network():
-            return spec.training.dtype == "float32"
+            return spec.training.dtype == "float32" and spec.data.name == MNIST
         case Ensemble():
             return is_able(resolved[spec.members].spec, resolved)
         case Baseline():

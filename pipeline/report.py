@@ -23,7 +23,7 @@ from pipeline.machine.cores import map_on_cores
 from pipeline.machine.paths import BOOK_ERRORS, BOOKS_PROGRAMS, FIGURES, README, RESULTS
 from pipeline.machine.writing import replacing, write_text
 from pipeline.plan.plans import Today
-from pipeline.store.dataset import load_data
+from pipeline.store.dataset import load_data, why_foreign
 from pipeline.store.drawn import (
     Drawn,
     describe,
@@ -210,7 +210,10 @@ def _needs_no_record(results: Results, judged: Judged) -> bool:
 
 
 def _footnote(results: Results, made: str) -> str:
-    data = data_name(results.history.data) if results.history else ""
+    data = ""
+    if (history := results.history) is not None:
+        is_wanted = why_foreign(history.data, results.document) is None
+        data = data_name(history.data, is_wanted=is_wanted)
     return f"{_name(results)}, {made}, {data}"
 
 
@@ -350,11 +353,13 @@ def _section(results: Results, path: str, entries: Sequence[Entry], summary: Sum
     where = f"*{escape(document.source.section)}*; document" if document.source else "Document"
     lines.append(f"{where} [`{document.id}`](../{path}).\n")
     if summary is None:
-        lines.append("Not run: left out by `params.yaml`.\n")
+        why = "left out by `params.yaml`" if results.is_left_out else "its data are not here"
+        lines.append(f"Not run: {why}.\n")
     elif results.is_left_out:
         lines.append(f"Left out by `params.yaml`; of an earlier run: {summary['made']}.\n")
     if summary is not None and summary["foreign"]:
-        lines.append(f"**Not the book's experiment: {summary['foreign']}.**\n")
+        whose = "book" if document.source else "document"
+        lines.append(f"**Not the {whose}'s experiment: {summary['foreign']}.**\n")
     lines += [f"- Erratum: {escape(text)}" for text in document.errata]
     lines += [f"- Deviation: {escape(text)}" for text in document.deviations]
     if document.errata or document.deviations:

@@ -15,6 +15,7 @@ from nndl_jax.reading.faults import SpecError
 from pipeline.machine.paths import RESOLVED
 from pipeline.machine.writing import replacing
 from pipeline.plan.documents import document_paths, load_document
+from pipeline.plan.needed_data import needed_data, save_needed_data
 from pipeline.plan.plans import Today, save_all, save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.store.kept import steady
@@ -40,9 +41,11 @@ def main() -> None:
         paths={name: str(path) for name, path in paths.items()},
     )
     documents = [load_document(path) for path in paths.values()]
+    plans = {name: steady(name, plan) for name, plan in plans.items()}
     with replacing(RESOLVED) as fresh:
         for name, plan in plans.items():
-            save_plan(name, steady(name, plan), fresh)
+            save_plan(name, plan, fresh)
+        save_needed_data(needed_data(plans), fresh)
         save_all(today, books, documents, fresh)
 
 

@@ -30,12 +30,12 @@ from nndl_jax.data.selection import cut
 from nndl_jax.documents import Network
 from nndl_jax.documents.variants import Variant, list_runs
 from pipeline.machine.jax_setup import check_jax, set_up_jax
-from pipeline.machine.paths import DATASET, RUNS, STATE
+from pipeline.machine.paths import RUNS, STATE
 from pipeline.machine.writing import remove_unfinished, replacing, write_text
 from pipeline.plan.plans import Plan, load_plan
 from pipeline.plan.training_key import TrainingKey, differences, training_key
 from pipeline.store import forecast
-from pipeline.store.dataset import data_of, load_data
+from pipeline.store.dataset import data_of, file_of, is_missing, load_data
 from pipeline.store.runs import Row, network_path, write_confusions, write_history
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
@@ -53,7 +53,11 @@ def main(name: str) -> None:
     """Train the document with this id."""
     plan = load_plan(name, Network, "trained")
     spec = plan.spec
-    if not plan.selected:
+    path = file_of(spec)
+    if plan.selected and is_missing(path):
+        said = "is not trained, as its data could not be had"
+        print(f"{name}: {said}; the stage `download` said why", file=sys.stderr)
+    if not plan.selected or is_missing(path):
         with exclusive(name):
             write_history(name, [], [], data="none")
         return
@@ -91,7 +95,7 @@ def _run(name: str, plan: Plan, should_stop: Callable[[], bool]) -> None:
     """Train, then write everything that the stage gives."""
     folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
-    spec, dataset = plan.spec, load_data()
+    spec, dataset = plan.spec, load_data(file_of(plan.spec))
     if not isinstance(spec, Network):
         raise TypeError(f"{name} is a {spec.kind}; only networks are trained")
     with replacing(RUNS / name) as fresh:
@@ -112,7 +116,7 @@ def _train(
     name, points, seeds = plan.spec.id, plan.points(), plan.seeds
     path, key = folder / SNAPSHOT, training_key(name, plan)
     _tell_why(name, key)
-    identity = {**key.parts(), "data set": hashlib.sha256(DATASET.read_bytes()).hexdigest()}
+    identity = {**key.parts(), "data set": _sum(file_of(plan.spec))}
     remove_unfinished(folder)
     like = nndl_jax.abstract_states(points, seeds)
     snapshot, problems = nndl_jax.load_snapshot(
@@ -141,6 +145,10 @@ def _train(
                 if is_over:
                     raise Stopped
     return rows
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _num_results(points: Sequence[Variant]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nndl_jax.data.datasets import MnistFile
-from pipeline.download import download_mnist
+from pipeline.download import download_files
 
 
 def _sha256(content: bytes) -> str:
@@ -160,7 +160,7 @@ class Place(NamedTuple):
 
     def fetch(self, *sources: str) -> list[str]:
         """Download from these sources; what was said of those passed over."""
-        return download_mnist(self.raw, sources, cache=self.cache, files=FILES)
+        return download_files(self.raw, sources, cache=self.cache, files=FILES)
 
     def holds(self, *, raw: set[str], cache: set[str]) -> bool:
         """Whether there are these files and no others, and none with a wrong content."""

@@ -226,7 +226,7 @@ def _load_idx(folder: Path, name: str, facts: MnistFile) -> UInt8[np.ndarray, ".
     return np.frombuffer(unpacked, np.uint8, offset=header).reshape(facts.shape)
 
 
-class Published(NamedTuple):
+class PublishedFile(NamedTuple):
     """A file of MNIST, found in a folder."""
 
     content: bytes
@@ -235,7 +235,7 @@ class Published(NamedTuple):
     """The IDX file as published."""
 
 
-def read_published(folder: Path, name: str, facts: MnistFile) -> Published:
+def read_published(folder: Path, name: str, facts: MnistFile) -> PublishedFile:
     """A file that holds, byte for byte, what was published: gzipped by whomever, or unpacked.
 
     Args:
@@ -259,7 +259,7 @@ def read_published(folder: Path, name: str, facts: MnistFile) -> Published:
         with path.open("rb") as file:
             content = file.read(facts.most_bytes)
         try:
-            return Published(content, unpack(content, facts))
+            return PublishedFile(content, unpack(content, facts))
         except ValueError as error:
             faults.append(f"{path} is not the published file: {error}; download it again.")
     raise ValueError(faults[0])

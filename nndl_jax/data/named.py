@@ -10,7 +10,7 @@ import numpy as np
 from nndl_jax.data.datasets import Dataset, load_digits
 from nndl_jax.data.files import cache_folder
 from nndl_jax.data.own_files import Reading, read_path
-from nndl_jax.data.published import PUBLISHED, load_published
+from nndl_jax.data.published import PUBLISHED, cache_name, load_published, mirror_variable
 from nndl_jax.documents.data import Data
 from nndl_jax.documents.known_data import KNOWN_DATA, MNIST, is_path
 from nndl_jax.reading.validation import closest
@@ -87,7 +87,7 @@ def find_published(name: str) -> Path:
     variable = mirror_variable(name)
     raw = Path("data/raw" if name == "mnist" else f"data/raw-{name}")
     folders = [Path(own).expanduser() for own in [os.environ.get(variable)] if own]
-    folders += [raw, cache_folder() / name, *([cache_folder()] if name == "mnist" else [])]
+    folders += [raw, cache_folder() / cache_name(name)]
     first = next(iter(PUBLISHED[name].files))
     for folder in folders:
         if any((folder / each).exists() for each in (first, first.removesuffix(".gz"), "gzip.zip")):
@@ -99,11 +99,6 @@ def find_published(name: str) -> Path:
     raise FileNotFoundError(
         f"{said} that {variable} names; looked in {', '.join(map(str, folders))}"
     )
-
-
-def mirror_variable(name: str) -> str:
-    """Name of the environment's variable that says where the files of a data set are."""
-    return f"NNDL_{name.upper().replace('-', '_')}_MIRROR"
 
 
 def _load_digits(_: int) -> Dataset:

@@ -22,6 +22,7 @@ from nndl_jax.data.datasets import (
     MNIST_FILES,
     Dataset,
     MnistFile,
+    PublishedFile,
     Split,
     load_mnist,
     read_published,
@@ -59,9 +60,17 @@ def _emnist(kind: str, counts: tuple[int, int], *sums: str) -> dict[str, MnistFi
     return {name: MnistFile(0, f"md5:{own}", shape, "") for (name, shape), own in pairs}
 
 
+class Archive(NamedTuple):
+    """A file that several data sets are published in."""
+
+    name: str
+    facts: MnistFile
+
+
 _DIGITS = tuple(string.digits)
-EMNIST_ARCHIVE = "gzip.zip"
-"""What NIST publishes EMNIST in, 561,753,746 bytes; it need not be unpacked."""
+EMNIST = Archive("gzip.zip", MnistFile(561_753_746, "md5:58c8d27c78d21e728a6bc7b3cc06412e", (), ""))
+"""What NIST publishes EMNIST in, with the sum that torchvision knows; it need not be unpacked."""
+_NIST = ("https://biometrics.nist.gov/cs_links/EMNIST/",)
 
 PUBLISHED: Mapping[str, Published] = {
     MNIST: Published(MNIST_FILES, _DIGITS),
@@ -98,6 +107,7 @@ PUBLISHED: Mapping[str, Published] = {
             "d4108920cd86601ec7689a97f2de7f59",
         ),
         tuple(string.ascii_lowercase),
+        _NIST,
         first_label=1,
         is_transposed=True,
     ),
@@ -111,9 +121,20 @@ PUBLISHED: Mapping[str, Published] = {
             "8afde66ea51d865689083ba6bb779fac",
         ),
         _DIGITS,
+        _NIST,
         is_transposed=True,
     ),
 }
+
+
+def mirror_variable(name: str) -> str:
+    """Name of the environment's variable that says where the files of a data set are."""
+    return f"NNDL_{name.upper().replace('-', '_')}_MIRROR"
+
+
+def cache_name(name: str) -> str:
+    """The folder of a data set's files in the user's cache; all of EMNIST is in one archive."""
+    return "" if name == MNIST else "emnist" if name.startswith("emnist") else name
 
 
 def load_published(name: str, folder: Path) -> Dataset:
@@ -154,23 +175,37 @@ def load_published(name: str, folder: Path) -> Dataset:
     )
 
 
-def _read(folder: Path, name: str, facts: MnistFile) -> np.ndarray:
-    archive = folder / EMNIST_ARCHIVE
+def find_file(folder: Path, name: str, facts: MnistFile) -> PublishedFile:
+    """A file as it was published, from a folder or from EMNIST's archive in it.
+
+    Args:
+        folder: where it lies.
+        name: its name as published.
+        facts: what is known of it.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ValueError: it does not hold, byte for byte, what was published.
+    """
+    archive = folder / EMNIST.name
     if not (folder / name).exists() and archive.is_file():
-        unpacked = _read_member(archive, name, facts)
-    else:
-        unpacked = read_published(folder, name, facts).unpacked
+        return _read_member(archive, name, facts)
+    return read_published(folder, name, facts)
+
+
+def _read(folder: Path, name: str, facts: MnistFile) -> np.ndarray:
+    unpacked = find_file(folder, name, facts).unpacked
     header = facts.unpacked_bytes - math.prod(facts.shape)
     return np.frombuffer(unpacked, np.uint8, offset=header).reshape(facts.shape)
 
 
-def _read_member(archive: Path, name: str, facts: MnistFile) -> bytes:
+def _read_member(archive: Path, name: str, facts: MnistFile) -> PublishedFile:
     try:
         with zipfile.ZipFile(archive) as whole, whole.open(f"gzip/{name}") as member:
             content = member.read(facts.most_bytes)
     except (KeyError, zipfile.BadZipFile, OSError, io.UnsupportedOperation) as error:
         raise ValueError(f"{archive}: cannot be unpacked ({error}); download it again") from None
     try:
-        return unpack(content, facts)
+        return PublishedFile(content, unpack(content, facts))
     except ValueError as error:
         raise ValueError(f"{archive}: gzip/{name} is not the published file: {error}") from None

@@ -11,15 +11,20 @@ CODE = Path("code")
 """What each stage runs of our own code, `<stage>.txt`."""
 RESOLVED = Path("resolved")
 """What decides each experiment's results, `<id>.json`."""
+NEEDED = RESOLVED / "_data"
+"""What is asked of each data set, `<key>.json`."""
 PROGRAMS = Path("programs")
 """What decides the numbers of each training, `<id>.json`."""
 BOOKS_PROGRAMS = PROGRAMS / "_recorded.json"
 """Hashes of the programs that would train what was recorded today."""
 RAW = Path("data/raw")
-"""MNIST's four files, gzipped, or a note that they could not be had."""
-NOT_MNIST = "NOT-MNIST.txt"
+"""MNIST's four files, gzipped, or a note that they could not be had. Those of others lie beside."""
+NOT_HERE = "NOT-HERE.txt"
 """Name of that note."""
+NOT_NEEDED = "NOT-NEEDED.txt"
+"""Name of the note that no document which is run learns them."""
 DATASET = Path("data/dataset.safetensors")
+"""MNIST, or what stands in for it. Other data that documents learn lie beside, `<key>`."""
 RUNS = Path("runs")
 """Measurements and weights of each experiment, `<id>/`."""
 CALCULATED = Path("_calculated")
@@ -60,6 +65,16 @@ def plan_file(name: str) -> Path:
     """Where the plan of a document is."""
     calculated = RESOLVED / CALCULATED / f"{name}.json"
     return calculated if calculated.is_file() else RESOLVED / f"{name}.json"
+
+
+def raw_folder(name: str) -> Path:
+    """Where the files of a published data set are put."""
+    return RAW if name == "mnist" else RAW.with_name(f"{RAW.name}-{name}")
+
+
+def needed_file(key: str) -> Path:
+    """Where `resolve` says what is asked of a data set."""
+    return NEEDED / f"{key}.json"
 
 
 def cache_folder() -> Path:

@@ -196,7 +196,8 @@ def _made(site: SiteInputs, name: str) -> str:
         return f"At the book's settings, recorded {origin.in_words()}."
     results, summary = site.today[name], site.judged.documents.get(name)
     if results.history is None:
-        return "Not run: left out by params.yaml."
+        is_left_out = results.is_left_out
+        return f"Not run: {'left out by params.yaml' if is_left_out else 'its data are not here'}."
     made = summary["made"] if summary else results.made
     earlier = "Left out by params.yaml; of an earlier run: " if results.is_left_out else ""
     return f"{earlier}Profile {site.judged.profile}: {made}."

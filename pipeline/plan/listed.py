@@ -1,7 +1,7 @@
-"""The documents that `dvc.yaml` lists, each in the stage of its kind: compared, and updated.
+"""The documents that `dvc.yaml` lists, each in the stage of its kind, and the data that they learn.
 
-DVC cannot look into a folder for its stages. `python -m pipeline` writes the lists; `dvc repro` by
-itself compares them first, in the stage `resolve`.
+DVC cannot look into a folder for its stages. `python -m pipeline` compares the lists and writes
+them; `dvc repro` by itself compares them first, in the stage `resolve`.
 """
 
 from bisect import bisect
@@ -11,29 +11,40 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from nndl_jax.documents import Baseline, Document, Ensemble, Network
-from nndl_jax.reading.faults import Fault, Location, SpecError, field_path
+from nndl_jax.documents.load import override
+from nndl_jax.reading.faults import Fault, Location, SpecError, field_path, printable
 from nndl_jax.reading.located_yaml import LocatedYaml, read_yaml
-from pipeline.machine.paths import DVC, PARAMS
+from pipeline.machine.paths import DATASET, DVC, PARAMS
 from pipeline.machine.writing import write_text
 from pipeline.plan.documents import load_document
+from pipeline.plan.needed_data import data_file, data_source, list_data
 
 _KINDS: Mapping[str, type[Document]] = {
     "train": Network,
     "baseline": Baseline,
     "ensemble": Ensemble,
 }
+_DATA = ("download", "prepare")
 _FILES = ("params",)
 _COMMAND = "`python -m pipeline`"
 
+Entry = str | Mapping[str, str] | None
+"""What a list of DVC has of an id: a path, several by name, or nothing where ids alone stand."""
+Overrides = Mapping[str, Mapping[str, object]]
 
-def faulty_lists(specs: Mapping[str, Document], paths: Mapping[str, Path]) -> Iterator[Fault]:
-    """Documents without their line in `dvc.yaml`, and lines without their document.
+
+def faulty_lists(
+    specs: Mapping[str, Document], paths: Mapping[str, Path], overrides: Overrides
+) -> Iterator[Fault]:
+    """Documents without their line in `dvc.yaml`, lines without their document, and other lines.
 
     Args:
         specs: the documents that could be read; faults of the others are told on their own.
         paths: files of all documents that there are.
+        overrides: of `params.yaml`, which may have a document learn other data.
     """
     if not DVC.exists():
         return  # Stages are run without DVC.
@@ -42,28 +53,32 @@ def faulty_lists(specs: Mapping[str, Document], paths: Mapping[str, Path]) -> It
     except SpecError as error:
         yield from error.faults
         return
-    listed: dict[Location, list[str]] = {}
-    for at, entry in _entries(text):
-        listed.setdefault(at[:-1], []).append(entry)
-        if said := _stray(at, entry, specs, paths):
+    wanted = _wanted(_overridden(specs, overrides), paths)
+    listed: dict[Location, dict[str, tuple[Location, object]]] = {}
+    for at, name, found in _entries(text):
+        listed.setdefault(at[:-1], {})[name] = at, found
+        if said := _stray(at, name, specs, paths, wanted):
             yield _fault(text, at, said)
-    for name, spec in specs.items():
-        for at, entry, members in _wanted(spec, paths[name]):
-            if entry not in listed.get(at, ()):
-                line = f"- {entry}" if members is None else f"{entry}: {members}"
-                said = f"lacks {paths[name]}, of kind {spec.kind}; {_COMMAND} adds the line: {line}"
-                yield _fault(text, at, said)
-    yield from _parted_votes(specs, text)
+    for at, entries in wanted.items():
+        for name, entry in entries.items():
+            if name not in listed.get(at, {}):
+                line = f"- {name}" if entry is None else f"{name}: {_shown(entry)}"
+                said = f"lacks {_described(name, at, specs, paths)}; {_COMMAND} adds the line"
+                yield _fault(text, at, f"{said}: {line}")
+            elif (found := listed[at][name])[1] != entry:
+                said = f"must be {_shown(entry)}, got {_shown(found[1])}; {_COMMAND} writes it"
+                yield _fault(text, found[0], said)
 
 
-def update_lists(paths: Mapping[str, Path]) -> list[str]:
+def update_lists(paths: Mapping[str, Path], overrides: Overrides) -> list[str]:
     """Bring `dvc.yaml` up to date with the documents, its comments and its order kept.
 
     Args:
         paths: files of all documents that there are; those of what cannot be read stay listed.
+        overrides: of `params.yaml`.
 
     Returns:
-        A sentence for each line that was added or taken out.
+        A sentence for each line that was added, changed or taken out.
     """
     specs: dict[str, Document] = {}
     for name, path in paths.items():
@@ -79,24 +94,24 @@ def update_lists(paths: Mapping[str, Path]) -> list[str]:
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(DVC.read_text(encoding="utf-8"))
+    wanted = _wanted(_overridden(specs, overrides), paths)
     said = []
-    for at, entry in reversed(list(_entries(text))):
-        if _stray(at, entry, specs, paths):
+    for at, name, _ in reversed(list(_entries(text))):
+        if _stray(at, name, specs, paths, wanted):
             del _follow(content, at[:-1])[at[-1]]
-            said.append(f"{DVC}: {field_path(at[:-1])}: {entry} is taken out")
-    for name, spec in specs.items():
-        for at, entry, members in _wanted(spec, paths[name]):
-            entries = _follow(content, at)
-            if entry in entries:
-                continue
-            place = bisect(list(entries), entry, lo=at == _FILES)
-            entries.insert(place, *((entry,) if members is None else (entry, members)))
-            said.append(f"{DVC}: {field_path(at)}: {entry} is added")
-    for name, spec in specs.items():
-        votes = _follow(content, ("stages", "ensemble", "foreach"))
-        if isinstance(spec, Ensemble) and votes[name] != spec.members:
-            votes[name] = spec.members
-            said.append(f"{DVC}: stages.ensemble.foreach: {name} has the members {spec.members}")
+            said.append(f"{DVC}: {field_path(at[:-1])}: {name} is taken out")
+    for at, entries in wanted.items():
+        if not entries:
+            continue
+        listed = _follow(content, at, is_mapping=None not in entries.values())
+        for name, entry in entries.items():
+            if name not in listed:
+                place = bisect(list(listed), name, lo=at == _FILES or at[1] in _DATA)
+                listed.insert(place, *((name,) if entry is None else (name, entry)))
+                said.append(f"{DVC}: {field_path(at)}: {name} is added")
+            elif entry is not None and listed[name] != entry:
+                listed[name] = entry
+                said.append(f"{DVC}: {field_path(at)}: {name} is of {_shown(entry)}")
     if said:
         stream = StringIO()
         yaml.dump(content, stream)
@@ -104,34 +119,73 @@ def update_lists(paths: Mapping[str, Path]) -> list[str]:
     return said
 
 
-def _wanted(spec: Document, path: Path) -> Iterator[tuple[Location, str, str | None]]:
-    """Each list that a document must stand in, what stands there, and the networks that vote."""
-    members = spec.members if isinstance(spec, Ensemble) else None
-    for stage, kind in _KINDS.items():
-        if isinstance(spec, kind):
-            yield ("stages", stage, "foreach"), spec.id, members
-    yield _FILES, str(path), None
+def _overridden(specs: Mapping[str, Document], overrides: Overrides) -> dict[str, Document]:
+    """Documents with the data that they are to learn today."""
+    found = dict(specs)
+    for name in specs.keys() & overrides.keys():
+        try:
+            found[name] = override(specs[name], overrides[name])
+        except SpecError:
+            continue  # It is refused afterwards, at its line in `params.yaml`.
+    return found
 
 
-def _entries(text: LocatedYaml) -> Iterator[tuple[Location, str]]:
-    """All lines of lists, and what stands there: an id, or a document's file."""
-    for stage in _KINDS:
+def _wanted(
+    specs: Mapping[str, Document], paths: Mapping[str, Path]
+) -> Mapping[Location, dict[str, Entry]]:
+    """What must stand in each list."""
+    wanted: dict[Location, dict[str, Entry]] = {
+        **{("stages", stage, "foreach"): {} for stage in (*_DATA, *_KINDS)},
+        _FILES: {str(paths[name]): None for name in specs},
+    }
+    for key, data in list_data(specs.values()).items():
+        source = str(data_source(data))
+        wanted["stages", "prepare", "foreach"][key] = {"from": source, "to": str(data_file(data))}
+        known = data.known()
+        if known is not None and known.from_files:
+            wanted["stages", "download", "foreach"][key] = source
+    for name, spec in specs.items():
+        for stage, kind in _KINDS.items():
+            if isinstance(spec, kind):
+                wanted["stages", stage, "foreach"][name] = _entry(spec, specs)
+    return wanted
+
+
+def _entry(spec: Document, specs: Mapping[str, Document]) -> Entry:
+    """What the stage of a document must be told beside its id."""
+    match spec:
+        case Network():
+            return str(data_file(spec.data))
+        case Ensemble():
+            members = specs.get(spec.members)
+            data = data_file(members.data) if isinstance(members, Network) else DATASET
+            return {"members": spec.members, "data": str(data)}
+        case _:
+            return None
+
+
+def _entries(text: LocatedYaml) -> Iterator[tuple[Location, str, object]]:
+    """All lines of lists: where they are, the id or the file of a document, what else is there."""
+    for stage in (*_DATA, *_KINDS):
         at = ("stages", stage, "foreach")
         found = _lookup(text, at)
-        places = found if isinstance(found, dict) else range(len(_list(found)))
-        for place in places:
-            yield (*at, place), str(place if isinstance(found, dict) else _list(found)[place])
+        if isinstance(found, dict):
+            for name, entry in found.items():
+                yield (*at, name), str(name), entry
+        else:
+            for place, name in enumerate(_list(found)):
+                yield (*at, place), str(name), None
     for place, path in enumerate(_list(_lookup(text, _FILES))):
         if path != str(PARAMS):
-            yield (*_FILES, place), str(path)
+            yield (*_FILES, place), str(path), None
 
 
-def _follow(content: Any, at: Location) -> Any:
+def _follow(content: Any, at: Location, *, is_mapping: bool = False) -> Any:
     """The list at a place of a parsed file, which is empty if it was not there."""
     for step in at[:-1]:
         content = content.setdefault(step, {})
-    if content.get(at[-1]) is None:
-        content[at[-1]] = {} if "ensemble" in at else []
+    if content.get(at[-1]) is None or (is_mapping and not isinstance(content[at[-1]], dict)):
+        content[at[-1]] = CommentedMap() if is_mapping else CommentedSeq()
     return content[at[-1]]
 
 
@@ -147,12 +201,20 @@ def _list(value: object) -> Sequence[object]:
 
 
 def _stray(
-    at: Location, entry: str, specs: Mapping[str, Document], paths: Mapping[str, Path]
+    at: Location,
+    entry: str,
+    specs: Mapping[str, Document],
+    paths: Mapping[str, Path],
+    wanted: Mapping[Location, Mapping[str, Entry]],
 ) -> str | None:
-    """What is wrong with a line."""
+    """What is wrong with a line that there should not be."""
     if at[:-1] == _FILES:
         is_known = entry in map(str, paths.values())
         return None if is_known else f"there is no {entry}; {_COMMAND} takes the line out"
+    if at[1] in _DATA:
+        # What a faulty document learns is not known.
+        is_known = entry in wanted[at[:-1]] or len(specs) < len(paths)
+        return None if is_known else f"no document learns {entry}; {_COMMAND} takes the line out"
     if entry not in paths:
         return f"there is no document {entry!r}; {_COMMAND} takes the line out"
     if entry in specs and not isinstance(specs[entry], _KINDS[str(at[1])]):
@@ -161,14 +223,21 @@ def _stray(
     return None
 
 
-def _parted_votes(specs: Mapping[str, Document], text: LocatedYaml) -> Iterator[Fault]:
-    at = ("stages", "ensemble", "foreach")
-    found = _lookup(text, at)
-    for name, members in found.items() if isinstance(found, dict) else ():
-        spec = specs.get(name)
-        if isinstance(spec, Ensemble) and spec.members != members:
-            said = f"must be the document's members, {spec.members!r}, got {members!r}"
-            yield _fault(text, (*at, name), said)
+def _described(
+    name: str, at: Location, specs: Mapping[str, Document], paths: Mapping[str, Path]
+) -> str:
+    """What a line that lacks is of."""
+    if at != _FILES and at[1] in _DATA:
+        return f"the data {name}"
+    spec = next(s for s in specs.values() if name in (s.id, str(paths[s.id])))
+    return f"{paths[spec.id]}, of kind {spec.kind}"
+
+
+def _shown(entry: object) -> str:
+    """What stands behind an id, as YAML."""
+    if isinstance(entry, Mapping):
+        return f"{{{', '.join(f'{name}: {value}' for name, value in entry.items())}}}"
+    return "nothing" if entry is None else printable(str(entry))
 
 
 def _fault(text: LocatedYaml, at: Location, said: str) -> Fault:

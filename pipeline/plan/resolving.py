@@ -1,12 +1,10 @@
 """Settings and documents together: every document as it is run, or all that is wrong with them."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nndl_jax.documents import Document, Ensemble, Network
 from nndl_jax.documents.experiment import Source
-from nndl_jax.documents.known_data import MNIST
 from nndl_jax.documents.load import locate
 from nndl_jax.documents.memory import check_fits, check_memory
 from nndl_jax.reading.faults import Fault, SpecError
@@ -16,6 +14,7 @@ from pipeline.machine.paths import SPEC
 from pipeline.plan.documents import document_paths, load_document
 from pipeline.plan.limits import apply_settings
 from pipeline.plan.listed import faulty_lists
+from pipeline.plan.needed_data import learnt_data
 from pipeline.plan.plans import Plan
 from pipeline.plan.references import faulty_references, unfit_members
 from pipeline.plan.settings import Settings, check_names, load_settings
@@ -69,7 +68,8 @@ def resolve_all(
             faults += error.faults
             num_more += error.num_more
     if folder == SPEC:
-        faults += faulty_lists(specs, paths)
+        overrides = {} if settings is None else settings.overrides
+        faults += faulty_lists(specs, paths, overrides)
     for name, spec in specs.items():
         faults += faulty_references(spec, specs, names, paths[name])
     if settings is None or text is None or is_faulty:
@@ -79,9 +79,8 @@ def resolve_all(
     for name, spec in specs.items():
         try:
             resolved[name] = _resolve(spec, settings, must_fit=changes is None)
-            if changes is None and _is_of_other_data(spec):
-                said = "is left out: the pipeline prepares MNIST alone, and this learns other data"
-                print(f"{name}: {said}; `nndl train {paths[name]}` trains it", file=sys.stderr)
+            if changes is None:
+                faults += _missing_data(resolved[name].spec, spec, paths[name], text)
         except SpecError as error:
             faults += [_relocate(fault, name, text) for fault in error.faults]
             num_more += error.num_more
@@ -105,6 +104,14 @@ def all_documents() -> dict[str, Path]:
         return document_paths()  # Faulty settings are refused with all else.
 
 
+def todays_overrides() -> Mapping[str, Mapping[str, object]]:
+    """Those of `params.yaml`; none where that is faulty, which is refused with all else."""
+    try:
+        return load_settings()[0].overrides
+    except SpecError:
+        return {}
+
+
 def without_words(spec: Document) -> Document:
     """The document without its title, its place in the book and what the book says of it."""
     told = {"title": spec.id, "source": _NO_SOURCE}
@@ -124,7 +131,6 @@ def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:
     selected = spec.id in settings.documents
     if settings.documents == "all":
         selected = spec.id not in settings.active().leave_out
-    selected = selected and not _is_of_other_data(spec)
     plan = Plan.of(without_words(spec), (), selected=selected)
     points = [point.spec for point in plan.variants]
     seeds = _seeds(spec, points, settings)
@@ -134,9 +140,16 @@ def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:
     return plan.model_copy(update={"seeds": seeds})
 
 
-def _is_of_other_data(spec: Document) -> bool:
-    """Whether a document learns what no stage prepares."""
-    return isinstance(spec, Network) and spec.data.name != MNIST
+def _missing_data(run: Document, spec: Document, path: Path, text: LocatedYaml) -> Sequence[Fault]:
+    """A file of one's own that is not there, where the document or an override names it."""
+    data = learnt_data(run)
+    if data is None or data.known() is not None or Path(data.name).exists():
+        return ()
+    said = f"there is no file or folder {data.name!r}; put it there, or name another"
+    error = SpecError.at(spec.id, None, "data.name", said)
+    if data == learnt_data(spec):
+        return locate(error, path).faults
+    return [_relocate(fault, spec.id, text) for fault in error.faults]
 
 
 def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tuple[int, ...]:

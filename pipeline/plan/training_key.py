@@ -50,6 +50,8 @@ SHOWN = frozenset(
     Path(f"pipeline/{name}.py")
     for name in (
         *("store/forecast", "store/kept", "machine/writing"),
+        # Says which file is read, whose sum is held beside the key.
+        "plan/needed_data",
         *("plan/imports", "plan/plans", "plan/syntax", "plan/training_key"),
     )
 )

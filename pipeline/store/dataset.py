@@ -1,42 +1,73 @@
-"""The data set that is measured on, and the name under which results say so."""
+"""The data sets that are measured on, and the names under which results say so."""
 
 import sys
+from pathlib import Path
 
 from nndl_jax.data.datasets import Dataset, is_mnist, load_dataset
 from nndl_jax.documents import Document, Network
+from nndl_jax.documents.known_data import MNIST
 from pipeline.machine.paths import DATASET
+from pipeline.plan.needed_data import data_file
 
-_BOOKS_DATA = frozenset({"mnist", "examples", "none"})
-"""Names of data on which results can be held against the book's: MNIST, a document's own examples,
-and none at all, of calculations."""
+_OWN = ("examples", "none")
+"""What documents with examples, and calculations, are measured on."""
 
 
-def load_data() -> Dataset:
-    """The data set of all stages, which is MNIST if it says so.
+def load_data(path: Path = DATASET) -> Dataset:
+    """A data set that the stage `prepare` has written; what it says is MNIST is MNIST.
+
+    Args:
+        path: of its file; by default that of MNIST, or of what stands in for it.
 
     Raises:
         SystemExit: the file cannot be read, or holds other images under that name.
     """
     try:
-        dataset = load_dataset(DATASET)
+        dataset = load_dataset(path)
     except FileNotFoundError:
-        sys.exit(f"error: {DATASET}: no such file; `make` writes it, or save_dataset your own")
+        sys.exit(f"error: {path}: no such file; `make` writes it, or save_dataset your own")
     except ValueError as error:
         sys.exit(f"error: {error}")
-    if dataset.name == "mnist" and not is_mnist(dataset):
+    if dataset.name == MNIST and not is_mnist(dataset):
         counts = ", ".join(f"{len(split.labels):,}" for split in dataset.splits)
         sys.exit(
-            f"error: {DATASET} says that it is MNIST and holds other images or labels, {counts} of "
+            f"error: {path} says that it is MNIST and holds other images or labels, {counts} of "
             "them; delete it and make it again, or save them under a name of their own."
         )
     return dataset
 
 
-def data_of(spec: Document, name: str) -> str:
-    """Name of the data that a document is measured on, where the data set has the name given."""
-    return "examples" if isinstance(spec, Network) and spec.data.examples else name
+def file_of(spec: Document) -> Path:
+    """The prepared data set that a document learns or is measured on."""
+    return data_file(spec.data) if isinstance(spec, Network) else DATASET
 
 
-def why_foreign(data: str) -> str | None:
-    """Why numbers measured on this data say nothing about the book's; None if they do."""
-    return None if data in _BOOKS_DATA else "not MNIST"
+def is_missing(path: Path) -> bool:
+    """Whether a data set could not be had, which `prepare` leaves an empty file for."""
+    return path.exists() and not path.stat().st_size
+
+
+def data_of(spec: Document, name: str = MNIST) -> str:
+    """Name of the data that a document is measured on.
+
+    Args:
+        spec: the document.
+        name: of what MNIST's file holds.
+    """
+    if not isinstance(spec, Network):
+        return name
+    return "examples" if spec.data.examples else name if spec.data.name == MNIST else spec.data.name
+
+
+def why_foreign(data: str, spec: Document, run: Document | None = None) -> str | None:
+    """Why numbers measured on this data say nothing about a document's; None if they do.
+
+    Args:
+        data: name of what was measured on.
+        spec: the document as it was written.
+        run: the document as it was run, with its overrides; None for the same.
+    """
+    wanted, asked = data_of(spec), data_of(run or spec)
+    if data in (*_OWN, wanted):
+        return None
+    return "not MNIST" if data != asked else f"{data} in the place of {wanted}"

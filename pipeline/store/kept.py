@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
 from nndl_jax.reading.record import Record
 from pipeline.machine.paths import CODE, plan_file, run_folder
+from pipeline.plan.needed_data import learnt_data
 from pipeline.plan.plans import Plan, load_plan
 
 _MADE = "made.json"
@@ -45,7 +46,7 @@ def kept(name: str, today: Plan) -> Plan:
     except (OSError, ValidationError):
         return today
     was, is_same_code = made.resolved, made.code == _digest(today.spec)
-    return was if was.selected and is_same_code and was.spec.kind == today.spec.kind else today
+    return was if was.selected and is_same_code and _is_of_one_stage(was, today) else today
 
 
 def steady(name: str, today: Plan) -> Plan:
@@ -58,7 +59,13 @@ def steady(name: str, today: Plan) -> Plan:
         last = found if found.selected else load_plan(name)
     except OSError:
         return found
-    return last if not last.selected and last.spec.kind == today.spec.kind else found
+    return last if not last.selected and _is_of_one_stage(last, today) else found
+
+
+def _is_of_one_stage(was: Plan, today: Plan) -> bool:
+    """Whether a stage runs both, on the same data."""
+    is_same_kind = was.spec.kind == today.spec.kind
+    return is_same_kind and learnt_data(was.spec) == learnt_data(today.spec)
 
 
 def in_words(resolved: Plan) -> str:

@@ -58,7 +58,8 @@ class Results(NamedTuple):
         if _is_changed(name, planned):
             foreign = "other settings"
         if history is not None:
-            foreign = why_foreign(history.data) or foreign
+            wanted, run = _learner(name, planned.books), _learner(name, planned.plans)
+            foreign = why_foreign(history.data, wanted, run) or foreign
         return cls(document, points, history, foreign, sorted(run_folder(name).glob("*.csv")))
 
     @classmethod
@@ -70,7 +71,8 @@ class Results(NamedTuple):
         Gives a sentence as well for runs that are not part of it.
         """
         folder, points = RECORDED / document.id, plans[document.id].points()
-        runs, stale = _parted(read_runs(folder), identity(document.id, plans))
+        learner = _learner(document.id, plans)
+        runs, stale = _parted(read_runs(folder), identity(document.id, plans), learner)
         said = [f"{folder}: {_listed(files)} {why}; not judged" for why, files in stale.items()]
         if not runs:
             return None, said
@@ -80,7 +82,7 @@ class Results(NamedTuple):
         names = [name for head in heads for name in (head.file, *map(head.beside, EXTRAS))]
         files = [path for name in names if (path := folder / name).exists()]
         history, origin = as_history(runs), Origin.of(heads)
-        foreign = why_foreign(history.data)
+        foreign = why_foreign(history.data, learner)
         return cls(document, points, history, foreign, files, origin=origin), said
 
     @property
@@ -158,6 +160,12 @@ def _is_changed(name: str, planned: _Planned) -> bool:
     return name in planned.today.overridden
 
 
+def _learner(name: str, plans: Mapping[str, Plan]) -> Document:
+    """The document that says which data a document is measured on: of a vote its members'."""
+    spec = plans[name].spec
+    return plans[spec.members].spec if isinstance(spec, Ensemble) else spec
+
+
 def identity(name: str, resolved: Mapping[str, Plan]) -> str:
     """The beginning of a document's digest; of an ensemble's, one that changes with its members."""
     own = resolved[name]
@@ -182,12 +190,13 @@ def load_recorded() -> tuple[dict[str, Results], Sequence[str]]:
 
 
 def _parted(
-    runs: Sequence[RecordedRun], document: str
+    runs: Sequence[RecordedRun], document: str, learner: Document
 ) -> tuple[Sequence[RecordedRun], Mapping[str, Sequence[str]]]:
     """Runs of a document and of one data set, and the files of the others by what they are."""
     own = [run for run in runs if run.head.document == document]
     # The book's data before others.
-    data = min((run.head.data for run in own), key=lambda d: why_foreign(d) or "", default="")
+    names = (run.head.data for run in own)
+    data = min(names, key=lambda name: why_foreign(name, learner) or "", default="")
     stale: dict[str, list[str]] = {}
     for run in runs:
         if run.head.document != document:

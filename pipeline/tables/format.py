@@ -139,11 +139,15 @@ def show_departure(metric: str, departure: float) -> str:
     return f"±{departure:.2g}"
 
 
-def data_name(data: str) -> str:
+def data_name(data: str, *, is_wanted: bool = False) -> str:
     """What numbers come from.
 
-    >>> data_name("digits")
-    'NOT MNIST (digits)'
+    >>> data_name("digits"), data_name("iris", is_wanted=True)
+    ('NOT MNIST (digits)', 'iris')
+
+    Args:
+        data: name of the data set.
+        is_wanted: whether the document asks for it.
     """
     names = {"mnist": "MNIST", "examples": "examples of the document", "none": "calculated"}
-    return names.get(data, f"NOT MNIST ({data})")
+    return names.get(data, data if is_wanted else f"NOT MNIST ({data})")

@@ -15,6 +15,7 @@ from pipeline.store.confusions import read_confusion
 from pipeline.store.results import Results
 from pipeline.tables.claims import markdown
 from pipeline.tables.format import show, show_gain, show_mean, variant_labels
+from pipeline.tables.last_numbers import last_numbers
 
 _PRINTED, _CORRECTED = "normal-fan-out", "normal-fan-in"
 _METRIC = "test_accuracy"
@@ -73,7 +74,8 @@ def best_and_last_table(results: Results) -> str:
 
 def list_details(results: Results) -> Sequence[str]:
     """What there is to say of a document besides its claims, some of it empty."""
-    return [errors_line(results), confusions_line(results), best_and_last_table(results)]
+    said = [last_numbers(results), errors_line(results), confusions_line(results)]
+    return [*said, best_and_last_table(results)]
 
 
 def confusions_line(results: Results) -> str:

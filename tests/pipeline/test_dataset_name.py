@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from project import CROWD, MACHINE, synthetic, tiny_project
+from project import CROWD, MACHINE, ROOT, synthetic, tiny_project
 
 from nndl_jax.data.datasets import Dataset, Split, load_mnist, save_dataset
 from nndl_jax.data.datasets import is_mnist as holds_mnist
 from nndl_jax.documents.load import load_spec
-from pipeline import baseline, ensemble, train
-from pipeline.plan.resolving import BOOK, resolve_all
+from pipeline import baseline, ensemble, resolve, train
+from pipeline.plan.plans import load_plan
 from pipeline.store import dataset
 
 RUN = {"tiny": train.run, "crowd": ensemble.run, "machine": baseline.run}
@@ -52,9 +52,9 @@ def test_one_other_label_is_not_mnist(mnist: Dataset, split: str) -> None:
 def test_600_images_all_labelled_0_whose_file_says_mnist_are_refused_by_every_stage(
     name: str,
 ) -> None:
-    _, resolved = resolve_all(changes=BOOK)
+    resolve.main()
     with pytest.raises(SystemExit) as ending:
-        RUN[name](name, resolved[name])
+        RUN[name](name, load_plan(name))
     assert ending.value.code == (
         "error: data/dataset.safetensors says that it is MNIST and holds other images or labels, "
         "600, 600, 600 of them; delete it and make it again, or save them under a name of their "
@@ -90,3 +90,4 @@ def test_a_document_of_examples_is_measured_on_those() -> None:
     tiny = load_spec(Path("spec/tiny.yaml"))
     assert dataset.data_of(tiny, "digits") == "digits"
     assert dataset.data_of(load_spec("ch3-neuron"), "digits") == "examples"
+    assert dataset.data_of(load_spec(ROOT / "docs/data/iris.yaml"), "digits") == "iris"

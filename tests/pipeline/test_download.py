@@ -24,8 +24,8 @@ from mirrors import (
 )
 
 from pipeline import download
-from pipeline.download import download_mnist
-from pipeline.machine.paths import NOT_MNIST
+from pipeline.download import download_files
+from pipeline.machine.paths import NOT_HERE
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_faulty_mirror_is_passed_over_for_a_good_one(place, mirrors, fault):
 def test_note_is_left_when_all_mirrors_are_faulty(place, mirrors):
     failures = place.fetch("/nowhere", *map(mirrors.address, FAST_FAULTS))
     assert len(failures) == 1 + len(FAST_FAULTS)
-    assert place.holds(raw={NOT_MNIST}, cache=set())
+    assert place.holds(raw={NOT_HERE}, cache=set())
 
 
 def test_closed_port_is_a_failure_like_any_other(place):
@@ -98,7 +98,7 @@ def test_closed_port_is_a_failure_like_any_other(place):
 @pytest.mark.parametrize("address", ["https://", "http://.", "http://[", "http://127.0.0.1:port"])
 def test_address_that_is_none_is_a_failure_like_any_other(place, address):
     assert len(place.fetch(address)) == 1
-    assert place.holds(raw={NOT_MNIST}, cache=set())
+    assert place.holds(raw={NOT_HERE}, cache=set())
 
 
 def test_second_mirror_is_asked_only_for_what_is_missing(place, mirrors):
@@ -123,7 +123,7 @@ def test_random_mix_of_faults_ends_right_or_with_a_note(place, mirrors, seed):
         while missing and mirrors.modes[f"/{name}/{missing[-1]}"] == "good":
             missing.pop()
     place.fetch(*map(mirrors.address, names))
-    assert place.holds(raw={NOT_MNIST} if missing else ALL, cache=ALL - set(missing))
+    assert place.holds(raw={NOT_HERE} if missing else ALL, cache=ALL - set(missing))
 
 
 def test_cached_files_need_no_network(place, mirrors):
@@ -166,7 +166,7 @@ def test_right_files_of_the_last_time_serve_when_nothing_else_does(place, mirror
 
 def test_old_note_gives_way_to_the_files(place, good_folder):
     place.fetch("/nowhere")
-    assert place.holds(raw={NOT_MNIST}, cache=set())
+    assert place.holds(raw={NOT_HERE}, cache=set())
     place.fetch(str(good_folder))
     assert place.holds(raw=ALL, cache=set())
 
@@ -198,7 +198,7 @@ def test_a_local_folder_may_hold_files_in_another_form(place, tmp_path, form, is
         )
     # The second time the folder is gone, and the files of the first serve.
     for source in (str(tmp_path / "own"), "/nowhere"):
-        download_mnist(place.raw, [source, "http://127.0.0.1:9/"], cache=place.cache, files=files)
+        download_files(place.raw, [source, "http://127.0.0.1:9/"], cache=place.cache, files=files)
         found = {path.name: gzip.decompress(path.read_bytes()) for path in place.raw.iterdir()}
         assert found == {name: UNPACKED[kept] for name, kept in names.items()}
 
@@ -241,7 +241,7 @@ def _interrupted(place: Place, mirrors: Mirrors, stop: signal.Signals) -> int:
         "NNDL_CACHE": str(place.cache),
     }
     stage = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.download"],
+        [sys.executable, "-m", "pipeline.download", "mnist"],
         cwd=place.root,
         env=environment,
         stderr=subprocess.DEVNULL,

@@ -10,15 +10,23 @@ from nndl_jax.reading.faults import SpecError
 from pipeline import evaluate, resolve
 from pipeline.plan.listed import update_lists
 from pipeline.plan.plans import load_documents, load_plan
-from pipeline.plan.resolving import all_documents, resolve_all
+from pipeline.plan.resolving import all_documents, resolve_all, todays_overrides
 
 STAGES = """\
 stages:
+  download:
+    foreach:
+      mnist: data/raw
+  prepare:
+    foreach:
+      mnist:
+        from: data/raw
+        to: data/dataset.safetensors
   train:
     foreach:
-      - tiny
+      tiny: data/dataset.safetensors
     do:
-      cmd: python -m pipeline.train ${item}
+      cmd: python -m pipeline.train ${key}
   baseline:
     foreach: [machine]
   calculate:
@@ -26,7 +34,9 @@ stages:
     outs: [runs/_calculated]
   ensemble:
     foreach:
-      crowd: tiny
+      crowd:
+        members: tiny
+        data: data/dataset.safetensors
 params:
   - params.yaml
   - spec/tiny.yaml
@@ -34,6 +44,7 @@ params:
   - spec/sums.yaml
   - spec/crowd.yaml
 """
+LINE = "tiny: data/dataset.safetensors"
 ADDS = "`python -m pipeline` adds the line"
 DOCUMENTS = {"tiny": TINY, "machine": MACHINE, "sums": CALCULATION, "crowd": CROWD}
 
@@ -75,15 +86,21 @@ def test_a_project_without_dvc_needs_no_lists() -> None:
     [
         (
             "tiny",
-            ["dvc.yaml:3: stages.train.foreach: {lacks} network; {adds}: - mine"],
+            [
+                "dvc.yaml:11: stages.train.foreach: {lacks} network; {adds}: "
+                "mine: data/dataset.safetensors"
+            ],
         ),
         (
             "machine",
-            ["dvc.yaml:8: stages.baseline.foreach: {lacks} baseline; {adds}: - mine"],
+            ["dvc.yaml:16: stages.baseline.foreach: {lacks} baseline; {adds}: - mine"],
         ),
         (
             "crowd",
-            ["dvc.yaml:13: stages.ensemble.foreach: {lacks} ensemble; {adds}: mine: tiny"],
+            [
+                "dvc.yaml:21: stages.ensemble.foreach: {lacks} ensemble; {adds}: "
+                "mine: {{members: tiny, data: data/dataset.safetensors}}"
+            ],
         ),
     ],
 )
@@ -98,8 +115,8 @@ def test_a_document_that_dvc_yaml_lacks_is_named(name: str, expected: list[str])
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        ("machine", ["dvc.yaml:8: stages.baseline.foreach[0]"]),
-        ("crowd", ["dvc.yaml:14: stages.ensemble.foreach.crowd"]),
+        ("machine", ["dvc.yaml:16: stages.baseline.foreach[0]"]),
+        ("crowd", ["dvc.yaml:22: stages.ensemble.foreach.crowd"]),
         ("sums", []),
     ],
 )
@@ -107,7 +124,7 @@ def test_a_line_in_dvc_yaml_without_a_document_is_named(name: str, lines: list[s
     Path(f"spec/{name}.yaml").unlink()
     said = "`python -m pipeline` takes the line out"
     place = 1 + list(DOCUMENTS).index(name)
-    params = f"dvc.yaml:{16 + place}: params[{place}]: there is no spec/{name}.yaml; {said}"
+    params = f"dvc.yaml:{26 + place}: params[{place}]: there is no spec/{name}.yaml; {said}"
     stages = [f"{line}: there is no document {name!r}; {said}" for line in lines]
     assert refused() == [*stages, params]
 
@@ -117,21 +134,21 @@ def test_a_document_that_is_gone_is_named_by_every_line_that_speaks_of_it() -> N
     params = Path("params.yaml").read_text().replace("documents: all", "documents: [sums]")
     Path("params.yaml").write_text(params)
     places = [line.split(": ")[0] for line in refused()]
-    assert places == ["params.yaml:2", "dvc.yaml:19"]
+    assert places == ["params.yaml:2", "dvc.yaml:29"]
 
 
 def test_a_document_that_the_list_of_parameter_files_lacks_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(text.replace("  - spec/sums.yaml\n", ""))
     said = f"lacks spec/sums.yaml, of kind calculation; {ADDS}: - spec/sums.yaml"
-    assert refused() == [f"dvc.yaml:15: params: {said}"]
+    assert refused() == [f"dvc.yaml:25: params: {said}"]
 
 
 def test_a_parameter_file_without_a_document_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(f"{text}  - spec/gone.yaml\n")
     said = "there is no spec/gone.yaml; `python -m pipeline` takes the line out"
-    assert refused() == [f"dvc.yaml:21: params[5]: {said}"]
+    assert refused() == [f"dvc.yaml:31: params[5]: {said}"]
 
 
 def test_a_document_in_the_list_of_another_kind_is_named() -> None:
@@ -139,16 +156,20 @@ def test_a_document_in_the_list_of_another_kind_is_named() -> None:
     Path("dvc.yaml").write_text(text.replace("[machine]", "[machine, tiny]"))
     (line,) = refused()
     assert line == (
-        "dvc.yaml:8: stages.baseline.foreach[1]: tiny is of kind network, which this stage does "
+        "dvc.yaml:16: stages.baseline.foreach[1]: tiny is of kind network, which this stage does "
         "not run; `python -m pipeline` takes the line out"
     )
 
 
 def test_a_vote_of_other_members_than_the_documents_is_named() -> None:
     text = Path("dvc.yaml").read_text()
-    Path("dvc.yaml").write_text(text.replace("crowd: tiny", "crowd: other"))
-    said = "must be the document's members, 'tiny', got 'other'"
-    assert refused() == [f"dvc.yaml:14: stages.ensemble.foreach.crowd: {said}"]
+    Path("dvc.yaml").write_text(text.replace("members: tiny", "members: other"))
+    (line,) = refused()
+    assert line == (
+        "dvc.yaml:22: stages.ensemble.foreach.crowd: must be {members: tiny, data: "
+        "data/dataset.safetensors}, got {members: other, data: data/dataset.safetensors}; "
+        "`python -m pipeline` writes it"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "[]", "stages: {}", "stages: []", "stages: {train: 1}"])
@@ -170,9 +191,9 @@ def test_nothing_is_touched_before_lists_are_compared() -> None:
 
 def updated() -> list[str]:
     """What is said of the lists of `dvc.yaml`, which are good then."""
-    said = update_lists(all_documents())
+    said = update_lists(all_documents(), todays_overrides())
     resolve_all()
-    assert update_lists(all_documents()) == []
+    assert update_lists(all_documents(), todays_overrides()) == []
     return said
 
 
@@ -193,16 +214,17 @@ def test_a_new_document_of_each_kind_is_listed(name: str, folder: str) -> None:
 
 
 def test_comments_and_order_of_lists_stay() -> None:
-    Path("dvc.yaml").write_text(STAGES.replace("      - tiny\n", "      - tiny  # the first\n"))
+    Path("dvc.yaml").write_text(STAGES.replace(LINE, f"{LINE}  # the first"))
     fork("tiny")
     updated()
-    assert "      - mine\n      - tiny  # the first\n    do:" in Path("dvc.yaml").read_text()
+    mine = LINE.replace("tiny", "mine")
+    assert f"      {mine}\n      {LINE}  # the first\n    do:" in Path("dvc.yaml").read_text()
     Path("spec/mine.yaml").unlink()
     assert updated() == [
         "dvc.yaml: params: spec/mine.yaml is taken out",
         "dvc.yaml: stages.train.foreach: mine is taken out",
     ]
-    assert "      - tiny  # the first\n    do:" in Path("dvc.yaml").read_text()
+    assert f"    foreach:\n      {LINE}  # the first\n    do:" in Path("dvc.yaml").read_text()
 
 
 def test_a_document_of_another_kind_changes_its_list() -> None:
@@ -216,12 +238,13 @@ def test_a_document_of_another_kind_changes_its_list() -> None:
 def test_a_vote_of_other_members_is_listed_with_them() -> None:
     fork("tiny")
     Path("spec/crowd.yaml").write_text(CROWD.replace("members: tiny", "members: mine"))
-    assert "dvc.yaml: stages.ensemble.foreach: crowd has the members mine" in updated()
+    entry = "{members: mine, data: data/dataset.safetensors}"
+    assert f"dvc.yaml: stages.ensemble.foreach: crowd is of {entry}" in updated()
 
 
 def test_what_cannot_be_read_stays_listed() -> None:
     Path("spec/tiny.yaml").write_text("kind: network\n")
-    assert update_lists(all_documents()) == []
+    assert update_lists(all_documents(), {}) == []
     assert Path("dvc.yaml").read_text() == STAGES
 
 
