@@ -61,9 +61,10 @@ monitors: [test_accuracy]
 def environment(**extra: str) -> dict[str, str]:
     """The environment of a subprocess: this Python's commands first, and JAX as for a user.
 
-    The flags and the platform under which the tests run are those of the subprocess.
+    The flags and the platform under which the tests run are those of the subprocess. It keeps the
+    bytecode of what it imports, which the next one reads.
     """
-    ours = {*JAX_SETTINGS, CACHE}
+    ours = {*JAX_SETTINGS, CACHE, "PYTHONDONTWRITEBYTECODE"}
     own = {name: value for name, value in os.environ.items() if name not in ours}
     path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
     return {**own, "PATH": path, "PYTHONPATH": str(ROOT), **extra}

@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from pathlib import Path
 
-from project import environment, run
+from project import environment
+
+from pipeline.resolve import main as resolve_documents
 
 TRAIN = (sys.executable, "-m", "pipeline.train", "tiny")
 
 
 def resolve(folder: Path) -> None:
-    run(sys.executable, "-m", "pipeline.resolve", cwd=folder)
+    with chdir(folder):
+        resolve_documents()
 
 
 def digest(folder: Path) -> str:

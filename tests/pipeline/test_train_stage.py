@@ -23,22 +23,30 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: str) -> str:
+def trained(tmp_path_factory: pytest.TempPathFactory, cache: str) -> tuple[str, str]:
+    """A hash of what an undisturbed trainer gives, and what it says."""
     folder = tiny_project(tmp_path_factory.mktemp("undisturbed"))
     resolve(folder)
+    done = run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
+    return digest(folder), done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trained: tuple[str, str]) -> str:
+    return trained[0]
+
+
+def test_a_changed_document_does_not_resume_the_old_state(
+    tmp_path: Path, cache: str, undisturbed: str
+) -> None:
+    folder = tiny_project(tmp_path / "killed")
+    write_params(folder, overrides="{tiny: {optimizer.learning_rate: 0.5}}")
+    resolve(folder)
+    assert kill_while_training(folder, cache, random.Random(2))
+    write_params(folder)
+    resolve(folder)
     run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
-    return digest(folder)
-
-
-def test_a_changed_document_does_not_resume_the_old_state(tmp_path: Path, cache: str) -> None:
-    killed, fresh = tiny_project(tmp_path / "killed"), tiny_project(tmp_path / "fresh")
-    resolve(killed)
-    assert kill_while_training(killed, cache, random.Random(2))
-    for folder in (killed, fresh):
-        write_params(folder, overrides="{tiny: {optimizer.learning_rate: 0.5}}")
-        resolve(folder)
-        run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
-    assert digest(killed) == digest(fresh)
+    assert digest(folder) == undisturbed
 
 
 def test_results_do_not_depend_on_the_number_of_devices(
@@ -109,8 +117,5 @@ def test_divergence_is_one_sentence_and_leaves_no_results(tmp_path: Path, cache:
     assert not (folder / "runs/tiny/history.csv").exists()
 
 
-def test_output_is_quiet_without_a_terminal(tmp_path: Path, cache: str) -> None:
-    folder = tiny_project(tmp_path / "project")
-    resolve(folder)
-    done = run(*TRAIN, cwd=folder, NNDL_CACHE=cache)
-    assert (done.stdout, done.stderr) == ("", "")
+def test_output_is_quiet_without_a_terminal(trained: tuple[str, str]) -> None:
+    assert trained[1] == ""
