@@ -7,7 +7,6 @@ A killed `dvc` would otherwise leave a trainer behind that goes on writing besid
 import argparse
 import ctypes
 import errno
-import fcntl
 import os
 import signal
 import subprocess
@@ -18,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+
+from filelock import lock_descriptor
 
 from pipeline.machine.paths import RUNS, STATE
 
@@ -37,9 +38,13 @@ def begin(*, with_parent: bool = True) -> None:
     By Ctrl-C and SIGTERM it ends with a sentence, at once also while it compiles or computes.
     Nothing is cleaned up: whatever is written must outlast a kill in any case.
 
+    On Windows nothing is settled, and Ctrl-C does what it does to any Python program.
+
     Args:
         with_parent: whether it ends with the process that started it.
     """
+    if sys.platform == "win32":
+        return  # It has neither forks nor signals to leave to a thread.
     if with_parent:
         die_with_parent()
     # Where Ctrl-C is ignored, who started this tells of it and of what ends for it.
@@ -103,8 +108,8 @@ def run_child(*command: str) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         die_with_parent(own)
 
-    own = os.getpid()
-    with subprocess.Popen(command, preexec_fn=prepare) as child:
+    own, can_prepare = os.getpid(), sys.platform != "win32"
+    with subprocess.Popen(command, preexec_fn=prepare if can_prepare else None) as child:
         return child.wait()
 
 
@@ -237,9 +242,7 @@ def exclusive(name: str) -> Iterator[Path]:
     folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_descriptor(lock.fileno(), blocking=False):
             lock.seek(0)
             holder = lock.read().strip()
             sys.exit(f"{name}: process {holder} is running this; wait for it or stop it")

@@ -41,7 +41,9 @@ class Stop:
         Raises:
             SystemExit: with the status of the signal, if that was not caught inside.
         """
-        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGALRM]
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform != "win32":
+            numbers.append(signal.SIGALRM)
         is_main = threading.current_thread() is threading.main_thread()
         # Whoever starts this with `nohup` or `&` has it ignore some.
         chosen = [n for n in numbers if is_main and signal.getsignal(n) != signal.SIG_IGN]
@@ -65,7 +67,8 @@ class Stop:
             yield
         finally:
             self._is_patient = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            if sys.platform != "win32":
+                signal.setitimer(signal.ITIMER_REAL, 0)
 
     def status(self) -> int:
         """The exit status of a process that a signal ended."""
@@ -77,4 +80,5 @@ class Stop:
             self.signal = number
         if not (is_first and self._is_patient):
             raise KeyboardInterrupt
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+        if sys.platform != "win32":  # There, the epoch ends first, however long it takes.
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)

@@ -3,7 +3,6 @@
 To add runs is to add files, each of which is written whole or not at all.
 """
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from filelock import lock_descriptor
 
 from nndl_jax.data.files import replace_file
 from nndl_jax.documents.variants import Run
@@ -118,7 +118,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Have others who add to a folder wait; what a kill left there is removed."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_descriptor(descriptor)
         remove_unfinished(folder)
         yield
     finally:

@@ -313,3 +313,24 @@ def test_a_baseline_without_images_is_one_sentence(resolved: Path, monkeypatch) 
     monkeypatch.setattr(baseline, "_dataset", lambda: dataset)
     with pytest.raises(SystemExit, match=r"^machine: there are no train images; the data set "):
         baseline.run("machine", load_plan("machine"))
+
+
+def test_stages_start_without_what_windows_lacks() -> None:
+    # No flock, no alarms, no masks of signals, no forks; libraries are imported as on Linux.
+    stages = ", ".join(f"pipeline.{stage}" for stage in (*STAGES, "record", "__main__"))
+    code = f"""
+import filelock, os, pooch, signal, sys
+sys.modules["fcntl"] = None
+for name in ("SIGALRM", "setitimer", "ITIMER_REAL", "pthread_sigmask"):
+    delattr(signal, name)
+import {stages}
+from pipeline.download import _deadline
+from pipeline.machine.process import begin
+from pipeline.machine.stop import Stop
+del os.register_at_fork
+sys.platform = "win32"
+begin()
+with Stop().heeded(), Stop().patience(), _deadline(1):
+    print("started")
+"""
+    assert run(sys.executable, "-c", code, cwd=ROOT).stdout == "started\n"
