@@ -17,7 +17,7 @@ from nndl_jax.documents import (
     Model,
     Network,
 )
-from nndl_jax.documents.layers import AnyLayer, AveragePool, Conv, MaxPool
+from nndl_jax.documents.layers import AnyLayer, Conv, Pool
 from nndl_jax.reading.markup import picture, tag
 
 _ROOM, _WIDEST, _NARROWEST = 760.0, 136.0, 95.0
@@ -125,10 +125,8 @@ def _kind(layer: AnyLayer) -> str:
             return "dense"
         case Conv(kernel=(height, width)):
             return f"convolution {height} × {width}"
-        case MaxPool(window=(height, width)):
-            return f"max-pooling {height} × {width}"
-        case AveragePool(window=(height, width)):
-            return f"average pooling {height} × {width}"
+        case Pool():
+            return f"{layer.called} {layer.window[0]} × {layer.window[1]}"
         case unknown:
             assert_never(unknown)
 

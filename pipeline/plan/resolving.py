@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nndl_jax.documents import Document, Ensemble, Network
 from nndl_jax.documents.experiment import Source
@@ -63,6 +64,7 @@ def resolve_all(
             spec = load_document(path)
             if changes is None:
                 _check_fits(spec, path)
+            _check_varied(spec, path)
             specs[name] = spec
         except SpecError as error:
             faults += error.faults
@@ -124,6 +126,25 @@ def _check_fits(spec: Document, path: Path) -> None:
         check_fits(spec)
     except SpecError as error:
         raise locate(error, path) from None
+
+
+def _check_varied(spec: Document, path: Path) -> None:
+    """Refuse a value in the place of a varied field that no variant has: it would do nothing.
+
+    `dvc exp run -S` writes such ones, where `vary` was overlooked.
+    """
+    given = spec.model_dump(mode="json", exclude_defaults=True)
+    for index, axis in enumerate(spec.vary):
+        for field, values in axis.items():
+            value: Any = given
+            try:
+                for step in parse_field_path(field):
+                    value = value[step]
+            except (IndexError, KeyError, TypeError):
+                continue  # It is left out.
+            if not isinstance(value, dict | list) and value not in values:
+                said = f"is varied by vary[{index}], and no variant has {value!r}; set vary as well"
+                raise locate(SpecError.at(spec.id, None, field, said), path)
 
 
 def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:

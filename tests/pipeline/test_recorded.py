@@ -25,6 +25,7 @@ NETWORK = (
         .replace("chapter: 1", "chapter: 6")
         .replace("batch_size: 10", "batch_size: 10, keep_best: true")
         .replace("[test_accuracy]", "[validation_accuracy, test_accuracy]")
+        .replace("weights: normal,", "weights: normal-fan-in,")
     )
     + """\
 vary:

@@ -236,3 +236,16 @@ def test_what_decides_the_results_changes_its_own_file_only(old, new):
     _edit("ch1-30-hidden", old, new)
     after = _written()
     assert {name for name in before if after[name] != before[name]} == {"ch1-30-hidden"}
+
+
+def test_a_value_in_the_place_of_a_varied_field_that_no_variant_has_is_refused():
+    # What `dvc exp run -S 'spec/ch1-learning-rates.yaml:optimizer.learning_rate=0.5'` writes.
+    _edit(
+        "ch1-learning-rates", "optimizer: {learning_rate: 0.001}", "optimizer: {learning_rate: 0.5}"
+    )
+    with pytest.raises(SpecError) as caught:
+        _resolve()
+    said = "is varied by vary[0], and no variant has 0.5; set vary as well"
+    assert str(caught.value) == (
+        f"spec/ch1-learning-rates.yaml:16: optimizer.learning_rate: {said}"
+    )
