@@ -9,7 +9,7 @@ LOCK := requirements/$(JAX).txt
 READY := .venv/.ready-$(JAX)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test pytest test-all test-processors attack lint style types readme schema lock benchmark clean
+.PHONY: all setup test pytest test-all test-processors attack lint style types readme schema docs lock benchmark clean
 
 all: $(READY)
 	@python -m pipeline
@@ -62,6 +62,9 @@ readme: $(READY) # the README's table from the report
 
 schema: $(READY) # spec/schema.json from nndl_jax.documents
 	@python -m nndl_jax.documents > spec/schema.json
+
+docs: $(READY) # docs/ as a site, dist/docs/index.html; a link that leads nowhere is an error
+	@zensical build --clean --strict
 
 benchmark: $(READY)
 	@python -m benchmarks.training_step

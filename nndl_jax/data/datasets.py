@@ -147,10 +147,11 @@ class Dataset(NamedTuple):
     ) -> "Dataset":
         """A data set of arrays of one's own.
 
-        >>> pictures = np.zeros((10, 32, 32, 3), np.uint8)
-        >>> data = Dataset.from_arrays(pictures, ["cat", "dog"] * 5, name="pets")
-        >>> data.shape, data.classes, [len(split.labels) for split in data.splits]
-        ((3, 32, 32), ('cat', 'dog'), [6, 2, 2])
+        Examples:
+            >>> pictures = np.zeros((10, 32, 32, 3), np.uint8)
+            >>> data = Dataset.from_arrays(pictures, ["cat", "dog"] * 5, name="pets")
+            >>> data.shape, data.classes, [len(split.labels) for split in data.splits]
+            ((3, 32, 32), ('cat', 'dog'), [6, 2, 2])
 
         Args:
             images: an input for each place of the first axis: rows of numbers, or images of the

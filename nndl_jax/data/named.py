@@ -26,8 +26,9 @@ def load_data(
 ) -> Dataset:
     """A data set by its name, or whatever lies in a file or a folder of one's own.
 
-    >>> load_data("iris").classes
-    ('setosa', 'versicolor', 'virginica')
+    Examples:
+        >>> load_data("iris").classes
+        ('setosa', 'versicolor', 'virginica')
 
     Published files are looked for in the folder that `NNDL_FASHION_MNIST_MIRROR` and the like name,
     in `data/raw-NAME` here (`data/raw` for MNIST), and in the user's cache.

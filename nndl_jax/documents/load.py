@@ -73,10 +73,11 @@ def load_spec(
 ) -> Document | Experiment:
     """A document of the book by its id, or any document by the path of its file.
 
-    >>> load_spec("ch1-30-hidden").optimizer.learning_rate
-    3.0
-    >>> load_spec("ch1-30-hidden", {"optimizer.learning_rate": 0.5}).optimizer.learning_rate
-    0.5
+    Examples:
+        >>> load_spec("ch1-30-hidden").optimizer.learning_rate
+        3.0
+        >>> load_spec("ch1-30-hidden", {"optimizer.learning_rate": 0.5}).optimizer.learning_rate
+        0.5
 
     Args:
         id_or_path: an id such as `ch1-30-hidden`, or a path that ends in `.yaml`.
@@ -98,8 +99,9 @@ def load_spec(
 def load_network(id_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Network:
     """The same, where the document of a network is meant.
 
-    >>> load_network("ch1-30-hidden").training.epochs
-    30
+    Examples:
+        >>> load_network("ch1-30-hidden").training.epochs
+        30
     """
     return load_spec(id_or_path, overrides, kind=Network)
 

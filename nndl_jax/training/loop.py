@@ -43,8 +43,9 @@ class Step(NamedTuple):
 def optimizer_of(spec: Document, *, num_images: int) -> optax.GradientTransformation:
     """The optimiser that a document asks for, with its penalties; schedules are left out.
 
-    >>> optimizer = optimizer_of(spec, num_images=50_000)
-    >>> opt_state = optimizer.init(nnx.state(model, nnx.Param))  # doctest: +SKIP
+    Examples:
+        >>> optimizer = optimizer_of(spec, num_images=50_000)
+        >>> opt_state = optimizer.init(nnx.state(model, nnx.Param))  # doctest: +SKIP
 
     Args:
         spec: the document of a network.

@@ -70,8 +70,9 @@ def find_pretrained(name: str) -> Path:
 def load_pretrained(name: str) -> FeedforwardNetwork:
     """A trained network by the name of its document, which it knows: `model.spec`.
 
-    >>> load_pretrained("ch1-30-hidden").spec.title
-    'Thirty hidden neurons'
+    Examples:
+        >>> load_pretrained("ch1-30-hidden").spec.title
+        'Thirty hidden neurons'
 
     Args:
         name: such as `ch1-30-hidden`, which the package ships.

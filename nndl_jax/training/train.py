@@ -165,8 +165,9 @@ def train(
 ) -> Iterator[EpochResult]:
     """Results of one epoch after another, or as often as the document has them measured.
 
-    >>> for result in train(load_spec("ch1-30-hidden"), dataset, seeds=range(4)):
-    ...     print(result.epoch, result.metrics["test_accuracy"])  # doctest: +SKIP
+    Examples:
+        >>> for result in train(load_spec("ch1-30-hidden"), dataset, seeds=range(4)):
+        ...     print(result.epoch, result.metrics["test_accuracy"])  # doctest: +SKIP
 
     Args:
         spec: the document, whose variants are all trained; or some of them, `variants(spec)[:2]`.
