@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,13 @@ import numpy as np
 from nndl_jax.data.datasets import Dataset, load_digits
 from nndl_jax.data.files import cache_folder
 from nndl_jax.data.own_files import Reading, read_path
-from nndl_jax.data.published import PUBLISHED, cache_name, load_published, mirror_variable
+from nndl_jax.data.published import (
+    PUBLISHED,
+    cache_name,
+    holds_any,
+    load_published,
+    mirror_variable,
+)
 from nndl_jax.documents.data import Data
 from nndl_jax.documents.known_data import KNOWN_DATA, MNIST, is_path
 from nndl_jax.reading.validation import closest
@@ -58,8 +63,13 @@ def load_data(
         return _OWN[name](seed)
     path = Path(name)
     if path.is_dir():
-        with suppress(FileNotFoundError, ValueError):
+        try:
             return load_published(MNIST, path)
+        except FileNotFoundError:
+            pass
+        except ValueError:  # Another data set in files of these names; or MNIST, damaged.
+            if holds_any(MNIST, path):
+                raise
     if not is_path(name) and not path.exists():
         said = f"there is no data set {name!r} and no such file; {closest(name, list(KNOWN_DATA))}"
         raise ValueError(said)

@@ -13,6 +13,7 @@ import math
 import string
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -173,6 +174,15 @@ def load_published(name: str, folder: Path) -> Dataset:
         shape,
         published.classes,
     )
+
+
+def holds_any(name: str, folder: Path) -> bool:
+    """Whether any file in a folder is, byte for byte, one of a data set of `PUBLISHED`."""
+    for file, facts in PUBLISHED[name].files.items():
+        with suppress(FileNotFoundError, ValueError):
+            find_file(folder, file, facts)
+            return True
+    return False
 
 
 def find_file(folder: Path, name: str, facts: MnistFile) -> PublishedFile:

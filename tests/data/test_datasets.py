@@ -22,6 +22,7 @@ from nndl_jax.data.datasets import (
     load_mnist,
     save_dataset,
 )
+from nndl_jax.data.named import load_data
 
 # Counts of the digits 0..9 in the author's pickle of the same files.
 CLASS_COUNTS = {
@@ -88,7 +89,7 @@ def _publish(monkeypatch, path: Path, raw: bytes, shape: tuple[int, ...]) -> Non
     content = path.read_bytes()
     sums = (hashlib.sha256(each).hexdigest() for each in (content, raw))
     facts = MnistFile(len(content), next(sums), shape, next(sums))
-    monkeypatch.setattr(datasets, "MNIST_FILES", {**datasets.MNIST_FILES, path.name: facts})
+    monkeypatch.setitem(datasets.MNIST_FILES, path.name, facts)
 
 
 def test_tiny_mnist_loads(tiny_mnist):
@@ -108,6 +109,21 @@ def test_flipped_byte_is_refused(tiny_mnist, place):
     (tiny_mnist / LABELS).write_bytes(content)
     with pytest.raises(ValueError, match=f"{LABELS} is not the published file: "):
         load_mnist(tiny_mnist)
+
+
+def test_damaged_mnist_is_not_taken_for_data_of_ones_own(tiny_mnist):
+    assert load_data(tiny_mnist).name == "mnist"
+    content = gzip.decompress((tiny_mnist / LABELS).read_bytes())
+    (tiny_mnist / LABELS).write_bytes(gzip.compress(content[:-1] + b"\x07"))
+    with pytest.raises(ValueError, match=f"{LABELS} is not the published file: "):
+        load_data(tiny_mnist)
+
+
+def test_other_data_in_files_of_mnists_names_are_not_damaged_mnist(tiny_mnist):
+    for name, shape in SHAPES.items():
+        content = gzip.compress(_idx((5, *shape[1:])))
+        (tiny_mnist / name).write_bytes(content)
+    assert load_data(tiny_mnist).name == tiny_mnist.name
 
 
 @pytest.mark.parametrize("num_lost", [1, 7, 12])
