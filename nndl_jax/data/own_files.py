@@ -9,7 +9,9 @@ import gzip
 import lzma
 import re
 import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import prod
@@ -197,7 +199,7 @@ def read_idx(path: Path) -> np.ndarray:
                     return _parse_idx(member)
         with path.open("rb") if opener is None else opener(path, "rb") as file:
             return _parse_idx(file)
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path}: is not a whole IDX file: {printable(str(error))}") from None
 
 
@@ -230,19 +232,27 @@ _MOST_AXES = 4
 _MOST_BYTES = 2**34
 
 
+_DAMAGED = (
+    *(AttributeError, EOFError, KeyError, MemoryError, NotImplementedError, OSError, OverflowError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError),
+    *(lzma.LZMAError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+"""What is raised of a file that was changed; NumPy reads a header as Python, and zip unpacks."""
+
+
 def _load_numpy(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
+    except _DAMAGED as error:
         said = printable(str(error).partition("\n")[0])
         raise ValueError(f"{path}: holds no array of numbers or texts: {said}") from None
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         said = printable(str(error).partition("\n")[0])
         raise ValueError(f"{path}: holds no arrays of numbers or texts: {said}") from None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from nndl_jax.data.arrays import as_images, as_labels
 from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.reading.faults import printable
 
 _MOST_BYTES = 400_000_000
 """Of mnist.pkl, unpacked; the book's has 220 million."""
@@ -61,14 +62,14 @@ def load_books_mnist(path: Path | str) -> Dataset:
         *(AttributeError, EOFError, IndexError, KeyError, MemoryError, OSError, OverflowError),
         *(TypeError, ValueError, pickle.UnpicklingError, zlib.error),
     ) as error:
-        reason = str(error).partition("\n")[0]
+        reason = printable(str(error).partition("\n")[0])
         raise ValueError(f"{path}: is not the book's mnist.pkl.gz: {reason}") from None
     return Dataset("mnist", train, validation, test)
 
 
 def _split(images: object, labels: object) -> Split:
     scaled = np.asarray(images) * np.float32(256)
-    pictures = as_images(np.rint(scaled).astype(np.int64))
-    if not np.array_equal(np.rint(scaled), scaled):
+    if not (np.array_equal(np.rint(scaled), scaled) and ((scaled >= 0) & (scaled <= 255)).all()):
         raise ValueError("its images are not bytes / 256")
+    pictures = as_images(scaled.astype(np.uint8))
     return Split(pictures, as_labels(labels, num_images=len(pictures)))

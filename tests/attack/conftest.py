@@ -16,6 +16,7 @@ COUNTS = {  # Inputs in `make test`, in `make test-all` and in `make attack`.
     "weight files": (30, 30, 1_000),
     "snapshots": (30, 30, 1_000),
     "data files": (60, 60, 1_000),
+    "files of one's own": (60, 60, 1_000),
     "accepted mutants, run": (2, 2, 200),
     "kills of a trainer": (5, 20, 40),
     "kills of the pipeline": (2, 2, 20),
