@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from nndl_jax.command.console import AsJson, in_a_sentence, show, show_json, show_table
+from nndl_jax.command.console import AsJson, in_a_sentence, say_error, show, show_json, show_table
 from nndl_jax.judging.verdicts import weight
 
 JUDGEMENTS = Path("report/judgements.json")
@@ -55,15 +55,15 @@ def results(
 
 def show_side_by_side(documents: Sequence[str]) -> None:
     """Show the claims of some documents, below each other, where any are judged here."""
-    entries = [entry for name in documents for entry in _judged_here(name)]
-    if entries:
+    found = _judged_here()
+    if entries := [entry for name in documents for entry in found if entry["document"] == name]:
         show("")
         _show_entries(entries, ("document",))
 
 
 def measured_here(document: str, statements: Sequence[str]) -> list[str]:
     """What was measured of each claim of a document, as the end of a sentence; else empty."""
-    entries = _judged_here(document)
+    entries = [entry for entry in _judged_here() if entry["document"] == document]
     if [entry["statement"] for entry in entries] != list(statements):
         return [""] * len(statements)  # Nothing is judged here, or another document of the name.
     return [
@@ -72,10 +72,15 @@ def measured_here(document: str, statements: Sequence[str]) -> list[str]:
     ]
 
 
-def _judged_here(document: str) -> list[Entry]:
+def _judged_here() -> list[Entry]:
+    """All claims that are judged in the working folder; of a damaged report it is said so."""
     if not JUDGEMENTS.is_file():
         return []
-    return [entry for entry in read_judgements(JUDGEMENTS) if entry["document"] == document]
+    try:
+        return read_judgements(JUDGEMENTS)
+    except ValueError as error:
+        say_error(error)
+        return []
 
 
 def _show_entries(entries: Sequence[Entry], names: Sequence[str] = ()) -> None:

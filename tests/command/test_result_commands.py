@@ -134,6 +134,20 @@ def test_claims_of_another_document_of_the_name_are_not_taken_for_its_own(
     assert " here" not in claims
 
 
+def test_a_damaged_report_hides_nothing_else(nndl) -> None:
+    shown = nndl("show", "ch1-30-hidden").stdout
+    compared = nndl("diff", "ch1-30-hidden", "ch1-100-hidden").stdout
+    Path("report").mkdir()
+    Path("report/judgements.json").write_text("{}")
+    for words, before in (
+        (("show", "ch1-30-hidden"), shown),
+        (("diff", "ch1-30-hidden", "ch1-100-hidden"), compared),
+    ):
+        done = nndl(*words)
+        assert (done.exit_code, done.stdout) == (0, before)
+        assert done.stderr.count("judgements.json is not what the pipeline writes") == 1
+
+
 def test_ls_tells_minutes_where_trainings_were_measured(nndl) -> None:
     assert "minutes" not in nndl("ls", "--chapter", "2").stdout
     Path(".nndl").mkdir()
