@@ -100,4 +100,5 @@ def _check_fraction(metric: str, value: float, at: Location) -> None:
     """Refuse per cent."""
     quantity = parse_metric(metric).quantity
     if quantity.unit == "fraction" and not 0 <= value <= 1:
-        raise fault(at, f"must be a fraction for an {quantity.name}, 0 to 1, got {value}")
+        article = "an" if quantity.name[0] in "aeiou" else "a"
+        raise fault(at, f"must be a fraction for {article} {quantity.name}, 0 to 1, got {value}")
