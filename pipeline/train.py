@@ -178,7 +178,8 @@ def _confusions(
 ) -> dict[str, Int[np.ndarray, "classes guesses"]]:
     """What the networks of each variant take test images for, the runs together.
 
-    There is nothing to say of targets that are no classes, or where data have no test images.
+    They are the best ones where these are kept. There is nothing to say of targets that are no
+    classes, or where data have no test images.
     """
     counts: dict[str, Int[np.ndarray, "classes guesses"]] = {}
     for index, run in enumerate(result.runs):

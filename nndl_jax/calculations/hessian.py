@@ -19,8 +19,7 @@ Examples = Sequence[tuple[float, float]]
 class HessianStep(Quantity):
     """Steps -eta H^-1 grad C and steps -eta grad C of a sigmoid neuron's weight and bias (ch. 3).
 
-    The cost is the cross-entropy, whose Hessian has no negative curvature here: all ways go down
-    to one minimum.
+    The cost is the cross-entropy, which curves downwards nowhere.
     """
 
     kind: Literal["hessian-step"]
