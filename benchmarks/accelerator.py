@@ -337,7 +337,8 @@ def _workplace(arguments: argparse.Namespace) -> Iterator[Profile]:
     A rehearsal is in a folder of its own, and leaves nothing.
     """
     from benchmarks.timing import synthetic_dataset
-    from nndl_jax.data.datasets import load_mnist, save_dataset
+    from nndl_jax.data.datasets import save_dataset
+    from nndl_jax.data.mnist import load_mnist
 
     if not arguments.rehearse:
         if not DATASET.exists():

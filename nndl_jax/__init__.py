@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nndl_jax.data.datasets import Dataset, Split, load_dataset, load_digits, load_mnist
+    from nndl_jax.data.datasets import Dataset, Split, load_dataset
+    from nndl_jax.data.mnist import load_digits, load_mnist
     from nndl_jax.data.named import load_data
     from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
     from nndl_jax.documents.load import dump_spec, list_specs, load_network, load_spec

@@ -26,7 +26,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from nndl_jax.data.datasets import MNIST_FILES, MnistFile
+from nndl_jax.data.mnist import MNIST_FILES, MnistFile
 from nndl_jax.data.published import EMNIST, PUBLISHED, cache_name, find_file, mirror_variable
 from nndl_jax.documents.known_data import MNIST
 from nndl_jax.reading.faults import printable

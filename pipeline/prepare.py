@@ -13,7 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nndl_jax.data.datasets import Dataset, load_digits, load_mnist, save_dataset
+from nndl_jax.data.datasets import Dataset, save_dataset
+from nndl_jax.data.mnist import load_digits, load_mnist
 from nndl_jax.data.named import load_data
 from nndl_jax.data.selection import read_dataset, select, splits_read
 from nndl_jax.documents import Network

@@ -65,7 +65,7 @@ def _signals_are_heard() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """The folder with the four published files; a test that needs it is skipped without it."""
-    from nndl_jax.data.datasets import MNIST_FILES
+    from nndl_jax.data.mnist import MNIST_FILES
 
     beside_the_repository = Path(__file__).parents[2] / "shared" / "mnist"
     folder = Path(os.environ.get("NNDL_MNIST_MIRROR") or beside_the_repository)

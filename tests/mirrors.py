@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from nndl_jax.data.datasets import MnistFile
+from nndl_jax.data.mnist import MnistFile
 from pipeline.download import download_files
 
 

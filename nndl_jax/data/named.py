@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nndl_jax.data.datasets import Dataset, load_digits
+from nndl_jax.data.datasets import Dataset
 from nndl_jax.data.files import cache_folder
+from nndl_jax.data.mnist import load_digits
 from nndl_jax.data.own_files import Reading, read_path
 from nndl_jax.data.published import (
     PUBLISHED,

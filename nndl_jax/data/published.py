@@ -19,12 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nndl_jax.data.datasets import (
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.data.mnist import (
     MNIST_FILES,
-    Dataset,
     MnistFile,
     PublishedFile,
-    Split,
     load_mnist,
     read_published,
     unpack,

@@ -42,7 +42,7 @@ SHOWN = frozenset(
         # Write the key.
         "training/fingerprint.py",
         # Make data, whose sum is held beside the key.
-        *("data/arranging.py", "data/summary.py"),
+        *("data/arranging.py", "data/mnist.py", "data/summary.py"),
         # Compute nothing.
         *("data/files.py", "training/devices.py", "training/environment.py"),
     )

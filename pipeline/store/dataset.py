@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from nndl_jax.data.datasets import Dataset, is_mnist, load_dataset
+from nndl_jax.data.datasets import Dataset, load_dataset
+from nndl_jax.data.mnist import is_mnist
 from nndl_jax.documents import Document, Network
 from nndl_jax.documents.known_data import MNIST
 from pipeline.machine.paths import DATASET

@@ -15,7 +15,8 @@ from attack.files import damage_file, put
 from attack.mutants import damage
 from attack.verdict import REFUSED, RIGHT, FindingError, attempt, check_sentence
 from nndl_jax import abstract_states, load, load_snapshot, save, save_snapshot, train
-from nndl_jax.data.datasets import MnistFile, load_dataset, read_published, save_dataset
+from nndl_jax.data.datasets import load_dataset, save_dataset
+from nndl_jax.data.mnist import MnistFile, read_published
 
 IDENTITY = {"document": "ours", "data set": "small"}
 

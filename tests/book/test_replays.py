@@ -10,7 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from nndl_jax.data.datasets import Dataset, load_mnist
+from nndl_jax.data.datasets import Dataset
+from nndl_jax.data.mnist import load_mnist
 from nndl_jax.documents import CurveClaim, Network, NumberClaim, Replay
 from nndl_jax.documents.load import load_spec, override
 from nndl_jax.documents.variants import variants

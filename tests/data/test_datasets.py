@@ -12,16 +12,10 @@ import pytest
 import safetensors.numpy
 
 from nndl_jax.data import datasets
+from nndl_jax.data import mnist as published
 from nndl_jax.data.array_files import checksum
-from nndl_jax.data.datasets import (
-    Dataset,
-    MnistFile,
-    Split,
-    load_dataset,
-    load_digits,
-    load_mnist,
-    save_dataset,
-)
+from nndl_jax.data.datasets import Dataset, Split, load_dataset, save_dataset
+from nndl_jax.data.mnist import MnistFile, load_digits, load_mnist
 from nndl_jax.data.named import load_data
 
 # Counts of the digits 0..9 in the author's pickle of the same files.
@@ -35,7 +29,7 @@ FIRST_LABELS = {
     "validation": [3, 8, 6, 9, 6, 4, 5, 3, 8, 4],
     "test": [7, 2, 1, 0, 4, 1, 4, 9, 5, 9],
 }
-SHAPES = {name: facts.shape for name, facts in datasets.MNIST_FILES.items()}
+SHAPES = {name: facts.shape for name, facts in published.MNIST_FILES.items()}
 LABELS = "t10k-labels-idx1-ubyte.gz"
 
 
@@ -89,7 +83,7 @@ def _publish(monkeypatch, path: Path, raw: bytes, shape: tuple[int, ...]) -> Non
     content = path.read_bytes()
     sums = (hashlib.sha256(each).hexdigest() for each in (content, raw))
     facts = MnistFile(len(content), next(sums), shape, next(sums))
-    monkeypatch.setitem(datasets.MNIST_FILES, path.name, facts)
+    monkeypatch.setitem(published.MNIST_FILES, path.name, facts)
 
 
 def test_tiny_mnist_loads(tiny_mnist):
@@ -200,7 +194,7 @@ def test_a_right_file_is_found_beside_a_wrong_one(tiny_mnist):
 
 
 def test_sums_of_what_is_inside_are_those_of_mnist(mnist_folder):
-    for name, facts in datasets.MNIST_FILES.items():
+    for name, facts in published.MNIST_FILES.items():
         content = (mnist_folder / name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == facts[:2]
         assert len(gzip.decompress(content)) == facts.unpacked_bytes

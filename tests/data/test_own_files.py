@@ -18,7 +18,8 @@ from PIL import Image
 
 import nndl_jax
 from nndl_jax.data import published
-from nndl_jax.data.datasets import MnistFile, save_dataset
+from nndl_jax.data.datasets import save_dataset
+from nndl_jax.data.mnist import MnistFile
 from nndl_jax.data.named import load_data
 from nndl_jax.data.own_files import read_idx
 

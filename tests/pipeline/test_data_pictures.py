@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nndl_jax.calculations.analysis import PLOTTED
-from nndl_jax.data.datasets import Dataset, Split, load_mnist
+from nndl_jax.data.datasets import Dataset, Split
+from nndl_jax.data.mnist import load_mnist
 from nndl_jax.documents.load import load_spec
 from nndl_jax.documents.variants import list_runs, variants
 from nndl_jax.networks.calculated import run_calculation

@@ -5,7 +5,8 @@ import re
 import pytest
 from mirrors import FILES, serve
 
-from nndl_jax.data.datasets import MNIST_FILES, load_dataset
+from nndl_jax.data.datasets import load_dataset
+from nndl_jax.data.mnist import MNIST_FILES
 from pipeline import download, prepare
 from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import RAW, cache_folder

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from project import CROWD, MACHINE, ROOT, synthetic, tiny_project
 
-from nndl_jax.data.datasets import Dataset, Split, load_mnist, save_dataset
-from nndl_jax.data.datasets import is_mnist as holds_mnist
+from nndl_jax.data.datasets import Dataset, Split, save_dataset
+from nndl_jax.data.mnist import is_mnist as holds_mnist
+from nndl_jax.data.mnist import load_mnist
 from nndl_jax.documents.load import load_spec
 from pipeline import baseline, ensemble, resolve, train
 from pipeline.plan.plans import load_plan

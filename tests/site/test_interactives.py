@@ -10,7 +10,7 @@ import pytest
 from trial import ROOT, measure, write_page
 
 from nndl_jax.calculations.bumps import score
-from nndl_jax.data.datasets import load_digits, load_mnist
+from nndl_jax.data.mnist import load_digits, load_mnist
 from nndl_jax.documents import Construction, NumberClaim
 from nndl_jax.documents.load import load_spec
 from nndl_jax.documents.variants import variants
