@@ -1,7 +1,7 @@
 """Stage `prepare@<data>`: one file of a data set, from what was downloaded or is one's own.
 
-What documents ask of a file of one's own is held against it here, before anything is trained. Of
-what could not be had an empty file is left, and scikit-learn's digits in the place of MNIST.
+What documents ask of a file of one's own is held against it here, before anything is trained. In
+the place of what could not be had stands that it is not here, and scikit-learn's digits of MNIST.
 """
 
 from pipeline.machine.process import begin, run_stage
@@ -19,7 +19,7 @@ from nndl_jax.data.named import load_data
 from nndl_jax.data.selection import read_dataset, select, splits_read
 from nndl_jax.documents import Network
 from nndl_jax.documents.known_data import MNIST
-from pipeline.machine.paths import DATASET, NOT_HERE, NOT_NEEDED, RAW
+from pipeline.machine.paths import DATASET, NO_DATA, NOT_HERE, NOT_NEEDED, RAW
 from pipeline.machine.writing import remove_unfinished
 from pipeline.plan.needed_data import NeededData, data_file, data_source, load_needed_data
 
@@ -35,7 +35,7 @@ def main(name: str = MNIST) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_unfinished(path.parent)
     if dataset is None:
-        path.write_bytes(b"")
+        path.write_bytes(NO_DATA)
     else:
         save_dataset(dataset, path)
 

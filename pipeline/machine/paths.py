@@ -25,6 +25,8 @@ NOT_NEEDED = "NOT-NEEDED.txt"
 """Name of the note that no document which is run learns them."""
 DATASET = Path("data/dataset.safetensors")
 """MNIST, or what stands in for it. Other data that documents learn lie beside, `<key>`."""
+NO_DATA = b"not here\n"
+"""What is in the place of data that could not be had; of an empty file DVC warns."""
 RUNS = Path("runs")
 """Measurements and weights of each experiment, `<id>/`."""
 CALCULATED = Path("_calculated")

@@ -52,7 +52,7 @@ def data_key(data: Data) -> str:
 
 
 def data_file(data: Data) -> Path:
-    """Where a data set is prepared; the file is empty where the data could not be had."""
+    """Where a data set is prepared; the file says so where the data could not be had."""
     return DATASET if data.name == MNIST else DATASET.with_name(f"{data_key(data)}.safetensors")
 
 

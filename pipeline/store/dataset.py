@@ -7,7 +7,7 @@ from nndl_jax.data.datasets import Dataset, load_dataset
 from nndl_jax.data.mnist import is_mnist
 from nndl_jax.documents import Document, Network
 from nndl_jax.documents.known_data import MNIST
-from pipeline.machine.paths import DATASET
+from pipeline.machine.paths import DATASET, NO_DATA
 from pipeline.plan.needed_data import data_file
 
 _OWN = ("examples", "none")
@@ -44,8 +44,8 @@ def file_of(spec: Document) -> Path:
 
 
 def is_missing(path: Path) -> bool:
-    """Whether a data set could not be had, which `prepare` leaves an empty file for."""
-    return path.exists() and not path.stat().st_size
+    """Whether a data set could not be had, which `prepare` says in its place."""
+    return path.is_file() and path.stat().st_size == len(NO_DATA) and path.read_bytes() == NO_DATA
 
 
 def data_of(spec: Document, name: str = MNIST) -> str:

@@ -18,7 +18,7 @@ from nndl_jax.data.named import load_data
 from nndl_jax.documents.data import Data
 from nndl_jax.documents.variants import list_runs
 from pipeline import download, evaluate, models, prepare, report, resolve, train
-from pipeline.machine.paths import NOT_HERE, NOT_NEEDED
+from pipeline.machine.paths import NO_DATA, NOT_HERE, NOT_NEEDED
 from pipeline.plan.listed import update_lists
 from pipeline.plan.needed_data import data_file, data_key, load_needed_data
 from pipeline.plan.plans import load_plan
@@ -237,7 +237,7 @@ def test_data_are_needed_by_documents_that_are_run_or_are_kept(project: Path) ->
     key = data_key(Data(name="mine/flowers.csv"))
     assert not load_needed_data(key).is_needed
     prepare.main(key)
-    assert Path(f"data/{key}.safetensors").read_bytes() == b""
+    assert Path(f"data/{key}.safetensors").read_bytes() == NO_DATA
     write_params(project)
     resolve.main()
     write_history("flowers", [], [{"epoch": []}], data="mine/flowers.csv")
@@ -343,7 +343,7 @@ def test_data_out_of_reach_stop_their_documents_alone(
     )
     assert [path.name for path in Path("data/raw-kmnist").iterdir()] == [NOT_HERE]
     prepare.main("kmnist")
-    assert Path("data/kmnist.safetensors").read_bytes() == b""
+    assert Path("data/kmnist.safetensors").read_bytes() == NO_DATA
     train.main("letters")
     assert capsys.readouterr().err == (
         "letters: is not trained, as its data could not be had; the stage `download` said why\n"
