@@ -78,7 +78,7 @@ def autodiff(model, images, targets, spec):
     def cost_fn(params):
         return jnp.mean(loss_fn(nnx.merge(graph, params).logits(images), targets))
 
-    layers = nnx.merge(graph, jax.grad(cost_fn)(params)).layers
+    layers = nnx.merge(graph, jax.jit(jax.grad(cost_fn))(params)).layers
     return [(layer.weight[...], layer.bias[...]) for layer in layers]
 
 

@@ -47,6 +47,21 @@ def drawn(shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
+def through(function, *arguments, seed):
+    """What a function gives, what is drawn to go back through it, and what comes out there.
+
+    Compiled as one: eager, each of its many operations is a program of its own.
+    """
+
+    @jax.jit
+    def there_and_back(*arguments):
+        forward, backward = jax.vjp(function, *arguments)
+        delta = jnp.asarray(drawn(forward.shape, seed), forward.dtype)
+        return forward, delta, backward(delta)
+
+    return there_and_back(*arguments)
+
+
 @pytest.fixture
 def float64():
     with jax.enable_x64(True):
@@ -85,11 +100,10 @@ def test_convolution_and_its_gradient_are_those_of_xla(float64, images, kernels,
         return convolve(images, kernels, stride=stride)
 
     images, kernels = jnp.asarray(drawn(images)), jnp.asarray(drawn(kernels, seed=1))
-    forward, backward = jax.vjp(own, images, kernels)
-    expected, expected_fn = jax.vjp(xla, images, kernels)
+    forward, _, gradients = through(own, images, kernels, seed=2)
+    expected, _, expected_gradients = through(xla, images, kernels, seed=2)
     np.testing.assert_allclose(forward, expected, rtol=1e-11, atol=1e-11)
-    delta = jnp.asarray(drawn(forward.shape, seed=2))
-    for ours, theirs in zip(backward(delta), expected_fn(delta), strict=True):
+    for ours, theirs in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
 
 
@@ -109,11 +123,10 @@ def test_average_pooling_is_the_mean_of_each_whole_window_and_shares_its_gradien
         return jax.lax.reduce_window(images, 0.0, jax.lax.add, shape, shape, "VALID") / prod(window)
 
     images = jnp.asarray(drawn((2, 3, *size)))
-    forward, backward = jax.vjp(lambda images: average_pool(images, window), images)
-    expected, expected_fn = jax.vjp(xla, images)
+    forward, _, (ours,) = through(lambda images: average_pool(images, window), images, seed=1)
+    expected, _, (theirs,) = through(xla, images, seed=1)
     np.testing.assert_allclose(forward, expected, rtol=1e-12, atol=1e-14)
-    delta = jnp.asarray(drawn(forward.shape, seed=1))
-    np.testing.assert_allclose(backward(delta)[0], expected_fn(delta)[0], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
 def test_pooling_of_single_pixels_changes_nothing():
@@ -130,9 +143,8 @@ def test_gradient_of_pooling_without_ties_is_that_of_xla(size, window):
     # Numbers that are all different.
     count = 6 * prod(size)
     images = jnp.asarray(np.random.default_rng(0).permutation(count).reshape(2, 3, *size) / count)
-    forward, backward = jax.vjp(lambda images: max_pool(images, window), images)
-    delta = jnp.asarray(drawn(forward.shape, seed=1), forward.dtype)
-    np.testing.assert_array_equal(backward(delta)[0], jax.vjp(xla, images)[1](delta)[0])
+    ours = through(lambda images: max_pool(images, window), images, seed=1)
+    jax.tree.map(np.testing.assert_array_equal, ours, through(xla, images, seed=1))
 
 
 def test_pixels_that_share_a_maximum_each_get_its_whole_gradient():
@@ -149,10 +161,13 @@ def test_forward_mode_through_pooling_is_the_backward_one_turned_round(float64, 
     # <delta, J v> = <J^T delta, v>, also where pixels share a maximum: integers have many ties.
     images = jnp.asarray(np.random.default_rng(0).integers(0, 3, (2, 3, *size)), float)
     change = jnp.asarray(drawn(images.shape, seed=1))
-    maxima, passed = jax.jvp(lambda images: max_pool(images, window), (images,), (change,))
-    delta = jnp.asarray(drawn(maxima.shape, seed=2))
-    (gradient,) = jax.vjp(lambda images: max_pool(images, window), images)[1](delta)
-    assert float(jnp.vdot(delta, passed)) == pytest.approx(float(jnp.vdot(gradient, change)))
+
+    def pool(images):
+        return max_pool(images, window)
+
+    passed = jax.jit(lambda *at: jax.jvp(pool, at[:1], at[1:])[1])(images, change)
+    _, delta, (gradient,) = through(pool, images, seed=2)
+    assert np.vdot(delta, passed) == pytest.approx(np.vdot(gradient, change))
 
 
 def test_forward_mode_through_a_convolutional_network_is_its_slope(float64, small_network):
@@ -163,16 +178,21 @@ def test_forward_mode_through_a_convolutional_network_is_its_slope(float64, smal
         {"kind": "dense", "units": 10, "activation": "sigmoid"},
     ]
     changes = {"model.inputs": [1, 28, 28], "model.layers": layers, "training.dtype": "float64"}
-    model = build_model(small_network(changes), key=KEY)
-    image, direction = jnp.asarray(drawn(784)), jnp.asarray(drawn(784, seed=1))
-    _, slope = jax.jvp(model, (image,), (direction,))
+    network = build_model(small_network(changes), key=KEY)
+    image, direction = drawn(784), drawn(784, seed=1)
     step = 1e-6 * direction
+    model, gradient = (jax.jit(f) for f in (network.__call__, jax.grad(lambda x: network(x).sum())))
+
+    @jax.jit
+    def along(image, direction):
+        # Forward alone, and forward over reverse, as Hessians are computed.
+        return [jax.jvp(function, (image,), (direction,))[1] for function in (model, gradient)]
+
+    slope, curvature = along(image, direction)
     expected = (model(image + step) - model(image - step)) / 2e-6
     np.testing.assert_allclose(slope, expected, rtol=1e-6, atol=1e-9)
-    # Forward over reverse, as Hessians are computed.
-    _, curvature = jax.jvp(jax.grad(lambda x: model(x).sum()), (image,), (direction,))
-    gradients = [jax.grad(lambda x: model(x).sum())(image + sign * step) for sign in (1, -1)]
-    np.testing.assert_allclose(curvature, (gradients[0] - gradients[1]) / 2e-6, atol=1e-8)
+    differences = gradient(image + step) - gradient(image - step)
+    np.testing.assert_allclose(curvature, differences / 2e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("window", [(1, 1), (2, 2), (3, 2)])

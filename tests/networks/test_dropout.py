@@ -260,6 +260,7 @@ def test_two_layers_have_different_masks_unless_common(small_network, streams, c
     numbers = hyperparameters_of(spec)
     state = init_state(spec, jnp.uint32(0))._replace(params=params)
     images = jnp.full((100, 784), 255, jnp.uint8), jnp.zeros(100, jnp.int32)
-    _, found = build_step(spec, graph, numbers, 100)(state, images, StepKeys(KEY, None))
+    step_fn = jax.jit(build_step(spec, graph, numbers, 100))
+    _, found = step_fn(state, images, StepKeys(KEY, None))
     # The standard error is 0.009 at most, and pixels are 1/256 below 1.
     assert float(found) == pytest.approx(cost, abs=0.05)
