@@ -1,5 +1,6 @@
 """Fixtures that several test files share, and how JAX works while they run."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # Flax's nnx.State names typing.Hashable.
     category = "beartype.roar.BeartypeDecorHintPep585DeprecationWarning"
     config.addinivalue_line("filterwarnings", f"ignore::{category}")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom: what JAX keeps of programs is much, and none of it is garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session", autouse=True)
