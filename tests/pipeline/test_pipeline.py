@@ -99,6 +99,9 @@ def test_an_edited_document_runs_its_experiment_and_the_report(
     assert set(changed) == {"metrics/summary.json"}
 
 
+# In short: an edited document runs the same stages, and what an override makes of documents and of
+# the report stands in tests of settings and of recordings.
+@pytest.mark.slow
 def test_an_override_runs_its_experiment_and_the_report(project: Path, mnist_folder: Path) -> None:
     override = f"overrides: {{{NETWORK}: {{optimizer.learning_rate: 2.0}}}}"
     replace_in(project / "params.yaml", "overrides: {}", override)
@@ -119,10 +122,12 @@ def test_what_was_run_before_comes_back_from_the_cache(project: Path, mnist_fold
 def test_an_experiment_on_the_command_line_changes_a_document(project: Path) -> None:
     setting = f"{DOCUMENT}:optimizer.learning_rate=1.5"
     cache = str(project / ".nndl/cache")
-    run("dvc", "exp", "run", "-S", setting, cwd=project, NNDL_CACHE=cache)
+    # The stage that reads documents, and what it needs.
+    run("dvc", "exp", "run", "-S", setting, "resolve", cwd=project, NNDL_CACHE=cache)
     resolved = json.loads((project / f"resolved/{NETWORK}.json").read_text())
     assert resolved["spec"]["optimizer"]["learning_rate"] == 1.5
     assert "1.5" in run("dvc", "exp", "show", "--csv", cwd=project).stdout
+    run("git", "checkout", "-q", DOCUMENT, cwd=project)
 
 
 def test_learning_curves_are_shown_as_plots(project: Path) -> None:

@@ -215,6 +215,7 @@ def test_a_record_stands_in_the_section_of_its_document_with_its_claims() -> Non
     assert set(sections) == {"A network", "A tiny network"}
     assert "recorded on" not in sections["A tiny network"]
     own, _, recorded = sections["A network"].partition("recorded on")
+    assert "**Not the book's experiment: other settings.**" in own
     assert "not judged (other settings)" in own
     row = next(line for line in recorded.splitlines() if "the best network" in line)
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
