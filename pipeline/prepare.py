@@ -62,17 +62,15 @@ def _load(needed: NeededData) -> Dataset | None:
 
 def _check(dataset: Dataset, networks: Sequence[Network]) -> None:
     """Refuse what any of the documents cannot learn from; names it and the data."""
-    faults: dict[str, None] = {}
+    faults: list[str] = []
     for spec in networks:
         try:
             select(read_dataset(dataset, splits_read(spec), spec), _unscaled(spec))
         except ValueError as error:
-            said, subject = str(error), f"{spec.id} "
-            faults[said if said.startswith(subject) else f"{spec.id}, {dataset.name}: {said}"] = (
-                None
-            )
+            is_named = str(error).startswith(f"{spec.id} ")
+            faults.append(str(error) if is_named else f"{spec.id}, {dataset.name}: {error}")
     if faults:
-        raise ValueError("\nerror: ".join(faults))
+        raise ValueError("\nerror: ".join(dict.fromkeys(faults)))
 
 
 def _unscaled(spec: Network) -> Network:

@@ -65,7 +65,7 @@ def data_source(data: Data) -> Path:
 
 
 def learnt_data(spec: Document) -> Data | None:
-    """The data set that a document learns, as it is read; None for what has none or MNIST's."""
+    """The data set that a network learns, as it is read; None of examples and other kinds."""
     if not isinstance(spec, Network) or spec.data.examples is not None:
         return None
     targets = "real" if _is_real(spec.data) else "one-hot"
