@@ -11,9 +11,12 @@ import pytest
 from jax_settings import CACHE, JAX_SETTINGS
 from jaxtyping import install_import_hook
 
+from nndl_jax.training.jax_setup import portable_flags
+
 # JAX reads these when it is imported, which no test of documents does.
 os.environ |= JAX_SETTINGS
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = portable_flags(os.environ.get("XLA_FLAGS", ""))
 
 # Rooms whose annotations are held against the arrays that pass.
 _CHECKED = ("calculations", "data", "networks", "training", "judging")

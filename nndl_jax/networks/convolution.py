@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nndl_jax.networks.products import times
+
 Maps = Float[Array, "batch maps rows columns"]
 
 
@@ -40,7 +42,7 @@ def convolve(
     patches = jnp.concatenate([patches[:, :, :, j : j + wide : right] for j in range(width)])
     patches = jnp.concatenate([patches[:, :, i : i + tall : down] for i in range(height)])
     flat = kernels.transpose(0, 2, 3, 1).reshape(filters, height * width * maps)
-    weighted = flat @ patches.reshape(height * width * maps, batch * rows * columns)
+    weighted = times(flat, patches.reshape(height * width * maps, batch * rows * columns))
     return jnp.swapaxes(weighted.reshape(filters, batch, rows, columns), 0, 1)
 
 

@@ -25,6 +25,7 @@ from nndl_jax.networks.convolution import (
     max_pool,
     pad_same,
 )
+from nndl_jax.networks.products import times_transposed
 
 DropoutMasks = Literal["image", "batch"]
 Padding = Literal["valid", "same"]
@@ -74,7 +75,8 @@ class DenseLayer(nnx.Module):
         """
         if self.dropout > 0:
             inputs = self._drop(inputs, dropout_key)
-        weighted = inputs @ self.weight[...].T
+        weighted = times_transposed(inputs.reshape(-1, inputs.shape[-1]), self.weight[...])
+        weighted = weighted.reshape(*inputs.shape[:-1], -1)
         return weighted + jnp.broadcast_to(self.bias[...], weighted.shape)
 
     def __call__(
