@@ -44,7 +44,7 @@ SHOWN = frozenset(
         # Make data, whose sum is held beside the key.
         *("data/arranging.py", "data/mnist.py", "data/summary.py"),
         # Compute nothing.
-        *("data/files.py", "training/devices.py", "training/environment.py"),
+        *("data/files.py", "data/times.py", "training/devices.py", "training/environment.py"),
     )
 ) | frozenset(
     Path(f"pipeline/{name}.py")
