@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from nndl_jax.training.vote import Vote, vote
 
 _LAZY = {
-    "data.datasets": ("Dataset", "Split", "load_dataset", "load_digits", "load_mnist"),
+    "data.datasets": ("Dataset", "Split", "load_dataset"),
+    "data.mnist": ("load_digits", "load_mnist"),
     "data.named": ("load_data",),
     "documents": (
         "Baseline",

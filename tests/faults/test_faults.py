@@ -97,7 +97,7 @@ def test_good_documents_are_resolved(project):
     _add_good_documents(project)
     resolve.main()
     written = {path.name for path in (project / "resolved").iterdir()}
-    all_together = {"_book.json", "_documents.json", "_today.json"}
+    all_together = {"_book.json", "_data", "_documents.json", "_today.json"}
     assert written == {"ch1-30-hidden.json", "ch1-svm.json"} | all_together
 
 
