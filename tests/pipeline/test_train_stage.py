@@ -87,11 +87,11 @@ def test_a_trainer_ends_with_its_parent(tmp_path: Path, cache: str) -> None:
     trainer = int(lock.read_text())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    for _ in range(1000):
+    for _ in range(6000):  # A busy machine takes its time to take a process down.
         if not _is_running(trainer):
             return
         time.sleep(0.01)
-    pytest.fail(f"process {trainer} still runs ten seconds after its parent was killed")
+    pytest.fail(f"process {trainer} still runs a minute after its parent was killed")
 
 
 def _is_running(process: int) -> bool:
