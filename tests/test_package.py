@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from judged_entry import ENTRY
 from project import ROOT, environment, run, synthetic
 
 from nndl_jax.data.datasets import save_dataset
@@ -135,25 +136,7 @@ def test_the_commands_of_the_readme_exist() -> None:
 def test_the_readme_gets_its_table_from_the_report(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("Before\n<!-- results -->\nold\n<!-- /results -->\nAfter\n")
-    entry = {
-        "document": "a",
-        "title": "A net",
-        "chapter": 1,
-        "kind": "number",
-        "statement": "best epoch",
-        "metric": "test_accuracy",
-        "epoch": "best",
-        "book": 0.9542,
-        "num_epochs": None,
-        "verdict": "consistent",
-        "mean": 0.95,
-        "spread": 0.001,
-        "num_runs": 4,
-        "expected": None,
-        "num_equal": None,
-        "deviation": None,
-        "foreign": None,
-    }
+    entry = ENTRY | {"document": "a", "chapter": 1}
     update_readme(readme, "quick", [entry])
     text = readme.read_text()
     assert "old" not in text
