@@ -8,6 +8,8 @@ BIN := .venv/bin
 LOCK := requirements/$(JAX).txt
 READY := .venv/.ready-$(JAX)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Modules stay compiled from one process to the next: there are hundreds, and each would do it again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: all setup test pytest test-all test-processors attack lint style types readme schema docs lock benchmark clean
 
