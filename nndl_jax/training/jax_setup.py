@@ -44,8 +44,8 @@ def portable_flags(flags: str) -> str:
 
     `--xla_cpu_enable_platform_dependent_math=true` asks for the bits of this processor alone.
     """
-    own = flags.split()
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return flags
-    named = {flag.partition("=")[0] for flag in own}
-    return " ".join([*own, *(f"{each}={PORTABLE[each]}" for each in PORTABLE if each not in named)])
+    named = {flag.partition("=")[0] for flag in flags.split()}
+    added = [f"{flag}={value}" for flag, value in PORTABLE.items() if flag not in named]
+    return " ".join([*flags.split(), *added])

@@ -1,8 +1,12 @@
 """How JAX works in the stages that use it, which is settled before it is imported."""
 
+import json
 import sys
 
-from pipeline.machine.paths import cache_folder
+from pipeline.machine.paths import TRAINED_ON, cache_folder
+from pipeline.machine.writing import write_text
+
+_NOTED = ("device", "jax", "jaxlib", "XLA_FLAGS")
 
 
 def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
@@ -18,10 +22,17 @@ def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
 
 
 def check_jax() -> None:
-    """End with a sentence if JAX has nothing to compute on; imports it."""
+    """End with a sentence if JAX has nothing to compute on, and note what it computes on.
+
+    Imports JAX.
+    """
     from nndl_jax.training.devices import check_devices
+    from nndl_jax.training.environment import describe_environment
 
     try:
         check_devices()
     except OSError as error:
         sys.exit(str(error))
+    environment = describe_environment()
+    noted = {name: environment[name] for name in _NOTED}
+    write_text(TRAINED_ON, json.dumps(noted, indent=1) + "\n")

@@ -35,12 +35,16 @@ RECORDED = Path("recorded")
 """Measurements at the book's settings made elsewhere and kept, `<id>/`."""
 STATE = Path(".nndl")
 """Locks and snapshots: beside DVC's outputs, which DVC deletes before a stage runs."""
+TRAINED_ON = STATE / "device.json"
+"""What this machine trained on last: device, versions and flags."""
 METRICS = Path("metrics/documents")
 """What was measured of each document, `<id>.json`."""
 SUMMARY = Path("metrics/summary.json")
 """How many claims have which verdict, and a number of each document: what DVC shows."""
 FINGERPRINTS = Path("metrics/fingerprints.json")
 """Of each network, hashes of what decided its numbers when it was trained last, by part."""
+MADE_ON = Path("metrics/made_on.json")
+"""The same of the machine that the committed metrics came from."""
 CURVES = Path("report/curves")
 JUDGEMENTS = Path("report/judgements.json")
 RESULTS = Path("report/results.md")

@@ -6,7 +6,8 @@ import judged_entry
 import pytest
 from project import commit, run
 
-from pipeline.machine.paths import METRICS
+from pipeline.machine.paths import MADE_ON, METRICS, TRAINED_ON
+from pipeline.machine.writing import write_text
 from pipeline.store.judged import Judged, write_judgements
 from pipeline.tables.summary import summary
 
@@ -52,5 +53,21 @@ def test_metrics_that_are_not_as_committed_are_named(project: Path) -> None:
     assert [*summary(0)][1] == said
     (METRICS / "mine.json").write_text("{ }\n")
     (METRICS / "new.json").write_text("{}\n")
-    said = "1 of 3 documents have the metrics that are committed; other numbers: mine, new"
-    assert [*summary(0)][1] == said
+    said = "1 of 3 documents have the metrics that are committed"
+    assert [*summary(0)][1:3] == [said, "other numbers: mine, new"]
+    assert not MADE_ON.exists()
+
+
+def test_other_metrics_are_kept_with_what_made_them_and_the_same_with_what_made_those(
+    project: Path,
+) -> None:
+    write_text(MADE_ON, '{"device": "core of Old 9000", "jax": "0.1"}\n')
+    write_text(TRAINED_ON, '{"device": "1 x New 1", "jax": "0.2"}\n')
+    run("git", "init", "-q", cwd=project)
+    commit(project)
+    of_old = "documents have the metrics that are committed, made on Old 9000 with jax 0.1"
+    assert [*summary(0)][1] == f"2 of 2 {of_old}"
+    assert "Old" in MADE_ON.read_text()
+    (METRICS / "mine.json").write_text("{ }\n")
+    assert [*summary(0)][1] == f"1 of 2 {of_old}"
+    assert MADE_ON.read_text() == TRAINED_ON.read_text()
