@@ -109,7 +109,7 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
     """The same seeds as plain numbers.
 
     Raises:
-        ValueError: they are not whole numbers from 0 to 2^32 - 1.
+        ValueError: they are not whole numbers from 0 to 2^32 - 1, or one stands there twice.
     """
     try:
         listed = tuple(seeds)
@@ -119,6 +119,9 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
     if len(whole) < max(1, len(listed)) or not all(0 <= seed < 2**32 for seed in whole):
         said = "seeds must be whole numbers from 0 to 4,294,967,295, at least one, such as range(3)"
         raise ValueError(f"{said}; got {reprlib.repr(seeds)}")
+    if len(set(whole)) < len(whole):
+        said = "seeds must differ, as runs of one seed are the same in every bit"
+        raise ValueError(f"{said}; got {reprlib.repr(list(whole))}")
     return whole
 
 

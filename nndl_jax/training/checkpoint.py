@@ -50,7 +50,8 @@ class Snapshot(NamedTuple):
     models: Sequence[Model] = ()
     """The networks of each group, whatever their first weights; none where not known."""
     custom: Mapping[str, str] = MappingProxyType({})
-    """Sums of what was given to `train` in the place of parts of the document."""
+    """What decides the training, in named parts: the documents, sums of the data and of what was
+    given to `train` in the place of parts of the document."""
 
     def __repr__(self) -> str:
         return f"<Snapshot after measurement {self.number} of {len(self.runs)} runs>"

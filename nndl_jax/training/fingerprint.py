@@ -74,7 +74,7 @@ def fingerprint_custom(
     """
     found: Hashes = {}
     if init is not None:
-        found["first weights"] = _hash_arrays(jax.tree.leaves(list(init)))
+        found["first weights"] = hash_arrays(jax.tree.leaves(list(init)))
     if custom != NOTHING:
         traced = [
             trace_training(_one(each), own, num_epochs=1, side_by_side=False, custom=custom)
@@ -132,7 +132,7 @@ def _arguments(members: Iterable[Group]) -> Hashes:
             "rules": rules(group.specs),
         }
         for name, values in numbers.items():
-            found[f"group {number}, {name}"] = _hash_arrays(jax.tree.leaves(values))
+            found[f"group {number}, {name}"] = hash_arrays(jax.tree.leaves(values))
         num_images = len(like_splits(group.template)["train"].labels)
         replays = {spec.training.replay: spec for spec in group.specs}
         for replay, spec in replays.items():
@@ -140,12 +140,13 @@ def _arguments(members: Iterable[Group]) -> Hashes:
                 name = f"group {number}, replay from {replay.networks_before}"
                 layers = jax.tree.leaves(initial_layers(spec, replay))
                 order = next(epoch_orders(replay, num_images))
-                found[f"{name}, first weights"] = _hash_arrays(layers)
-                found[f"{name}, first order"] = _hash_arrays([order])
+                found[f"{name}, first weights"] = hash_arrays(layers)
+                found[f"{name}, first order"] = hash_arrays([order])
     return found
 
 
-def _hash_arrays(arrays: Iterable[np.ndarray | Array]) -> str:
+def hash_arrays(arrays: Iterable[np.ndarray | Array]) -> str:
+    """A sum of arrays: of their types, shapes and bytes."""
     digest = hashlib.sha256()
     for each in map(np.asarray, arrays):
         digest.update(f"{each.dtype.str} {each.shape}".encode())

@@ -7,7 +7,6 @@ on accelerators, where they are trained side by side.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
 from types import MappingProxyType
 from typing import NamedTuple, SupportsIndex, assert_never
 
@@ -17,7 +16,6 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
-from nndl_jax.data.array_files import misfit
 from nndl_jax.data.datasets import Dataset
 from nndl_jax.data.selection import (
     check_sizes,
@@ -26,14 +24,13 @@ from nndl_jax.data.selection import (
     splits_read,
     with_scaling,
 )
-from nndl_jax.documents import Model, Network
+from nndl_jax.documents import Network
 from nndl_jax.documents.load import of_kind
 from nndl_jax.documents.memory import check_memory
 from nndl_jax.documents.metrics import OfGradients, OfImages, Other, parse_metric
 from nndl_jax.documents.variants import Run, Variants, check_seeds, expand, list_runs
 from nndl_jax.networks.losses import LossFn
 from nndl_jax.networks.network import BuildFn, FeedforwardNetwork, check_supported
-from nndl_jax.reading.faults import Location, field_path
 from nndl_jax.reading.html import html_curves
 from nndl_jax.training.checkpoint import Snapshot, check_snapshot
 from nndl_jax.training.custom import (
@@ -49,9 +46,9 @@ from nndl_jax.training.engine import Engine, spread
 from nndl_jax.training.evaluation import read_evaluation
 from nndl_jax.training.fingerprint import fingerprint_custom
 from nndl_jax.training.gradients import read_gradients
-from nndl_jax.training.groups import Group, groups
-from nndl_jax.training.state import Measurements, TrainState, abstract_state
-from nndl_jax.training.trees import describe_leaves, fill, name_leaves
+from nndl_jax.training.groups import groups
+from nndl_jax.training.resumption import abstract_states_of, describe_training, kept_states
+from nndl_jax.training.state import Measurements, TrainState
 
 
 class DivergenceError(FloatingPointError):
@@ -77,7 +74,8 @@ class EpochResult(NamedTuple):
     """State of each group of runs, on its devices. The next result takes it over: read it, or a
     model of it, before asking for that."""
     custom: Mapping[str, str] = MappingProxyType({})
-    """Sums of what was given to `train` in the place of parts of the document."""
+    """What decides the training, in named parts: the documents, sums of the data and of what was
+    given to `train` in the place of parts of the document."""
     history: Sequence[Mapping[str, Float[np.ndarray, " runs"]]] = ()
     """The metrics of all results so far, this one's last; after a snapshot, of those since."""
 
@@ -177,7 +175,8 @@ def train(
             in its run.
         mesh: devices to train on, whatever the shape of the mesh; None for all that JAX has.
         resume: a snapshot of the same document, seeds and data set to go on from; ends with the
-            same bits as training that was never interrupted.
+            same bits as training that was never interrupted. Only epochs and monitors may be
+            others: it goes on for longer, and tells more.
         init: a network whose weights all runs begin with, or one for each; None to draw them.
         model: from a key to a network, or to any module of Flax that takes images to weighted
             inputs of the document's outputs, with `nnx.Param` only; of its parameters those called
@@ -189,7 +188,8 @@ def train(
             `nnx.PathContains(0)` for those of the first layer.
 
     Raises:
-        ValueError: the seeds are no such numbers, or the snapshot is of other networks or runs.
+        ValueError: the seeds are no such numbers, or the snapshot is of another document, other
+            runs or other data.
         SpecError: the document asks for what is not built, or does not fit in memory.
         TypeError: the data set is no `Dataset` of splits, or the snapshot or the mesh none.
         ValueError: images are no pixels, labels no digits, or a split that is needed has none; or
@@ -224,8 +224,9 @@ def train(
     if init is not None:
         first = first_params(init, specs[0], custom, num_runs=len(runs))
     splits = [select(dataset, group.specs[0]) for group in members]
-    given = fingerprint_custom(custom, first, members, splits)
-    kept = None if resume is None else _kept_states(resume, members, runs, custom, given)
+    told = describe_training([of_kind(point.spec, Network) for point in points], dataset, names)
+    told |= fingerprint_custom(custom, first, members, splits)
+    kept = None if resume is None else kept_states(resume, members, runs, custom, told)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
     meshes = spread([len(group.runs) for group in members], mesh)
     engines = [
@@ -265,7 +266,7 @@ def train(
                 column = metrics.setdefault(name, np.full(len(runs), np.nan))
                 column[places] = np.where(measured.was_active, values, np.nan)
         history.append(metrics)
-        parts = (tuple(engines), tuple(states), given, tuple(history))
+        parts = (tuple(engines), tuple(states), told, tuple(history))
         yield EpochResult(number, not any(going), runs, epochs, metrics, *parts)
         number += 1
 
@@ -288,74 +289,7 @@ def abstract_states(
         frozen: parameters that stay as they are.
     """
     custom = Custom(model, optimizer, None, frozen)
-    return _abstract_states(groups(spec, seeds), custom)
-
-
-def _abstract_states(members: Sequence[Group], custom: Custom) -> list[TrainState]:
-    return [abstract_state(group.template, len(group.runs), custom=custom) for group in members]
-
-
-def _kept_states(
-    resume: Snapshot,
-    members: Sequence[Group],
-    runs: Sequence[Run],
-    custom: Custom,
-    given: Mapping[str, str],
-) -> Sequence[TrainState]:
-    """The states of a snapshot, if they are those of a training.
-
-    Raises:
-        ValueError: says how they differ.
-    """
-    like = tuple(_abstract_states(members, custom))
-    models = [group.template.model for group in members]
-    kept = tuple(resume.states)
-    why = (
-        _difference(_plain(resume.models), _plain(models), ("models",))
-        or _difference([run.name for run in resume.runs], [run.name for run in runs], ("runs",))
-        or misfit(describe_leaves(kept), describe_leaves(like))
-        or _other_parts(resume.custom, given)
-    )
-    if why:
-        message = (
-            "resume with the document and the seeds that it was made with, or without a snapshot"
-        )
-        name = members[0].template.id
-        raise ValueError(f"{name}: the snapshot is not of this training: {why}; {message}")
-    return fill(like, name_leaves(kept))
-
-
-def _other_parts(kept: Mapping[str, str], given: Mapping[str, str]) -> str | None:
-    """How what was given to `train` beside the document differs, in words; None if it does not."""
-    names = dict.fromkeys([*kept, *given])
-    others = [name for name in names if kept.get(name) != given.get(name)]
-    if not others:
-        return None
-    parts = " and ".join(others)
-    return (
-        f"the {parts} given to train (init, model, optimizer, loss, frozen) are not those of then"
-    )
-
-
-def _plain(models: Sequence[Model]) -> list[object]:
-    return [model.model_dump(mode="json") for model in models]
-
-
-def _difference(found: object, wanted: object, at: Location) -> str | None:
-    """The first place where a snapshot differs from what is trained; None where it says nothing."""
-    match found, wanted:
-        case [], list():
-            return None
-        case dict(), dict():
-            pairs = [(key, found.get(key), wanted.get(key)) for key in {**wanted, **found}]
-        case list(), list():
-            both = enumerate(zip_longest(found, wanted))
-            pairs = [(index, theirs, ours) for index, (theirs, ours) in both]
-        case _:
-            differs = f"{field_path(at)} is {found!r} in the snapshot, and {wanted!r} here"
-            return None if found == wanted else differs
-    differences = (_difference(theirs, ours, (*at, step)) for step, theirs, ours in pairs)
-    return next(filter(None, differences), None)
+    return abstract_states_of(groups(spec, seeds), custom)
 
 
 def _metrics(

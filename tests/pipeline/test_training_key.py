@@ -245,6 +245,7 @@ def test_the_code_around_the_programs_is_part_of_the_key(monkeypatch) -> None:
         "nndl_jax/training/checkpoint.py",
         "nndl_jax/training/engine.py",
         "nndl_jax/training/jax_setup.py",
+        "nndl_jax/training/resumption.py",
         "nndl_jax/training/train.py",
         "nndl_jax/training/trees.py",
         "pipeline/machine/jax_setup.py",

@@ -24,7 +24,10 @@ def refusal(spec, dataset, snapshot, seeds=(0, 1)):
     """Why a snapshot is not gone on from."""
     with pytest.raises(ValueError, match="snapshot") as caught:
         next(train(spec, dataset, seeds=seeds, resume=snapshot))
-    said = "; resume with the document and the seeds that it was made with, or without a snapshot"
+    said = (
+        "; resume with the document, the seeds and the data that it was made with, or begin with "
+        "its networks by init"
+    )
     assert str(caught.value).startswith("small: the snapshot is not of this training: ")
     assert str(caught.value).endswith(said)
     return str(caught.value).split(": ", 2)[2].removesuffix(said)
@@ -33,32 +36,47 @@ def refusal(spec, dataset, snapshot, seeds=(0, 1)):
 OTHERS = {
     "units": (
         {"model.layers[0].units": 50},
-        "models[0].layers[0].units is 8 in the snapshot, and 50 here",
+        "model.layers[0].units is 8 in the snapshot, and 50 here",
     ),
     "activation": (
         {"model.layers[0].activation": "tanh"},
-        "models[0].layers[0].activation is 'sigmoid' in the snapshot, and 'tanh' here",
+        "model.layers[0].activation is 'sigmoid' in the snapshot, and 'tanh' here",
     ),
     "dropout": (
         {"model.layers[1].dropout": 0.5},
-        "models[0].layers[1].dropout is 0.0 in the snapshot, and 0.5 here",
+        "model.layers[1].dropout is 0.0 in the snapshot, and 0.5 here",
     ),
     "layers": (
         {"model.layers": [DENSE, DENSE, LAST]},
-        "models[0].layers[1].units is 10 in the snapshot, and 8 here",
+        "model.layers[1].units is 10 in the snapshot, and 8 here",
     ),
     "no momentum": (
         {"optimizer.momentum": 0.0},
-        "array '0.opt_state.1.trace.layers.0.bias' is not one of its document's; found float32 "
-        "(2, 8)",
+        "optimizer.momentum is 0.5 in the snapshot, and 0.0 here",
     ),
     "penalty": (
         {"regularizer.l2": 5.0},
-        "array '0.opt_state.2.trace.layers.0.bias' must be float32 (2, 8), found nothing",
+        "regularizer.l2 is 0.0 in the snapshot, and 5.0 here",
     ),
     "best networks": (
         {"training.keep_best": True, "monitors": ["validation_accuracy"]},
-        "array '0.best.layers.0.bias' must be float32 (2, 8), found nothing",
+        "training.keep_best is False in the snapshot, and True here",
+    ),
+    "learning rate": (
+        {"optimizer.learning_rate": 0.5},
+        "optimizer.learning_rate is 3.0 in the snapshot, and 0.5 here",
+    ),
+    "loss": (
+        {"loss": "cross-entropy"},
+        "loss is 'quadratic' in the snapshot, and 'cross-entropy' here",
+    ),
+    "mini-batches": (
+        {"training.batch_size": 60},
+        "training.batch_size is 120 in the snapshot, and 60 here",
+    ),
+    "fewer images": (
+        {"data.train_images": 60},
+        "data.train_images is None in the snapshot, and 60 here",
     ),
     "more variants": (
         {"vary": [{"optimizer.learning_rate": [0.5, 3.0]}]},
@@ -92,7 +110,7 @@ def test_snapshot_of_other_seeds_is_refused(small_network, small_dataset, snapsh
 def test_snapshot_of_other_shapes_is_refused_where_it_says_nothing(
     small_network, small_dataset, snapshot
 ):
-    mute = snapshot._replace(runs=(), models=())
+    mute = snapshot._replace(runs=(), models=(), custom={})
     spec = small_network(TWO_EPOCHS | {"model.layers[0].units": 50})
     assert refusal(spec, small_dataset, mute) == (
         "array '0.params.layers.0.bias' must be float32 (2, 50), found float32 (2, 8)"
@@ -109,9 +127,37 @@ def test_snapshot_without_states_is_refused(small_network, small_dataset, snapsh
     )
 
 
-def test_training_goes_on_for_longer_than_its_document_said(small_network, small_dataset, snapshot):
-    # Numbers may differ: how long, how fast.
-    changes = {"training.epochs": 3, "optimizer.learning_rate": 0.5}
+def test_snapshot_of_another_variant_names_it(small_network, small_dataset):
+    rates = {"vary": [{"optimizer.learning_rate": [0.5, 3.0]}], "data.train_images": 10}
+    spec = small_network(TWO_EPOCHS | rates)
+    kept = next(train(spec, small_dataset, seeds=[0, 1])).snapshot()
+    other = small_network(TWO_EPOCHS | rates | {"loss": "cross-entropy"})
+    assert refusal(other, small_dataset, kept) == (
+        "of learning_rate=0.5, loss is 'quadratic' in the snapshot, and 'cross-entropy' here"
+    )
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+def test_snapshot_of_other_data_is_refused(small_network, small_dataset, snapshot, part):
+    other = getattr(small_dataset.train, part).copy()
+    other[0] += 1
+    data = small_dataset._replace(train=small_dataset.train._replace(**{part: other}))
+    assert refusal(small_network(TWO_EPOCHS), data, snapshot) == (
+        "the train images or their labels are not those of then"
+    )
+
+
+def test_snapshot_of_a_document_that_is_none_here_is_refused(
+    small_network, small_dataset, snapshot
+):
+    newer = snapshot._replace(custom={**snapshot.custom, "documents": '[{"kind": "network"}]'})
+    assert refusal(small_network(TWO_EPOCHS), small_dataset, newer) == (
+        "its documents are of another version of this library"
+    )
+
+
+def test_training_goes_on_for_longer_and_tells_more(small_network, small_dataset, snapshot):
+    changes = {"training.epochs": 3, "monitors": ["validation_cost"], "title": "Another"}
     spec = small_network(TWO_EPOCHS | changes)
     results = train(spec, small_dataset, seeds=[0, 1], resume=snapshot)
     assert [result.epoch for result in results] == [1, 2]
@@ -126,6 +172,15 @@ def test_seeds_that_are_none_are_refused_in_one_sentence(small_network, seeds):
     with pytest.raises(ValueError, match="seeds") as caught:
         list_runs(small_network(), seeds)
     assert str(caught.value) == f"{SEEDS}; got {seeds!r}"
+
+
+@pytest.mark.parametrize("seeds", [[1, 1], (0, 2, 0), np.array([3, 3])])
+def test_a_seed_is_trained_once(small_network, small_dataset, seeds):
+    said = "seeds must differ, as runs of one seed are the same in every bit"
+    for ask in (train, lambda spec, _, seeds: iter(list_runs(spec, seeds))):
+        with pytest.raises(ValueError, match="seeds must differ") as caught:
+            next(ask(small_network(), small_dataset, seeds=seeds))
+        assert str(caught.value) == f"{said}; got {[int(seed) for seed in seeds]}"
 
 
 @pytest.mark.parametrize("seeds", [[], [-1], [0, 2**32]])
