@@ -20,7 +20,7 @@ from nndl_jax.command.console import (
     show_json,
     show_table,
 )
-from nndl_jax.command.results import show_side_by_side
+from nndl_jax.command.results import results_here, show_side_by_side
 from nndl_jax.command.showing import num_variants, said, said_parameters
 from nndl_jax.data.files import cache_folder
 from nndl_jax.data.times import PIPELINES, read_times
@@ -147,39 +147,37 @@ def new(
 def diff(first: Named, second: Named, as_json: AsJson = False) -> None:
     """Show the fields in which two documents differ, and what was measured of both.
 
-    Defaults are written out. What the pipeline has judged in the working folder is shown below.
+    Defaults are written out. What the pipeline has measured and judged in the working folder is
+    shown below.
     """
     one, other = load_card(first), load_card(second)
-    fields = dict.fromkeys([*one["fields"], *other["fields"]])
+    sides = (one["fields"], other["fields"])
+    fields = dict.fromkeys([*sides[0], *sides[1]])
     differing = [
         field
         for field in fields
-        if field not in one["fields"]
-        or field not in other["fields"]
-        or one["fields"][field] != other["fields"][field]
+        if any(field not in side for side in sides) or sides[0][field] != sides[1][field]
     ]
     if as_json:
-        show_json(
-            {
-                field: {
-                    side["id"]: side["fields"][field]
-                    for side in (one, other)
-                    if field in side["fields"]
-                }
-                for field in differing
+        shown = {
+            field: {
+                side["id"]: side["fields"][field]
+                for side in (one, other)
+                if field in side["fields"]
             }
-        )
-    elif not differing:
+            for field in differing
+        }
+        show_json({"fields": shown} | results_here([one["id"], other["id"]]))
+        return
+    if not differing:
         show(f"{one['id']} and {other['id']} describe the same experiment")
     else:
-        sides = (one["fields"], other["fields"])
         rows = [
             [field, *(said(side[field]) if field in side else "-" for side in sides)]
             for field in differing
         ]
         show_table(("field", one["id"], other["id"]), rows)
-    if not as_json:
-        show_side_by_side([one["id"], other["id"]])
+    show_side_by_side(one["id"], other["id"])
 
 
 def read_changes(changes: Sequence[str] | None) -> Mapping[str, object]:

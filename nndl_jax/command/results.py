@@ -11,10 +11,20 @@ from typing import Annotated
 
 import typer
 
-from nndl_jax.command.console import AsJson, in_a_sentence, say_error, show, show_json, show_table
+from nndl_jax.command.cards import flatten
+from nndl_jax.command.console import (
+    AsJson,
+    in_a_sentence,
+    say,
+    say_error,
+    show,
+    show_json,
+    show_table,
+)
 from nndl_jax.judging.verdicts import weight
 
 JUDGEMENTS = Path("report/judgements.json")
+METRICS = Path("metrics/documents")
 PIPELINE = Path("dvc.yaml")
 
 Entry = Mapping[str, object]
@@ -53,12 +63,42 @@ def results(
     _show_entries(own)
 
 
-def show_side_by_side(documents: Sequence[str]) -> None:
-    """Show the claims of some documents, below each other, where any are judged here."""
+def results_here(documents: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Claims with verdicts, and metrics by variant, of those documents that have them here."""
+    judged, measured = _judged_here(), {name: _metrics_of(name) for name in documents}
+    claims = {name: [entry for entry in judged if _document(entry) == name] for name in documents}
+    return {
+        "claims": {name: own for name, own in claims.items() if own},
+        "metrics": {name: own for name, own in measured.items() if own},
+    }
+
+
+def show_side_by_side(first: str, second: str) -> None:
+    """Show metrics that both documents have, and their claims below each other."""
+    metrics = [_metrics_of(name) for name in (first, second)]
+    if all(metrics):
+        one, other = (dict(flatten(each)) for each in metrics)
+        rows = [[name, _said(one[name]), _said(other[name])] for name in one if name in other]
+        show("")
+        show_table(("measured", first, second), rows, right=(first, second))
     found = _judged_here()
-    if entries := [entry for name in documents for entry in found if entry["document"] == name]:
+    names = dict.fromkeys((first, second))
+    if entries := [entry for name in names for entry in found if _document(entry) == name]:
         show("")
         _show_entries(entries, ("document",))
+
+
+def _metrics_of(document: str) -> dict[str, object]:
+    """What was measured of a document, by variant and metric; of a damaged file it is said so."""
+    path = METRICS / f"{document}.json"
+    if not path.is_file():
+        return {}
+    try:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (RecursionError, TypeError, ValueError):
+        say(f"error: {path} is not what the pipeline writes; run it again")
+        return {}
+    return found
 
 
 def measured_here(document: str, statements: Sequence[str]) -> list[str]:
@@ -159,7 +199,7 @@ def _said_counts(counts: Counter[str]) -> str:
 
 
 def _said(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, int | float) else ""
+    return f"{value:.6g}" if isinstance(value, int | float) else str(value or "")
 
 
 def _said_mean(entry: Entry) -> str:

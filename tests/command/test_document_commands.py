@@ -211,7 +211,8 @@ def test_diff_shows_the_fields_that_differ(nndl) -> None:
     assert heads.split() == ["field", "ch1-30-hidden", "ch1-100-hidden"]
     assert [row.split() for row in rows] == [["model.layers[0].units", "30", "100"]]
     shown = json.loads(nndl("diff", "ch1-30-hidden", "ch1-100-hidden", "--json").stdout)
-    assert shown == {"model.layers[0].units": {"ch1-30-hidden": 30, "ch1-100-hidden": 100}}
+    fields = {"model.layers[0].units": {"ch1-30-hidden": 30, "ch1-100-hidden": 100}}
+    assert shown == {"fields": fields, "claims": {}, "metrics": {}}
     same = nndl("diff", "ch6-relu", "ch6-relu")
     assert same.stdout == "ch6-relu and ch6-relu describe the same experiment\n"
 

@@ -109,7 +109,7 @@ def test_run_hands_its_words_to_the_pipeline(nndl, monkeypatch: pytest.MonkeyPat
     assert called == [[sys.executable, "-m", "pipeline", "--dry", "report", "-f"]]
 
 
-def test_diff_and_show_tell_what_was_measured_of_documents(nndl, judged: list[dict]) -> None:
+def test_diff_and_show_tell_what_was_judged_of_documents(nndl, judged: list[dict]) -> None:
     shown = nndl("diff", "ch1-30-hidden", "ch1-100-hidden").stdout
     below = shown.partition("\n\n")[2].splitlines()
     assert below[0].split() == ["document", "verdict", "book", "here", "claim"]
@@ -121,6 +121,34 @@ def test_diff_and_show_tell_what_was_measured_of_documents(nndl, judged: list[di
     entry = json.loads(nndl("results", "ch1-30-hidden", "--json").stdout)[0]
     line = f"{entry['statement']} (test_accuracy = {entry['book']}, best): {entry['verdict']}, "
     assert f"  {line}{entry['mean']:.6g} ± " in nndl("show", "ch1-30-hidden").stdout
+
+
+def test_diff_shows_metrics_of_the_variants_that_both_have(nndl, judged: list[dict]) -> None:
+    folder = Path("metrics/documents")
+    folder.mkdir(parents=True)
+    for name, found in (("ch1-30-hidden", 0.95), ("mine", 0.96)):
+        own = {"data": "mnist", "runs": 2, "base": {"test_accuracy.last": found}, name: {"x": 1}}
+        (folder / f"{name}.json").write_text(json.dumps(own))
+    nndl("new", "mine", "--from", "ch1-30-hidden", "-S", "training.epochs=40")
+    words = ("diff", "ch1-30-hidden", "experiments/mine.yaml")
+    _, measured, claims = nndl(*words).stdout.split("\n\n")
+    assert [line.split() for line in measured.splitlines()] == [
+        ["measured", "ch1-30-hidden", "mine"],
+        ["data", "mnist", "mnist"],
+        ["runs", "2", "2"],
+        ["base.test_accuracy.last", "0.95", "0.96"],
+    ]
+    shown = json.loads(nndl(*words, "--json").stdout)
+    assert shown["fields"]["training.epochs"] == {"ch1-30-hidden": 30, "mine": 40}
+    assert shown["metrics"]["mine"]["base"] == {"test_accuracy.last": 0.96}
+    own = [each["statement"] for each in judged if each["document"] == "ch1-30-hidden"]
+    assert [each["statement"] for each in shown["claims"]["ch1-30-hidden"]] == own
+    assert len(claims.splitlines()) == 1 + len(own)
+    (folder / "mine.json").write_text("3")
+    done = nndl(*words)
+    assert done.stdout.split("\n\n")[1:] == [claims]
+    said = f"{folder / 'mine.json'} is not what the pipeline writes; run it again"
+    assert done.stderr == f"error: {said}\n"
 
 
 def test_claims_of_another_document_of_the_name_are_not_taken_for_its_own(
