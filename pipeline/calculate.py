@@ -25,7 +25,7 @@ def main() -> None:
     """Run every document of these kinds."""
     set_up_jax(1, float64=True)
     experiments = load_plans()
-    chosen = [(name, each) for name, each in experiments.items() if is_calculated(each)]
+    chosen = [(name, each) for name, each in experiments.items() if each.is_calculated()]
     with exclusive("calculate"):
         map_on_cores(_run, chosen, desc="calculate", unit="document")
 
@@ -42,11 +42,6 @@ def _run(item: tuple[str, Plan]) -> None:
     runs = list_runs(plan.points(), plan.seeds)
     with replacing(RUNS / CALCULATED / name) as fresh:
         write_history(name, runs, rows, data="none", folder=fresh)
-
-
-def is_calculated(plan: Plan) -> bool:
-    """Whether this stage runs a document."""
-    return isinstance(plan.spec, Calculation | Construction)
 
 
 if __name__ == "__main__":

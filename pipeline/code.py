@@ -10,15 +10,18 @@ from pipeline.machine.process import begin, run_stage
 if __name__ == "__main__":
     begin()
 
+from typing import get_args
+
+from nndl_jax.documents import Document
 from pipeline.machine.paths import CODE
 from pipeline.machine.writing import write_text
 from pipeline.plan.imports import list_code
 from pipeline.plan.syntax import hash_syntax
 
 STAGES = (
-    *("resolve", "programs", "download", "prepare", "train"),
-    *("baseline", "calculate", "ensemble", "evaluate", "report", "site"),
-    "models",
+    *("resolve", "programs", "download", "prepare"),
+    *dict.fromkeys(kind.stage for kind in get_args(Document)),
+    *("evaluate", "report", "site", "models"),
 )
 
 

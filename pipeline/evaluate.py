@@ -22,13 +22,13 @@ from nndl_jax.documents import (
     Calculation,
     Claim,
     ComparisonClaim,
-    Construction,
     CurveClaim,
     Document,
     Network,
     NumberClaim,
     Side,
 )
+from nndl_jax.documents.calculated import Calculated
 from nndl_jax.documents.metrics import VALIDATION, OfGradients, parse_metric
 from nndl_jax.judging.judge import (
     Judgement,
@@ -282,7 +282,7 @@ def _summaries(
 ) -> Mapping[str, Float[np.ndarray, " runs"]]:
     """The values of each run that stand for its curve, by name."""
     last = last_epoch(curves)
-    if isinstance(document, Calculation | Construction):
+    if isinstance(document, Calculated):
         return {metric: last}
     if isinstance(parse_metric(metric).quantity, OfGradients):
         return {f"{metric}.first": last_epoch(curves[:, ::-1]), f"{metric}.last": last}

@@ -146,15 +146,15 @@ def flatten(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _layers(spec: "Document") -> list[LayerCard]:
-    from nndl_jax.documents import Dense, MaxPool, Network
+    from nndl_jax.documents import Network
 
     if not isinstance(spec, Network):
         return []
     return [
         LayerCard(
             kind=layer.kind,
-            activation=None if isinstance(layer, MaxPool) else layer.activation,
-            dropout=layer.dropout if isinstance(layer, Dense) else 0.0,
+            activation=layer.activation,
+            dropout=layer.dropout,
             inputs=list(shape.inputs),
             outputs=list(shape.outputs),
             weights=shape.num_weights,

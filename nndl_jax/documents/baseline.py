@@ -45,6 +45,8 @@ class Fit(Record):
 class Baseline(Experiment):
     """A method without a network, and what the book reports of it."""
 
+    stage = "baseline"
+    taken_by = "nndl_jax.training.baselines.run_baseline takes it"
     kind: Literal["baseline"]
     method: Method
     data: Fit = Fit()

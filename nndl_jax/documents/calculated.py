@@ -16,6 +16,7 @@ from nndl_jax.reading.record import fault
 class Calculated(Experiment):
     """A document whose numbers follow at once, without epochs."""
 
+    stage = "calculate"
     fixed: ClassVar[frozenset[str]]
     """Fields that decide what is measured, by their names in `quantity` or `network`."""
 

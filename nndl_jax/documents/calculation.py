@@ -21,6 +21,7 @@ Quantity = Annotated[
 class Calculation(Calculated):
     """Numbers that follow from a formula, and what the book reports of them."""
 
+    taken_by = "run_calculation takes it"
     fixed = frozenset({"kind", "degree", "against", "rounds"})
     kind: Literal["calculation"]
     quantity: Quantity

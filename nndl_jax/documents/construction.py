@@ -17,6 +17,7 @@ Built = Annotated[Circuit | Bumps | Ridges | Towers | Chain, Field(discriminator
 class Construction(Calculated):
     """A network that is built by hand or by a rule, and what the book says of it."""
 
+    taken_by = "build_construction and measure_construction take it"
     fixed = frozenset({"form", "one_hot", "outputs"})
     kind: Literal["construction"]
     network: Built

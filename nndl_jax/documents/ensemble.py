@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nndl_jax.documents.claims import Choice
-from nndl_jax.documents.experiment import Experiment, Vary
+from nndl_jax.documents.experiment import Experiment, Reference, Vary
 from nndl_jax.reading.record import Identifier, Record, fault
 
 
@@ -25,6 +25,8 @@ class Ensemble(Experiment):
     votes, that of the earliest network wins.
     """
 
+    stage = "ensemble"
+    taken_by = "load the document of its members, and let their networks vote"
     kind: Literal["ensemble"]
     members: Identifier
     """The document whose runs vote."""
@@ -44,6 +46,10 @@ class Ensemble(Experiment):
     def is_random(self) -> bool:
         """Whether runs with different seeds differ."""
         return True
+
+    def reference(self) -> Reference:
+        """The members."""
+        return Reference("members", self.members, self.variant)
 
     @field_validator("vary")
     @classmethod

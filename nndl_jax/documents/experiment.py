@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -40,8 +40,23 @@ class Source(Record):
     """The section's title."""
 
 
+class Reference(NamedTuple):
+    """A network of another document."""
+
+    field: str
+    """That names the document."""
+    document: str
+    variant: Choice | None
+    """None in a document without `vary`."""
+
+
 class Experiment(Record):
     """What documents of every kind say of themselves."""
+
+    stage: ClassVar[str]
+    """The stage of the pipeline that runs documents of this kind."""
+    taken_by: ClassVar[str]
+    """What takes documents of this kind, a sentence for who hands one to something else."""
 
     id: Identifier
     """The document's name, and that of its file, `<id>.yaml`."""
@@ -61,6 +76,14 @@ class Experiment(Record):
     def metrics(self) -> tuple[str, ...]:
         """Names of what is measured, for claims to speak of."""
         raise NotImplementedError
+
+    def is_random(self) -> bool:
+        """Whether runs with different seeds differ."""
+        raise NotImplementedError
+
+    def reference(self) -> Reference | None:
+        """The network of another document that this one is about; None if it needs no other."""
+        return None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self.title}>"

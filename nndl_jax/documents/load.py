@@ -185,16 +185,7 @@ def of_kind(spec: Document, kind: type[Kind]) -> Kind:
         found = _short.repr(spec)
         raise TypeError(f"a document is needed here, got {found}; load_spec(id or path) gives one")
     said = f"{spec.id} is of kind {spec.kind}, and {kind.__name__.lower()} is needed here"
-    raise TypeError(f"{said}; {_REMEDIES[spec.kind]}")
-
-
-_REMEDIES = {
-    "network": "build_model and train take it",
-    "construction": "build_construction and measure_construction take it",
-    "calculation": "run_calculation takes it",
-    "ensemble": "load the document of its members, and let their networks vote",
-    "baseline": "nndl_jax.training.baselines.run_baseline takes it",
-}
+    raise TypeError(f"{said}; {spec.taken_by}")
 
 
 def crossings(vary: Sequence[Axis]) -> list[dict[str, FieldValue]]:

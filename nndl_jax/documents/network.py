@@ -30,6 +30,8 @@ _NUM_DIGITS = 10
 class Network(Experiment):
     """A network of the book, how it is trained, and what the book reports of it."""
 
+    stage = "train"
+    taken_by = "build_model and train take it"
     kind: Literal["network"]
     data: Data = Data()
     model: Model

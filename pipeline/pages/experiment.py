@@ -9,14 +9,10 @@ from PIL import Image
 
 from nndl_jax.data.datasets import Dataset
 from nndl_jax.documents import (
-    Baseline,
-    Calculation,
     ComparisonClaim,
-    Construction,
     CurveClaim,
     Document,
     Ensemble,
-    Network,
     NumberClaim,
 )
 from nndl_jax.documents.diagram import LayerPicture, draw_diagram, drawn_layers
@@ -29,6 +25,7 @@ from pipeline.pages.highlight import coloured
 from pipeline.pages.inputs import JudgedClaim, SiteInputs
 from pipeline.pages.mathml import SetEquation, set_equations
 from pipeline.pages.verdicts import VERDICTS, Verdict, explain
+from pipeline.plan.plans import stage_of
 from pipeline.store.drawn import owned_pictures
 from pipeline.tables.claims import book_cell, our_cell, range_cell
 from pipeline.tables.format import variant_labels
@@ -207,9 +204,10 @@ def _networks(site: SiteInputs, document: Document) -> Sequence[NetworkView]:
     """The networks of a document's variants that differ in their layers, some of them."""
     drawn: dict[tuple[LayerPicture, ...], list[str]] = {}
     results = site.shown(document.id)
-    if isinstance(document, Ensemble) and document.members in site.today:
-        results = site.shown(document.members)
-        point = results.find(document.variant) or results.points[0]
+    reference = document.reference()
+    if reference is not None and reference.document in site.today:
+        results = site.shown(reference.document)
+        point = results.find(reference.variant) or results.points[0]
         results = results._replace(points=[point])
     for point in results.points:
         layers = drawn_layers(point.spec)
@@ -250,18 +248,7 @@ def picture_file(path: Path, said: str) -> Figure:
 
 def _commands(document: Document, *, is_recorded: bool) -> Sequence[str]:
     """What runs a document again in a checkout."""
-    match document:
-        case Network():
-            stage = f"train@{document.id}"
-        case Baseline():
-            stage = f"baseline@{document.id}"
-        case Ensemble():
-            stage = f"ensemble@{document.id}"
-        case Construction() | Calculation():
-            stage = "calculate"
-        case unknown:
-            assert_never(unknown)
-    commands = [f"python -m pipeline --force --single-item {stage}"]
+    commands = [f"python -m pipeline --force --single-item {stage_of(document)}"]
     if is_recorded:
         commands.append(f"python -m pipeline.record {document.id} --runs 5")
     return commands

@@ -78,8 +78,8 @@ def _others(document: Document) -> Iterator[str]:
     for claim in document.claims:
         if isinstance(claim, ComparisonClaim):
             yield from (side.document for side in (claim.better, claim.worse) if side.document)
-    if isinstance(document, Ensemble):
-        yield document.members
+    if (reference := document.reference()) is not None:
+        yield reference.document
 
 
 def _file(name: str) -> Path:

@@ -22,8 +22,8 @@ _READING = frozenset(
 )
 _CALCULATIONS = Path("nndl_jax/calculations")
 _DOCUMENTS = Path("nndl_jax/documents")
-_WITHOUT_CALCULATIONS = ("programs", "prepare", "train", "baseline", "ensemble")
-"""Stages whose documents are of other kinds."""
+_WITH_CALCULATIONS = ("resolve", "calculate", "evaluate", "report", "site", "models")
+"""Stages that read what is calculated; the documents of the others are of other kinds."""
 _WITHOUT_DOCUMENTS = "download"
 """The stage that reads none, and takes a table of data sets from their package."""
 
@@ -46,7 +46,7 @@ def list_code(stage: str, root: Path = Path()) -> Sequence[Path]:
         imported = [file for name in _imports(root / path, homes) for file in _files(name, root)]
         if stage == _WITHOUT_DOCUMENTS:
             imported = [file for file in imported if file != _DOCUMENTS / "__init__.py"]
-        if stage in _WITHOUT_CALCULATIONS and path.parent == _DOCUMENTS:
+        if stage not in _WITH_CALCULATIONS and path.parent == _DOCUMENTS:
             imported = [file for file in imported if file.parent != _CALCULATIONS]
         waiting += imported
     return sorted(path for path in found if runs_something(root / path))

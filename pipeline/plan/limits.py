@@ -1,8 +1,8 @@
 """What `params.yaml` changes in a document: overrides of fields, and the limits of a profile."""
 
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
-from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.documents import Baseline, Document, Network
 from nndl_jax.documents.load import override
 from pipeline.plan.settings import Profile, Settings
 
@@ -19,10 +19,8 @@ def apply_settings(spec: Document, settings: Settings) -> Document:
             return _limit_network(spec, profile)
         case Baseline():
             return _limit_axes(spec, "data.train_images", profile.max_fit_images)
-        case Calculation() | Construction() | Ensemble():
-            return spec
         case _:
-            assert_never(spec)
+            return spec
 
 
 def _limit_network(spec: Network, profile: Profile) -> Network:

@@ -8,12 +8,12 @@ from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from nndl_jax.documents import Baseline, Document, Ensemble, Network
+from nndl_jax.documents import Document, Network
 from nndl_jax.documents.load import override
 from nndl_jax.reading.faults import Fault, Location, SpecError, field_path, printable
 from nndl_jax.reading.located_yaml import LocatedYaml, read_yaml
@@ -21,12 +21,13 @@ from pipeline.machine.paths import DATASET, DVC, PARAMS
 from pipeline.machine.writing import write_text
 from pipeline.plan.documents import load_document
 from pipeline.plan.needed_data import data_file, data_source, list_data
+from pipeline.plan.plans import CALCULATE
 
-_KINDS: Mapping[str, type[Document]] = {
-    "train": Network,
-    "baseline": Baseline,
-    "ensemble": Ensemble,
-}
+_STAGES = [
+    stage
+    for stage in dict.fromkeys(kind.stage for kind in get_args(Document))
+    if stage != CALCULATE
+]
 _DATA = ("download", "prepare")
 _FILES = ("params",)
 _COMMAND = "`python -m pipeline`"
@@ -135,7 +136,7 @@ def _wanted(
 ) -> Mapping[Location, dict[str, Entry]]:
     """What must stand in each list."""
     wanted: dict[Location, dict[str, Entry]] = {
-        **{("stages", stage, "foreach"): {} for stage in (*_DATA, *_KINDS)},
+        **{("stages", stage, "foreach"): {} for stage in (*_DATA, *_STAGES)},
         _FILES: {str(paths[name]): None for name in specs},
     }
     for key, data in list_data(specs.values()).items():
@@ -145,28 +146,26 @@ def _wanted(
         if known is not None and known.from_files:
             wanted["stages", "download", "foreach"][key] = source
     for name, spec in specs.items():
-        for stage, kind in _KINDS.items():
-            if isinstance(spec, kind):
-                wanted["stages", stage, "foreach"][name] = _entry(spec, specs)
+        if spec.stage in _STAGES:
+            wanted["stages", spec.stage, "foreach"][name] = _entry(spec, specs)
     return wanted
 
 
 def _entry(spec: Document, specs: Mapping[str, Document]) -> Entry:
     """What the stage of a document must be told beside its id."""
-    match spec:
-        case Network():
-            return str(data_file(spec.data))
-        case Ensemble():
-            members = specs.get(spec.members)
-            data = data_file(members.data) if isinstance(members, Network) else DATASET
-            return {"members": spec.members, "data": str(data)}
-        case _:
-            return None
+    if isinstance(spec, Network):
+        return str(data_file(spec.data))
+    reference = spec.reference()
+    if reference is None:
+        return None
+    other = specs.get(reference.document)
+    data = data_file(other.data) if isinstance(other, Network) else DATASET
+    return {reference.field: reference.document, "data": str(data)}
 
 
 def _entries(text: LocatedYaml) -> Iterator[tuple[Location, str, object]]:
     """All lines of lists: where they are, the id or the file of a document, what else is there."""
-    for stage in (*_DATA, *_KINDS):
+    for stage in (*_DATA, *_STAGES):
         at = ("stages", stage, "foreach")
         found = _lookup(text, at)
         if isinstance(found, dict):
@@ -217,7 +216,7 @@ def _stray(
         return None if is_known else f"no document learns {entry}; {_COMMAND} takes the line out"
     if entry not in paths:
         return f"there is no document {entry!r}; {_COMMAND} takes the line out"
-    if entry in specs and not isinstance(specs[entry], _KINDS[str(at[1])]):
+    if entry in specs and specs[entry].stage != at[1]:
         said = f"{entry} is of kind {specs[entry].kind}, which this stage does not run"
         return f"{said}; {_COMMAND} takes the line out"
     return None

@@ -13,12 +13,15 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from nndl_jax.documents import AnyDocument, Calculation, Construction, Document, FieldValue
+from nndl_jax.documents import AnyDocument, Document, FieldValue
 from nndl_jax.documents.variants import Variant, variants
 from nndl_jax.reading.record import Record
 from nndl_jax.reading.validation import closest
 from pipeline.machine.paths import CALCULATED, RESOLVED, plan_file
 from pipeline.machine.writing import write_text
+
+CALCULATE = "calculate"
+"""The stage that runs all of its documents; the others have a list of them in `dvc.yaml`."""
 
 
 class PlannedVariant(Record):
@@ -50,6 +53,10 @@ class Plan(Record):
             for point in variants(spec)
         )
         return cls(selected=selected, seeds=tuple(seeds), spec=spec, variants=planned)
+
+    def is_calculated(self) -> bool:
+        """Whether one stage runs it together with all others of its kind."""
+        return self.spec.stage == CALCULATE
 
     def points(self) -> list[Variant]:
         """Its variants, as the library has them."""
@@ -87,6 +94,11 @@ _TODAY, _BOOK, _DOCUMENTS = (f"_{name}.json" for name in ("today", "book", "docu
 _SETTINGS, _PLAN = TypeAdapter(Today), TypeAdapter(Plan)
 _DOCUMENT_LIST = TypeAdapter(list[AnyDocument])
 _PLAN_DICT = TypeAdapter(dict[str, Plan])
+
+
+def stage_of(spec: Document) -> str:
+    """The stage that runs a document, as DVC calls it."""
+    return spec.stage if spec.stage == CALCULATE else f"{spec.stage}@{spec.id}"
 
 
 def list_plans() -> list[str]:
@@ -153,7 +165,7 @@ def _read(path: Path, adapter: TypeAdapter[Content]) -> Content:
 
 def save_plan(name: str, plan: Plan, folder: Path = RESOLVED) -> None:
     """Write what the other stages of a document depend on."""
-    if isinstance(plan.spec, Calculation | Construction):
+    if plan.is_calculated():
         folder /= CALCULATED
     _write(folder / f"{name}.json", _PLAN, plan)
 

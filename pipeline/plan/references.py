@@ -26,29 +26,31 @@ def faulty_references(
         path: of its file.
     """
     found = list(_unfit_sides(spec, specs, names))
-    if isinstance(spec, Ensemble):
-        found += unfit_members(spec, specs, names)
+    found += unfit_reference(spec, specs, names)
     for at, said in found:
         text = read_yaml(path)
         _, line = text.follow(at)
         yield Fault(text.where, line, field_path(at), said)
 
 
-def unfit_members(
-    spec: Ensemble, specs: Mapping[str, Document], names: Sequence[str]
+def unfit_reference(
+    spec: Document, specs: Mapping[str, Document], names: Sequence[str]
 ) -> Iterator[_Finding]:
-    """Members of an ensemble that are no networks, or no variant of theirs."""
-    members = specs.get(spec.members)
-    if spec.members not in names:
-        yield ("members",), _no_document(spec.members, names)
-    elif members is None:
+    """A document to be about that is no network, or no variant of it."""
+    reference = spec.reference()
+    if reference is None:
+        return
+    other = specs.get(reference.document)
+    if reference.document not in names:
+        yield (reference.field,), _no_document(reference.document, names)
+    elif other is None:
         return  # Its own faults are told.
-    elif not isinstance(members, Network):
-        yield ("members",), f"must be a network, and {spec.members} is of kind {members.kind}"
-    elif _count_variants(members, spec.variant) != 1:
-        yield ("variant",), _one_variant(members)
-    elif spec.network == "best" and not members.training.keep_best:
-        yield ("network",), f"training.keep_best of {spec.members} is false; take the last"
+    elif not isinstance(other, Network):
+        yield (reference.field,), f"must be a network, and {other.id} is of kind {other.kind}"
+    elif _count_variants(other, reference.variant) != 1:
+        yield ("variant",), _one_variant(other)
+    elif isinstance(spec, Ensemble) and spec.network == "best" and not other.training.keep_best:
+        yield ("network",), f"training.keep_best of {other.id} is false; take the last"
 
 
 def _unfit_sides(

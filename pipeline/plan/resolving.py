@@ -17,7 +17,7 @@ from pipeline.plan.limits import apply_settings
 from pipeline.plan.listed import faulty_lists
 from pipeline.plan.needed_data import learnt_data
 from pipeline.plan.plans import Plan
-from pipeline.plan.references import faulty_references, unfit_members
+from pipeline.plan.references import faulty_references, unfit_reference
 from pipeline.plan.settings import Settings, check_names, load_settings
 
 _NO_SOURCE = Source(chapter=1, section="-")
@@ -188,18 +188,17 @@ def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tu
 
 
 def _faulty_votes(specs: Mapping[str, Document], text: LocatedYaml) -> Iterator[Fault]:
-    """Ensembles that overrides have parted from their members."""
+    """Ensembles and the like that overrides have parted from their members."""
     overrides = _overrides(text)
     for name, spec in specs.items():
-        if not isinstance(spec, Ensemble):
-            continue
-        for (field, *_), said in unfit_members(spec, specs, list(specs)):
+        reference = spec.reference()
+        for (field, *_), said in unfit_reference(spec, specs, list(specs)):
             if name in overrides:
                 yield _relocate(Fault(text.where, None, str(field), said), name, text)
-            elif spec.members in overrides and field != "variant":
+            elif reference and reference.document in overrides and field != "variant":
                 # A variant that overrides leave out is not trained, and does not vote.
-                at = ("overrides", spec.members)
-                said = f"{name} has no members any more, as its {field} {said}"
+                at = ("overrides", reference.document)
+                said = f"{name} has no {reference.field} any more, as its {field} {said}"
                 yield Fault(text.where, text.follow(at)[1], ".".join(at), said)
 
 

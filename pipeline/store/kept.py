@@ -7,11 +7,10 @@ it is left but what `metrics/` and `report/` hold.
 
 import hashlib
 from pathlib import Path
-from typing import assert_never
 
 from pydantic import ValidationError
 
-from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.documents import Document, Network
 from nndl_jax.reading.record import Record
 from pipeline.machine.paths import CODE, plan_file, run_folder
 from pipeline.plan.needed_data import learnt_data
@@ -80,20 +79,5 @@ def in_words(resolved: Plan) -> str:
 
 
 def _digest(spec: Document) -> str:
-    path = CODE / f"{_stage(spec)}.txt"
+    path = CODE / f"{spec.stage}.txt"
     return hashlib.sha256(path.read_bytes() if path.exists() else b"").hexdigest()
-
-
-def _stage(spec: Document) -> str:
-    """The stage that runs a document."""
-    match spec:
-        case Network():
-            return "train"
-        case Baseline():
-            return "baseline"
-        case Ensemble():
-            return "ensemble"
-        case Calculation() | Construction():
-            return "calculate"
-        case _:
-            assert_never(spec)

@@ -152,27 +152,27 @@ def _is_changed(name: str, planned: _Planned) -> bool:
     specs = [variant.spec for variant in books.variants]
     if any(variant.spec not in specs for variant in plan.variants):
         return True
-    if isinstance(books.spec, Ensemble):
-        members = books.spec.members
-        is_short = len(planned.plans[members].seeds) < books.spec.size
-        if is_short or _is_changed(members, planned):
+    if (reference := books.spec.reference()) is not None:
+        seeds = planned.plans[reference.document].seeds
+        is_short = isinstance(books.spec, Ensemble) and len(seeds) < books.spec.size
+        if is_short or _is_changed(reference.document, planned):
             return True
     return name in planned.today.overridden
 
 
 def _learner(name: str, plans: Mapping[str, Plan]) -> Document:
     """The document that says which data a document is measured on: of a vote its members'."""
-    spec = plans[name].spec
-    return plans[spec.members].spec if isinstance(spec, Ensemble) else spec
+    reference = plans[name].spec.reference()
+    return plans[name if reference is None else reference.document].spec
 
 
 def identity(name: str, resolved: Mapping[str, Plan]) -> str:
-    """The beginning of a document's digest; of an ensemble's, one that changes with its members."""
+    """The beginning of a document's digest, which changes with the document that it is about."""
     own = resolved[name]
     digest = own.digest()
-    if isinstance(own.spec, Ensemble):
-        members = resolved[own.spec.members].digest()
-        digest = hashlib.sha256(f"{digest}{members}".encode()).hexdigest()
+    if (reference := own.spec.reference()) is not None:
+        other = resolved[reference.document].digest()
+        digest = hashlib.sha256(f"{digest}{other}".encode()).hexdigest()
     return digest[:NUM_DIGITS]
 
 
