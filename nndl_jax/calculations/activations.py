@@ -51,6 +51,20 @@ ACTIVATIONS: Mapping[Activation, Callable[[Values], Values]] = {
 }
 """Of layers; a softmax along the last axis."""
 
+EQUATIONS: Mapping[str, tuple[str, str]] = {
+    "sigmoid": ("sigmoid neuron", r"\sigma(z) = \frac{1}{1 + e^{-z}}"),
+    "tanh": ("tanh neuron", r"\tanh z = \frac{e^{z} - e^{-z}}{e^{z} + e^{-z}}"),
+    "relu": ("rectified linear neuron", r"\mathrm{relu}(z) = \max(0, z)"),
+    "softmax": ("softmax layer", r"a_j = \frac{e^{z_j}}{\sum_k e^{z_k}}"),
+    "step": ("perceptron", r"a = 1 \text{ if } w \cdot x + b > 0, \text{ else } 0"),
+    "linear": ("linear neuron", r"a = z"),
+    "leaky-relu": ("leaky rectified neuron", r"a = \max(z, z / 100)"),
+    "softplus": ("softplus neuron", r"a = \ln(1 + e^{z})"),
+    "gelu": ("GELU neuron", r"a = z \, \Phi(z)"),
+    "wavy": ("wavy neuron", r"s(z) = \sigma(z) + \frac{1}{5} \sin(10 z) \, e^{-|z|}"),
+}
+"""Of each, what it is called and its equation, in LaTeX."""
+
 RANGES: Mapping[Activation, tuple[float, float]] = {
     "sigmoid": (0.0, 1.0),
     "wavy": (0.0, 1.0),

@@ -8,7 +8,7 @@ import scipy
 from jaxtyping import Float
 from pydantic import Field
 
-from nndl_jax.calculations.activations import Values, sigmoid_slope
+from nndl_jax.calculations.activations import EQUATIONS, Values, sigmoid_slope
 from nndl_jax.calculations.descent import Descent
 from nndl_jax.calculations.quantity import Quantity
 from nndl_jax.reading.record import Number
@@ -32,6 +32,12 @@ PLOTTED: Mapping[str, Callable[[Values], Values]] = {
 class Activations(Quantity):
     """The sigmoid, the step, tanh and the rectifier beside each other (ch. 1, 3, 5)."""
 
+    equations = (
+        EQUATIONS["sigmoid"],
+        EQUATIONS["tanh"],
+        EQUATIONS["relu"],
+        ("sigmoid by tanh", r"\sigma(z) = \frac{1 + \tanh(z / 2)}{2}"),
+    )
     kind: Literal["activations"]
     limit: Annotated[float, Field(gt=0, le=100)] = 5.0
     """Largest absolute weighted input looked at."""
@@ -51,6 +57,13 @@ class Activations(Quantity):
 class SteepInterval(Quantity):
     """The input activations a with |w s'(w a + b)| >= 1, which keep gradients alive (ch. 5)."""
 
+    equations = (
+        ("where gradients stay alive", r"|w \, \sigma'(w a + b)| \ge 1"),
+        (
+            "width",
+            r"\frac{2}{|w|} \ln \left( \frac{|w| (1 + \sqrt{1 - 4 / |w|})}{2} - 1 \right)",
+        ),
+    )
     kind: Literal["steep-interval"]
     weight: Number
     """The w above; how wide the interval is does not depend on b."""
@@ -68,6 +81,10 @@ class SteepInterval(Quantity):
 class IdentityNeuron(Quantity):
     """A hidden sigmoid neuron as identity: w_2 s(w_1 x + b) near x on [0, 1] (ch. 5)."""
 
+    equations = (
+        ("neuron", r"w_2 \, \sigma(w_1 x + b) \approx x"),
+        ("its weights", r"b = -\frac{w_1}{2}, \quad w_2 = \frac{4}{w_1}"),
+    )
     kind: Literal["identity-neuron"]
     weight: Annotated[float, Field(ge=0.001, le=1000)]
     """The w_1; it goes with b = -w_1 / 2 and w_2 = 4 / w_1."""
@@ -92,6 +109,10 @@ class ReluScaling(Quantity):
     """
 
     is_random: ClassVar[bool] = True
+    equations = (
+        ("scaled weights", r"w \to c w"),
+        ("outputs without biases", r"a^L \to c^L a^L"),
+    )
     kind: Literal["relu-scaling"]
     layers: Annotated[int, Field(ge=1, le=16)]
     """Layers of weights, one fewer than layers of neurons with the input."""

@@ -41,6 +41,12 @@ class Backpropagation(Quantity):
     """Backpropagation through a network with random weights, inputs and targets."""
 
     is_random: ClassVar[bool] = True
+    equations = (
+        ("error of the outputs", r"\delta^L = \nabla_a C \odot \sigma'(z^L)"),
+        ("error of a layer", r"\delta^l = ((w^{l+1})^T \delta^{l+1}) \odot \sigma'(z^l)"),
+        ("gradient by a bias", r"\frac{\partial C}{\partial b^l_j} = \delta^l_j"),
+        ("gradient by a weight", r"\frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j"),
+    )
     kind: Literal["backpropagation"]
     sizes: Annotated[tuple[Extent, ...], Field(min_length=2, max_length=8)]
     """Numbers of neurons, layer by layer, the inputs first."""

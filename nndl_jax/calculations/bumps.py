@@ -93,6 +93,10 @@ class Bumps(Form):
     One of three: bumps that together are a given function, given bumps, or given steps.
     """
 
+    equations = (
+        ("step", r"s = -\frac{b}{w}"),
+        ("weighted output", r"z(x) = \sum_j h_j \, a_j(x)"),
+    )
     form: Literal["bumps"]
     function: Text | None = None
     """What the output is compared with: a formula in x, such as `0.2 + 0.4*x**2`."""

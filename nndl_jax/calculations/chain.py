@@ -31,6 +31,14 @@ PLOTTED = np.linspace(-5, 5, 1001)
 class Chain(Form):
     """Layers of one neuron each: z_k = w_k a_(k-1) + b_k, from the input a_0 on (ch. 5)."""
 
+    equations = (
+        ("neuron", r"a_k = \sigma(z_k), \quad z_k = w_k a_{k-1} + b_k"),
+        (
+            "gradient",
+            r"\frac{\partial C}{\partial b_k} = \sigma'(z_k) \, w_{k+1} \sigma'(z_{k+1}) \cdots "
+            r"w_L \sigma'(z_L) \frac{\partial C}{\partial a_L}",
+        ),
+    )
     form: Literal["chain"]
     activation: Literal["sigmoid", "tanh"]
     input: Number

@@ -25,6 +25,11 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 class GradientDescent(Quantity):
     """Gradient descent on the valley C = v_1^2 + v_2^2 (ch. 1)."""
 
+    equations = (
+        ("valley", r"C(v) = v_1^2 + v_2^2"),
+        ("step", r"v \to v - \eta \nabla C"),
+        ("change", r"\Delta C \approx -\eta \, \| \nabla C \|^2"),
+    )
     kind: Literal["gradient-descent"]
     start: tuple[Number, Number]
     """The v_1 and v_2 before the first step."""
@@ -55,6 +60,10 @@ class SteepestDescent(Quantity):
     """Steps of a fixed length on C = sum_j v_j^2, in random directions and in the best (ch. 1)."""
 
     is_random: ClassVar[bool] = True
+    equations = (
+        ("step of a fixed length", r"\| \Delta v \| = \epsilon"),
+        ("decrease", r"-\nabla C \cdot \Delta v \le \epsilon \, \| \nabla C \|"),
+    )
     kind: Literal["steepest-descent"]
     point: Annotated[tuple[Number, ...], Field(min_length=1, max_length=16)]
     """The v_j before the step."""
@@ -84,6 +93,14 @@ class SteepestDescent(Quantity):
 class SmallChange(Quantity):
     """A sigmoid neuron's output before and after its weights and its bias change (ch. 1)."""
 
+    equations = (
+        ("neuron", r"a = \sigma\left( \sum_j w_j x_j + b \right)"),
+        (
+            "first order",
+            r"\Delta a \approx \sum_j \frac{\partial a}{\partial w_j} \Delta w_j "
+            r"+ \frac{\partial a}{\partial b} \Delta b",
+        ),
+    )
     kind: Literal["small-change"]
     inputs: Smalls
     weights: Smalls
@@ -147,6 +164,12 @@ class SmallChange(Quantity):
 class LearningSpeed(Quantity):
     """The gradient by a weight of a sigmoid output neuron, with the quadratic cost (ch. 2)."""
 
+    equations = (
+        (
+            "gradient",
+            r"\frac{\partial C}{\partial w} = a_{\mathrm{in}} \, (\sigma(z) - y) \, \sigma'(z)",
+        ),
+    )
     kind: Literal["learning-speed"]
     input_activation: Fraction
     """Activation a of the neuron that the weight comes from."""
@@ -169,6 +192,10 @@ class LearningSpeed(Quantity):
 class GradientCost(Quantity):
     """What it costs to go downhill: second derivatives, and batches in place of all images."""
 
+    equations = (
+        ("second derivatives", r"n^2, \quad \frac{n (n + 1)}{2} \text{ of them distinct}"),
+        ("estimate", r"\nabla C \approx \frac{1}{m} \sum_{j=1}^{m} \nabla C_{X_j}"),
+    )
     kind: Literal["gradient-cost"]
     variables: Count
     """Number of weights and biases."""

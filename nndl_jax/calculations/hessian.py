@@ -22,6 +22,16 @@ class HessianStep(Quantity):
     The cost is the cross-entropy, which curves downwards nowhere.
     """
 
+    equations = (
+        (
+            "second order",
+            r"C(w + \Delta w) \approx C(w) + \nabla C \cdot \Delta w "
+            r"+ \frac{1}{2} \Delta w^T H \Delta w",
+        ),
+        ("Hessian", r"H_{jk} = \frac{\partial^2 C}{\partial w_j \, \partial w_k}"),
+        ("step by the Hessian", r"w \to w - \eta \, H^{-1} \nabla C"),
+        ("step along the gradient", r"w \to w - \eta \, \nabla C"),
+    )
     kind: Literal["hessian-step"]
     examples: Annotated[tuple[tuple[Small, Fraction], ...], Field(min_length=2, max_length=64)]
     """Inputs x with what the neuron ought to give for them, y."""

@@ -19,6 +19,10 @@ CLOSEST = 1e-6
 class Polynomial(Quantity):
     """A polynomial through points by least squares, and its rival, a line through the origin."""
 
+    equations = (
+        ("polynomial", r"y = \sum_{k=0}^{d} c_k x^k"),
+        ("least squares", r"\min_c \sum_i (y_i - y(x_i))^2"),
+    )
     kind: Literal["polynomial"]
     points: Annotated[tuple[tuple[Number, Number], ...], Field(min_length=2, max_length=64)]
     """Pairs of x and y."""

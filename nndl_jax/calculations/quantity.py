@@ -9,10 +9,14 @@ from jaxtyping import Float
 from nndl_jax.calculations.dense import DenseValues, Run
 from nndl_jax.reading.record import Record
 
+Equations = tuple[tuple[str, str], ...]
+"""What is computed, in the order in which it is: the name of each equation, and its LaTeX."""
+
 
 class Quantity(Record):
     """What the book works out by a formula or a few draws."""
 
+    equations: ClassVar[Equations] = ()
     is_random: ClassVar[bool] = False
     """Whether it differs from seed to seed."""
 
@@ -27,6 +31,8 @@ class Quantity(Record):
 
 class Form(Record):
     """A network whose weights are set by hand or by a rule."""
+
+    equations: ClassVar[Equations] = ()
 
     def metrics(self) -> tuple[str, ...]:
         """Names of what is measured, in order."""

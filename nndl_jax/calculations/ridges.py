@@ -78,6 +78,10 @@ class Ridges(Form):
     One of three: given steps, given ridges, or a circle.
     """
 
+    equations = (
+        ("hidden neuron", r"a_j = \sigma(w_j \cdot x + b_j)"),
+        ("output", r"z(x) = \sum_j h_j \, a_j(x) + b"),
+    )
     form: Literal["ridges"]
     inputs: Annotated[int, Field(ge=1, le=8)]
     """Number of inputs."""

@@ -14,6 +14,7 @@ from nndl_jax.reading.record import Number
 class Softmax(Quantity):
     """Activations of a softmax layer: a_j = exp(c z_j) / sum_k exp(c z_k)."""
 
+    equations = (("softmax", r"a_j = \frac{e^{c z_j}}{\sum_k e^{c z_k}}"),)
     kind: Literal["softmax"]
     weighted_inputs: Annotated[tuple[Number, ...], Field(min_length=1, max_length=64)]
     """The z_j, one for each neuron of the layer."""

@@ -51,6 +51,14 @@ class Towers(Form):
     the towers up. They are given, or those of a grid that together are given functions.
     """
 
+    equations = (
+        (
+            "tower",
+            r"T = \sigma\left( \sum_{j=1}^{2m} \pm h \, a_j + b \right), \quad "
+            r"b = \left( -m + \frac{1}{2} \right) h",
+        ),
+        ("weighted output", r"z(x) = \sum_k w_k \, T_k(x)"),
+    )
     form: Literal["towers"]
     inputs: Annotated[int, Field(ge=1, le=8)]
     """Number of inputs, m."""

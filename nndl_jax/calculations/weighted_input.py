@@ -21,6 +21,11 @@ class WeightedInput(Quantity):
     """
 
     is_random: ClassVar[bool] = True
+    equations = (
+        ("weighted input", r"z = \sum_j w_j x_j + b"),
+        ("its spread", r"\sigma_z = \sqrt{n_1 \sigma_w^2 + 1}"),
+        ("saturated", r"P(|z| > t) = \mathrm{erfc}\left( \frac{t}{\sqrt{2} \, \sigma_z} \right)"),
+    )
     kind: Literal["weighted-input"]
     inputs: Annotated[int, Field(ge=1, le=1_000_000)]
     """Number of inputs."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from nndl_jax.calculations.activations import EQUATIONS
 from nndl_jax.calculations.backpropagation import Backpropagation
 from nndl_jax.calculations.bumps import Bumps
 from nndl_jax.calculations.circuit import Circuit
@@ -18,18 +19,6 @@ from nndl_jax.documents import (
 from nndl_jax.documents.layers import Conv, Dense
 from nndl_jax.documents.optimizers import Sgd
 
-_ACTIVATIONS: Mapping[str, tuple[str, str]] = {
-    "sigmoid": ("sigmoid neuron", r"\sigma(z) = \frac{1}{1 + e^{-z}}"),
-    "tanh": ("tanh neuron", r"\tanh z = \frac{e^{z} - e^{-z}}{e^{z} + e^{-z}}"),
-    "relu": ("rectified linear neuron", r"\mathrm{relu}(z) = \max(0, z)"),
-    "softmax": ("softmax layer", r"a_j = \frac{e^{z_j}}{\sum_k e^{z_k}}"),
-    "step": ("perceptron", r"a = 1 \text{ if } w \cdot x + b > 0, \text{ else } 0"),
-    "linear": ("linear neuron", r"a = z"),
-    "leaky-relu": ("leaky rectified neuron", r"a = \max(z, z / 100)"),
-    "softplus": ("softplus neuron", r"a = \ln(1 + e^{z})"),
-    "gelu": ("GELU neuron", r"a = z \, \Phi(z)"),
-    "wavy": ("wavy neuron", r"s(z) = \sigma(z) + \frac{1}{5} \sin(10 z) \, e^{-|z|}"),
-}
 _LOSSES: Mapping[str, tuple[str, str]] = {
     "quadratic": ("quadratic cost", r"C = \frac{1}{2n} \sum_x \| y - a^L \|^2"),
     "cross-entropy": (
@@ -55,110 +44,6 @@ _OPTIMIZERS: Mapping[str, str] = {
     r"w \to w - \eta \frac{g}{\sqrt{m} + \epsilon}",
     "adam": r"w \to w - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon}",
     "adamw": r"w \to w - \eta \left( \frac{\hat m}{\sqrt{\hat v} + \epsilon} + \lambda w \right)",
-}
-_BACKPROPAGATION = (
-    ("error of the outputs", r"\delta^L = \nabla_a C \odot \sigma'(z^L)"),
-    ("error of a layer", r"\delta^l = ((w^{l+1})^T \delta^{l+1}) \odot \sigma'(z^l)"),
-    ("gradient by a bias", r"\frac{\partial C}{\partial b^l_j} = \delta^l_j"),
-    ("gradient by a weight", r"\frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j"),
-)
-_CALCULATIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "softmax": (("softmax", r"a_j = \frac{e^{c z_j}}{\sum_k e^{c z_k}}"),),
-    "polynomial": (
-        ("polynomial", r"y = \sum_{k=0}^{d} c_k x^k"),
-        ("least squares", r"\min_c \sum_i (y_i - y(x_i))^2"),
-    ),
-    "weighted-input": (
-        ("weighted input", r"z = \sum_j w_j x_j + b"),
-        ("its spread", r"\sigma_z = \sqrt{n_1 \sigma_w^2 + 1}"),
-        ("saturated", r"P(|z| > t) = \mathrm{erfc}\left( \frac{t}{\sqrt{2} \, \sigma_z} \right)"),
-    ),
-    "activations": (
-        _ACTIVATIONS["sigmoid"],
-        _ACTIVATIONS["tanh"],
-        _ACTIVATIONS["relu"],
-        ("sigmoid by tanh", r"\sigma(z) = \frac{1 + \tanh(z / 2)}{2}"),
-    ),
-    "steep-interval": (
-        ("where gradients stay alive", r"|w \, \sigma'(w a + b)| \ge 1"),
-        (
-            "width",
-            r"\frac{2}{|w|} \ln \left( \frac{|w| (1 + \sqrt{1 - 4 / |w|})}{2} - 1 \right)",
-        ),
-    ),
-    "identity-neuron": (
-        ("neuron", r"w_2 \, \sigma(w_1 x + b) \approx x"),
-        ("its weights", r"b = -\frac{w_1}{2}, \quad w_2 = \frac{4}{w_1}"),
-    ),
-    "relu-scaling": (
-        ("scaled weights", r"w \to c w"),
-        ("outputs without biases", r"a^L \to c^L a^L"),
-    ),
-    "gradient-descent": (
-        ("valley", r"C(v) = v_1^2 + v_2^2"),
-        ("step", r"v \to v - \eta \nabla C"),
-        ("change", r"\Delta C \approx -\eta \, \| \nabla C \|^2"),
-    ),
-    "steepest-descent": (
-        ("step of a fixed length", r"\| \Delta v \| = \epsilon"),
-        ("decrease", r"-\nabla C \cdot \Delta v \le \epsilon \, \| \nabla C \|"),
-    ),
-    "small-change": (
-        ("neuron", r"a = \sigma\left( \sum_j w_j x_j + b \right)"),
-        (
-            "first order",
-            r"\Delta a \approx \sum_j \frac{\partial a}{\partial w_j} \Delta w_j "
-            r"+ \frac{\partial a}{\partial b} \Delta b",
-        ),
-    ),
-    "learning-speed": (
-        (
-            "gradient",
-            r"\frac{\partial C}{\partial w} = a_{\mathrm{in}} \, (\sigma(z) - y) \, \sigma'(z)",
-        ),
-    ),
-    "gradient-cost": (
-        ("second derivatives", r"n^2, \quad \frac{n (n + 1)}{2} \text{ of them distinct}"),
-        ("estimate", r"\nabla C \approx \frac{1}{m} \sum_{j=1}^{m} \nabla C_{X_j}"),
-    ),
-    "hessian-step": (
-        (
-            "second order",
-            r"C(w + \Delta w) \approx C(w) + \nabla C \cdot \Delta w "
-            r"+ \frac{1}{2} \Delta w^T H \Delta w",
-        ),
-        ("Hessian", r"H_{jk} = \frac{\partial^2 C}{\partial w_j \, \partial w_k}"),
-        ("step by the Hessian", r"w \to w - \eta \, H^{-1} \nabla C"),
-        ("step along the gradient", r"w \to w - \eta \, \nabla C"),
-    ),
-    "backpropagation": _BACKPROPAGATION,
-}
-_CONSTRUCTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "circuit": (),
-    "bumps": (
-        ("step", r"s = -\frac{b}{w}"),
-        ("weighted output", r"z(x) = \sum_j h_j \, a_j(x)"),
-    ),
-    "ridges": (
-        ("hidden neuron", r"a_j = \sigma(w_j \cdot x + b_j)"),
-        ("output", r"z(x) = \sum_j h_j \, a_j(x) + b"),
-    ),
-    "towers": (
-        (
-            "tower",
-            r"T = \sigma\left( \sum_{j=1}^{2m} \pm h \, a_j + b \right), \quad "
-            r"b = \left( -m + \frac{1}{2} \right) h",
-        ),
-        ("weighted output", r"z(x) = \sum_k w_k \, T_k(x)"),
-    ),
-    "chain": (
-        ("neuron", r"a_k = \sigma(z_k), \quad z_k = w_k a_{k-1} + b_k"),
-        (
-            "gradient",
-            r"\frac{\partial C}{\partial b_k} = \sigma'(z_k) \, w_{k+1} \sigma'(z_{k+1}) \cdots "
-            r"w_L \sigma'(z_L) \frac{\partial C}{\partial a_L}",
-        ),
-    ),
 }
 _BASELINES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "random-guess": (("expected accuracy", r"\frac{1}{10}"),),
@@ -192,14 +77,14 @@ def _latex(document: Document) -> Iterator[tuple[str, str]]:
             yield "most votes", r"\max_d \, \#\{ i : \max_j a^{(i)}_j = a^{(i)}_d \}"
         case Construction():
             network = document.network
-            if isinstance(network, Bumps | Circuit) and network.activation in _ACTIVATIONS:
-                yield _ACTIVATIONS[network.activation]
-            yield from _CONSTRUCTIONS.get(network.form, ())
+            if isinstance(network, Bumps | Circuit) and network.activation in EQUATIONS:
+                yield EQUATIONS[network.activation]
+            yield from network.equations
         case Calculation():
             quantity = document.quantity
             if isinstance(quantity, Backpropagation) and quantity.loss in _LOSSES:
                 yield _LOSSES[quantity.loss]
-            yield from _CALCULATIONS.get(quantity.kind, ())
+            yield from quantity.equations
         case Baseline():
             yield from _BASELINES.get(document.method.kind, ())
 
@@ -223,7 +108,7 @@ def _of_layers(model: Model) -> Iterator[tuple[str, str]]:
     if any(isinstance(layer, Dense) for layer in layers):
         yield "layer", r"a^l = f(z^l), \quad z^l = w^l a^{l-1} + b^l"
     used = dict.fromkeys(layer.activation for layer in layers if layer.activation)
-    yield from (_ACTIVATIONS[name] for name in used if name in _ACTIVATIONS)
+    yield from (EQUATIONS[name] for name in used if name in EQUATIONS)
     weights = model.initializer.weights
     if isinstance(weights, str) and weights in _WEIGHTS:
         biases = r"b \sim N(0, 1)" if model.initializer.biases == "normal" else ""
