@@ -7,11 +7,12 @@ from pydantic import Field
 from nndl_jax.calculations.bumps import Bumps
 from nndl_jax.calculations.chain import Chain
 from nndl_jax.calculations.circuit import Circuit
+from nndl_jax.calculations.parity import Parity
 from nndl_jax.calculations.ridges import Ridges
 from nndl_jax.calculations.towers import Towers
 from nndl_jax.documents.calculated import Calculated
 
-Built = Annotated[Circuit | Bumps | Ridges | Towers | Chain, Field(discriminator="form")]
+Built = Annotated[Circuit | Bumps | Ridges | Towers | Chain | Parity, Field(discriminator="form")]
 
 
 class Construction(Calculated):
