@@ -8,13 +8,11 @@ README.md says what is counted.
 import benchmarks.one_core  # noqa: F401
 
 # isort: split
-import itertools
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float
 
+from benchmarks.book_loop import book_step, draw_layers
 from benchmarks.timing import (
     BATCH_SIZE,
     FLOOR,
@@ -62,62 +60,21 @@ def contenders(num_hidden: int, dataset: Dataset) -> Contenders:
     }
 
 
-Vector = Float[np.ndarray, "units 1"]
-Layer = tuple[Float[np.ndarray, "out in"], Vector]
-
-
 def book_work(num_hidden: int, train: Split, *, num_steps: int = 500) -> Work:
     """Part of an epoch as it was written in 2013: float64, one example at a time, in columns."""
     rng = np.random.default_rng(0)
-    sizes = itertools.pairwise((NUM_INPUTS, num_hidden, NUM_CLASSES))
-    layers = [(rng.standard_normal((m, n)), rng.standard_normal((m, 1))) for n, m in sizes]
+    layers = draw_layers((NUM_INPUTS, num_hidden, NUM_CLASSES), rng)
     columns = (train.images / 256)[:, :, np.newaxis]
     targets = np.eye(NUM_CLASSES)[train.labels][:, :, np.newaxis]
 
     def train_part() -> None:
         nonlocal layers
         for batch in rng.integers(NUM_TRAIN, size=(num_steps, BATCH_SIZE)):
-            layers = _book_step(layers, [(columns[index], targets[index]) for index in batch])
+            layers = book_step(
+                layers, [(columns[index], targets[index]) for index in batch], LEARNING_RATE
+            )
 
     return Work(train_part, num_steps)
-
-
-def _book_step(layers: list[Layer], examples: Sequence[tuple[Vector, Vector]]) -> list[Layer]:
-    """The layers after w <- w - eta / m sum_x dC_x/dw over the m examples x (eq. 20); b alike."""
-    sums = [(np.zeros(w.shape), np.zeros(b.shape)) for w, b in layers]
-    for x, y in examples:
-        grads = _backpropagate(layers, x, y)
-        sums = [(sw + dw, sb + db) for (sw, sb), (dw, db) in zip(sums, grads, strict=True)]
-    rate = LEARNING_RATE / len(examples)
-    pairs = zip(layers, sums, strict=True)
-    return [(w - rate * sw, b - rate * sb) for (w, b), (sw, sb) in pairs]
-
-
-def _backpropagate(layers: list[Layer], x: Vector, y: Vector) -> list[Layer]:
-    """dC/dw and dC/db of every layer for the input x and the target y (ch. 2, BP1-BP4).
-
-    With z = w a + b and delta = dC/dz: delta = (a - y) sigma'(z) in the last layer (BP1) and
-    (w^T delta) sigma'(z) with w and delta of the next layer elsewhere (BP2); dC/db = delta (BP3)
-    and dC/dw = delta a^T with a of the layer before (BP4).
-    """
-    activations, zs = [x], []
-    for w, b in layers:
-        zs.append(np.dot(w, activations[-1]) + b)
-        activations.append(_sigmoid(zs[-1]))
-    delta = (activations[-1] - y) * _sigmoid_prime(zs[-1])
-    grads = [(np.dot(delta, activations[-2].T), delta)]
-    for index in range(len(layers) - 2, -1, -1):
-        delta = np.dot(layers[index + 1][0].T, delta) * _sigmoid_prime(zs[index])
-        grads.insert(0, (np.dot(delta, activations[index].T), delta))
-    return grads
-
-
-def _sigmoid(z: Vector) -> Vector:
-    return 1.0 / (1.0 + np.exp(-z))
-
-
-def _sigmoid_prime(z: Vector) -> Vector:
-    return _sigmoid(z) * (1.0 - _sigmoid(z))
 
 
 def torch_work(num_hidden: int, train: Split, *, num_steps: int = 2000) -> Work:

@@ -171,8 +171,13 @@ def _of_logarithms(_: float) -> float:
 
 
 def _a_point(_: float) -> float:
-    """One per cent of the images."""
+    """One per cent of the images, or of the neurons."""
     return 0.01
+
+
+def _a_hundred(_: float) -> float:
+    """One per cent of 10,000 images."""
+    return 100.0
 
 
 def _a_tenth(mean: float) -> float:
@@ -210,6 +215,7 @@ ERRORS = OfImages(
     unit="whole",
     best="lowest",
     prior=_of_counts,
+    margin=_a_hundred,
     needs_digits=True,
 )
 TOP2_ACCURACY = OfImages(
@@ -218,6 +224,7 @@ TOP2_ACCURACY = OfImages(
     unit="fraction",
     best="highest",
     prior=_of_draws,
+    margin=_a_point,
     needs_digits=True,
     needs_outputs=True,
 )
@@ -227,6 +234,7 @@ DIGIT_ACCURACY = OfImages(
     unit="fraction",
     best="highest",
     prior=_of_draws_of_a_digit,
+    margin=_a_point,
     by="digit",
     axis="accuracy",
     needs_digits=True,
@@ -237,6 +245,7 @@ MSE = OfImages(
     unit="none",
     best="lowest",
     prior=_of_costs,
+    margin=_a_tenth,
     axis="mean squared error",
     needs_numbers=True,
 )
@@ -246,6 +255,7 @@ SATURATION = OfImages(
     name="saturation",
     unit="fraction",
     prior=_of_neurons,
+    margin=_a_point,
     by="layer",
     axis="saturated neurons",
 )
@@ -266,6 +276,7 @@ WEIGHT_GRADIENT_NORM = OfGradients(
     unit="nats",
     scale="logarithmic",
     prior=_of_logarithms,
+    margin=_a_tenth_of_logarithms,
     digits=3,
     by="layer",
     axis="norm of ∂C/∂w",

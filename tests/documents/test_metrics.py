@@ -1,5 +1,6 @@
 """What a metric is, from its name."""
 
+import math
 from typing import get_args
 
 import pytest
@@ -70,3 +71,8 @@ def test_what_documents_measure_beside_networks_is_compared_as_it_is():
     specs = map(load_spec, list_specs())
     names = {name for spec in specs if spec.kind != "network" for name in spec.metrics()}
     assert {parse_metric(name).quantity.scale for name in names} == {"linear"}
+
+
+def test_every_quantity_with_a_scale_of_its_own_says_what_a_verdict_may_overlook() -> None:
+    without = {each.name for each in QUANTITIES if math.isinf(each.margin(0.5))}
+    assert without == {"output", "r2", "gradient"}
