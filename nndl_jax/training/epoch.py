@@ -119,6 +119,8 @@ def _branch_if_active(
     for one run on a device, or one epoch between measurements, than for several.
     """
 
+    go_on = jax.jit(go_on, inline=True)  # Traced once for both of these; leaves no trace itself.
+
     def stay(state: TrainState) -> tuple[TrainState, Out]:
         _, shapes = jax.eval_shape(go_on, state)
         return state, jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes)
