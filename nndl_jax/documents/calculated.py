@@ -1,4 +1,4 @@
-"""What documents have in common that train nothing: calculations and constructions."""
+"""What documents have in common whose numbers have no epochs, such as calculations."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Calculated(Experiment):
     """A document whose numbers follow at once, without epochs."""
 
     stage = "calculate"
-    fixed: ClassVar[frozenset[str]]
+    fixed: ClassVar[frozenset[str]] = frozenset()
     """Fields that decide what is measured, by their names in `quantity` or `network`."""
 
     def check_finite(self, values: Mapping[str, float]) -> Mapping[str, float]:

@@ -82,8 +82,9 @@ def list_data(specs: Iterable[Document]) -> dict[str, Data]:
 def needed_data(plans: Mapping[str, Plan]) -> dict[str, NeededData]:
     """What is asked of each data set, by its key."""
     needed = {}
+    learners = [_learner(plan, plans) for plan in plans.values() if plan.selected]
     for key, data in list_data(plan.spec for plan in plans.values()).items():
-        users = [p for p in plans.values() if p.selected and learnt_data(p.spec) == data]
+        users = [plan for plan in learners if learnt_data(plan.spec) == data]
         networks = [each.spec for plan in users for each in plan.variants]
         told = [_without_rates(spec) for spec in networks if isinstance(spec, Network)]
         differing = {spec.model_dump_json(): spec for spec in told if data.known() is None}
@@ -93,6 +94,12 @@ def needed_data(plans: Mapping[str, Plan]) -> dict[str, NeededData]:
             networks=tuple(differing.values()),
         )
     return needed
+
+
+def _learner(plan: Plan, plans: Mapping[str, Plan]) -> Plan:
+    """The plan itself, or that of the document which it is about."""
+    reference = plan.spec.reference()
+    return plan if reference is None else plans[reference.document]
 
 
 def save_needed_data(needed: Mapping[str, NeededData], folder: Path) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import TypeVar
 
-from nndl_jax.documents import Baseline, Calculation, Construction
+from nndl_jax.documents.experiment import Experiment
 from pipeline.plan.plans import Plan
 from pipeline.store.runs import Row
 
-Kind = TypeVar("Kind", Baseline, Calculation, Construction)
+Kind = TypeVar("Kind", bound=Experiment)
 
 
 def list_points(plan: Plan, kind: type[Kind]) -> list[tuple[Kind, int]]:
