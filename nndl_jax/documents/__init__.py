@@ -1,8 +1,8 @@
 """Documents: what an experiment of the book is, as validated, frozen records.
 
-A document is a `Network`, an `Ensemble`, a `Construction`, a `Baseline` or a `Calculation`, told
-apart by its field `kind`. Documents speak the book's words (quadratic, log-likelihood), the code
-those of the field.
+A document is a `Network`, an `Ensemble`, a `Threshold`, a `Construction`, a `Baseline` or a
+`Calculation`, told apart by its field `kind`. Documents speak the book's words (quadratic,
+log-likelihood), the code those of the field.
 """
 
 from typing import Annotated, Any
@@ -48,9 +48,10 @@ from nndl_jax.documents.learning import (
 )
 from nndl_jax.documents.network import Network
 from nndl_jax.documents.optimizers import Optimizer
+from nndl_jax.documents.threshold import Threshold
 from nndl_jax.reading.record import ID_PATTERN, FieldValue, Record
 
-Document = Network | Ensemble | Construction | Baseline | Calculation
+Document = Network | Ensemble | Threshold | Construction | Baseline | Calculation
 DISCRIMINATORS = frozenset({"form", "kind", "rule"})
 """Fields that say which of several records stands somewhere."""
 AnyDocument = Annotated[Document, Field(discriminator="kind")]
@@ -112,6 +113,7 @@ __all__ = [
     "Side",
     "Softmax",
     "Source",
+    "Threshold",
     "Towers",
     "Training",
     "WeightedInput",

@@ -11,7 +11,7 @@ import pytest
 from project import ROOT, run
 from ruamel.yaml import YAML
 
-from nndl_jax.documents import ID_PATTERN, Ensemble
+from nndl_jax.documents import ID_PATTERN, Ensemble, Threshold
 from nndl_jax.documents.load import list_specs, load_network, load_spec
 from pipeline import code
 from pipeline.code import STAGES
@@ -32,7 +32,7 @@ NO_RESULT = {
     "pipeline/machine/paths.py",
     "pipeline/machine/process.py",
 }
-TRAINING = ("programs", "prepare", "train", "baseline", "ensemble")
+TRAINING = ("programs", "prepare", "train", "baseline", "ensemble", "threshold")
 
 
 @pytest.mark.parametrize(("stage", "kind"), [("train", "network"), ("baseline", "baseline")])
@@ -81,7 +81,7 @@ def test_dvc_reads_each_stage(tmp_path: Path) -> None:
 
 
 def test_each_document_is_run_by_one_stage() -> None:
-    stages = (DVC["stages"][stage] for stage in ("train", "baseline", "ensemble"))
+    stages = (DVC["stages"][stage] for stage in ("train", "baseline", "ensemble", "threshold"))
     ids = [name for stage in stages for name in stage["foreach"]]
     kinds = ("calculation", "construction")
     ids += [name for name in list_specs() if load_spec(name).kind in kinds]
@@ -96,6 +96,15 @@ def test_each_ensemble_has_its_stage_with_its_members() -> None:
     deps = set(DVC["stages"]["ensemble"]["do"]["deps"])
     assert {"resolved/${key}.json", "resolved/${item.members}.json"} <= deps
     assert {"runs/${item.members}", "${item.data}"} <= deps
+
+
+def test_each_search_has_its_stage_with_its_network() -> None:
+    documents = [load_spec(name) for name in list_specs()]
+    learners = {spec.id: spec.learner for spec in documents if isinstance(spec, Threshold)}
+    listed = DVC["stages"]["threshold"]["foreach"]
+    assert {name: each["learner"] for name, each in listed.items()} == learners
+    deps = set(DVC["stages"]["threshold"]["do"]["deps"])
+    assert {"resolved/${key}.json", "resolved/${item.learner}.json", "${item.data}"} <= deps
 
 
 def test_what_was_recorded_is_judged_and_reported_anew() -> None:
@@ -154,7 +163,7 @@ def test_a_stage_depends_on_the_list_of_its_code(stage: str) -> None:
     wanted += ["programs/_recorded.json"] if stage == "report" else []
     wanted += ["pipeline/pages"] if stage == "site" else []  # Templates, styles and scripts.
     if stage == "resolve":  # What is kept of documents that are left out is of the same code.
-        kept = ("baseline", "calculate", "ensemble", "train")
+        kept = ("baseline", "calculate", "ensemble", "threshold", "train")
         wanted = sorted([*wanted, *(f"code/{each}.txt" for each in kept)])
     ours = ("code", "programs", *PACKAGES)
     assert [each for each in deps if each.startswith(ours)] == wanted

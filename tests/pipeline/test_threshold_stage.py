@@ -1,0 +1,60 @@
+"""The stage that searches a learning rate: what it hands on, and what it writes of it."""
+
+from pathlib import Path
+
+import pytest
+from project import TINY, tiny_project, write_params
+
+from nndl_jax.documents import Network
+from pipeline import resolve, threshold
+from pipeline.store.runs import read_history
+
+SEARCH = """\
+kind: threshold
+id: rate
+title: A rate
+source: {chapter: 3, section: Tests}
+learner: tiny
+claims:
+  - {kind: number, statement: it is found, metric: threshold, value: 0.5}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tiny_project(tmp_path, num_images=20)
+    (folder / "spec/tiny.yaml").write_text(TINY)
+    (folder / "spec/rate.yaml").write_text(SEARCH)
+    write_params(folder, runs="2")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(threshold, "set_up_jax", lambda *_, **__: None)
+    monkeypatch.setattr(threshold, "check_jax", lambda: None)
+    return folder
+
+
+def test_a_search_is_run_with_the_network_that_it_names(project, monkeypatch):
+    given = []
+
+    def find(spec, learner, dataset, *, seeds):
+        given.append((spec.id, learner, len(dataset.train.labels), tuple(seeds)))
+        return [{"order": 0.1 * seed, "threshold": 0.5, "half": 0.25} for seed in (1, 2)]
+
+    monkeypatch.setattr(threshold, "find_thresholds", find)
+    resolve.main()
+    threshold.main("rate")
+    ((name, learner, num_images, seeds),) = given
+    assert isinstance(learner, Network)
+    assert (name, learner.id, num_images, len(seeds)) == ("rate", "tiny", 20, 2)
+    history = read_history(Path("runs/rate"))
+    assert history is not None
+    assert history.metrics["order"].tolist() == [[0.1], [0.2]]
+    assert history.metrics["half"].tolist() == [[0.25], [0.25]]
+
+
+def test_a_search_without_its_network_is_refused(project):
+    text = SEARCH.replace("learner: tiny", "learner: tiy")
+    (project / "spec/rate.yaml").write_text(text)
+    with pytest.raises(SystemExit) as caught:
+        resolve.main()
+    said = "spec/rate.yaml:5: learner: there is no document 'tiy'; did you mean 'tiny'?"
+    assert said in str(caught.value)
