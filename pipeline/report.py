@@ -28,7 +28,7 @@ from pipeline.store.drawn import (
     Drawn,
     describe,
     digest_of,
-    digest_of_code,
+    digest_of_drawing,
     owned_pictures,
     read_drawn,
     take,
@@ -155,7 +155,7 @@ def _draw_all(
 
     What comes back is the names of the files of each document, and what they were drawn from.
     """
-    loaded, earlier, code = _load(), read_drawn(), digest_of_code()
+    loaded, earlier, code = _load(), read_drawn(), digest_of_drawing()
     figures: dict[str, list[str]] = {name: [] for name in (*loaded.today, _DATA)}
     for name in judged.documents:
         if name in loaded.today and loaded.today[name].history is None:

@@ -26,15 +26,15 @@ from pipeline.pages.experiment import ExperimentView, page_of, view_experiment
 from pipeline.pages.inputs import SiteInputs, load_site
 from pipeline.pages.interactive.record import SHARED, Interactive
 from pipeline.pages.interactives import list_interactives
-from pipeline.pages.kept import (
-    digest_of_code,
+from pipeline.pages.overview import chapter_rows, chart_of_start, data_figures
+from pipeline.pages.verdicts import VERDICTS
+from pipeline.pages.views import (
     digest_of_view,
+    digest_of_viewer,
     keep_view,
     read_view,
     vega_script,
 )
-from pipeline.pages.overview import chapter_rows, chart_of_start, data_figures
-from pipeline.pages.verdicts import VERDICTS
 from pipeline.pages.weights import write_weights
 from pipeline.store.dataset import load_data
 from pipeline.tables.claims import CHAPTERS
@@ -56,7 +56,7 @@ def main() -> None:
 
 def _list_views(site: SiteInputs) -> Mapping[str, ExperimentView]:
     """What is shown of each document, made anew where it is not as it was."""
-    code = digest_of_code()
+    code = digest_of_viewer()
     digests = {name: digest_of_view(site, name, code) for name in site.today}
     kept = {name: read_view(name, digest) for name, digest in digests.items()}
     views = {name: view for name, view in kept.items() if view is not None}

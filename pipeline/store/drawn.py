@@ -45,7 +45,7 @@ def write_drawn(drawn: Mapping[str, Drawn]) -> None:
 def take(earlier: Drawn, folder: Path) -> bool:
     """Copy pictures into another folder; whether all are there and as they were drawn."""
     paths = [FIGURES / name for name in earlier.files]
-    if [_digest(path) for path in paths] != list(earlier.files.values()):
+    if [digest_of_file(path) for path in paths] != list(earlier.files.values()):
         return False
     for path in paths:
         shutil.copy2(path, folder)
@@ -54,13 +54,19 @@ def take(earlier: Drawn, folder: Path) -> bool:
 
 def describe(inputs: str, footnote: str, paths: Sequence[Path]) -> Drawn:
     """What was drawn now."""
-    return Drawn(inputs, footnote, {path.name: _digest(path) for path in paths})
+    return Drawn(inputs, footnote, {path.name: digest_of_file(path) for path in paths})
 
 
-def digest_of_code() -> str:
-    """All that draws: our code as `code` lists it, libraries, and the data that is drawn."""
-    libraries = [f"{name} {version(name)}" for name in ("matplotlib", "pillow")]
-    return _join(_digest(CODE / "report.txt"), *libraries, _digest(DATASET))
+def digest_of_drawing() -> str:
+    """All that draws, and the data that is drawn."""
+    code = digest_of_code("report", ("matplotlib", "pillow"))
+    return join_digests(code, digest_of_file(DATASET))
+
+
+def digest_of_code(stage: str, libraries: Sequence[str]) -> str:
+    """What a stage runs: our code as `code` lists it, and libraries in their versions."""
+    versions = [f"{name} {version(name)}" for name in libraries]
+    return join_digests(digest_of_file(CODE / f"{stage}.txt"), *versions)
 
 
 def digest_of(results: Results, *others: str) -> str:
@@ -70,9 +76,9 @@ def digest_of(results: Results, *others: str) -> str:
         results: with what was run of it.
         others: digests of what else is shown.
     """
-    files = [_digest(path) for path in results.files]
+    files = [digest_of_file(path) for path in results.files]
     points = [f"{point.name} {point.spec.model_dump_json()}" for point in results.points]
-    return _join(results.document.model_dump_json(), *points, *files, *others)
+    return join_digests(results.document.model_dump_json(), *points, *files, *others)
 
 
 def owned_pictures(name: str, names: Sequence[str]) -> Sequence[Path]:
@@ -86,9 +92,11 @@ def owned_pictures(name: str, names: Sequence[str]) -> Sequence[Path]:
     return found
 
 
-def _digest(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
+    """Of its content; empty where there is no such file."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def _join(*parts: str) -> str:
+def join_digests(*parts: str) -> str:
+    """Of digests, and of other texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

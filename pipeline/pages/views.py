@@ -1,6 +1,5 @@
 """Views of experiments that stay from one time to the next while what they show is the same."""
 
-import hashlib
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -9,11 +8,11 @@ import vl_convert
 from pydantic import TypeAdapter, ValidationError
 
 from nndl_jax.documents import ComparisonClaim, Document, Ensemble
-from pipeline.machine.paths import CODE, DATASET, FIGURES, STATE
+from pipeline.machine.paths import DATASET, FIGURES, STATE
 from pipeline.machine.writing import write_text
 from pipeline.pages.experiment import ExperimentView
 from pipeline.pages.inputs import SiteInputs
-from pipeline.store.drawn import digest_of
+from pipeline.store.drawn import digest_of, digest_of_code, digest_of_file, join_digests
 
 _KEPT = STATE / "site"
 _LIBRARIES = ("altair", "latex2mathml", "pygments", "vl-convert-python")
@@ -35,10 +34,9 @@ def keep_view(name: str, digest: str, view: ExperimentView) -> None:
     write_text(_file(name), f"{digest}\n{_VIEW.dump_json(view).decode()}")
 
 
-def digest_of_code() -> str:
-    """Of what makes views: our code as `code` lists it, and libraries."""
-    parts = [_digest(CODE / "site.txt"), *(f"{name} {version(name)}" for name in _LIBRARIES)]
-    return _join(parts)
+def digest_of_viewer() -> str:
+    """Of what makes views."""
+    return digest_of_code("site", _LIBRARIES)
 
 
 def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
@@ -50,7 +48,12 @@ def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
         code: what makes the view.
     """
     document, summary = site.document(name), site.judged.documents.get(name)
-    parts = [code, site.judged.profile, str(summary), _digest(Path(site.settings.paths[name]))]
+    parts = [
+        code,
+        site.judged.profile,
+        str(summary),
+        digest_of_file(Path(site.settings.paths[name])),
+    ]
     parts += [f"{judged.name} {judged.entry}" for judged in site.claims.get(name, ())]
     for each in sorted({name, *_others(document)}):
         for experiments in (site.today, site.recorded):
@@ -58,10 +61,10 @@ def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
                 results = experiments[each]
                 parts += [each, digest_of(results), results.made, str(results.is_left_out)]
                 parts += [str(results.foreign), results.origin.in_words() if results.origin else ""]
-    parts += [f"{path.name} {_digest(path)}" for path in sorted(FIGURES.glob(f"{name}*"))]
+    parts += [f"{path.name} {digest_of_file(path)}" for path in sorted(FIGURES.glob(f"{name}*"))]
     if isinstance(document, Ensemble):
-        parts.append(_digest(DATASET))
-    return _join(parts)
+        parts.append(digest_of_file(DATASET))
+    return join_digests(*parts)
 
 
 def vega_script() -> str:
@@ -84,11 +87,3 @@ def _others(document: Document) -> Iterator[str]:
 
 def _file(name: str) -> Path:
     return _KEPT / f"{name}.json"
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
-def _join(parts: list[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
