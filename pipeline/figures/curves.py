@@ -56,7 +56,11 @@ def draw_curves(results: Results, panels: Sequence[Panel], *, columns: int) -> F
     if not measured:
         return None
     figure, parts = new_figure(len(measured), columns=columns, title=results.document.title)
+    # One legend tells of all panels, so that a colour means the same in each.
+    labels = dict.fromkeys(line.label for _, lines in measured for line in lines)
+    colours = dict(zip(labels, cycle(COLOURS), strict=False))
     for axes, (panel, lines) in zip(parts, measured, strict=True):
+        lines = [line._replace(colour=colours[line.label]) for line in lines]
         for line in lines:
             _draw_line(axes, line, panel)
             _draw_claims(axes, line, panel, results, is_alone=len(lines) == 1)
