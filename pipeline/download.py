@@ -26,7 +26,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from nndl_jax.data.mnist import MNIST_FILES, MnistFile
+from nndl_jax.data.mnist import MnistFile
 from nndl_jax.data.published import EMNIST, PUBLISHED, cache_name, find_file, mirror_variable
 from nndl_jax.documents.known_data import MNIST
 from nndl_jax.reading.faults import printable
@@ -40,10 +40,6 @@ from pipeline.machine.paths import (
 )
 from pipeline.machine.writing import remove
 
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
 _MAX_FAILURE = 500
 # A file may take FILE_SECONDS and, on top, what its size takes at BYTES_PER_SECOND.
 CONNECT_SECONDS, READ_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 10.0, 20.0, 60.0, 50_000.0
@@ -211,10 +207,9 @@ def main(name: str = MNIST) -> None:
             remove(folder)
             staging.rename(folder)
         return
-    own = os.environ.get(mirror_variable(name))
-    mirrors = MIRRORS if name == MNIST else PUBLISHED[name].mirrors
-    files = MNIST_FILES if name == MNIST else PUBLISHED[name].files
-    failures = download_files(folder, (own, *mirrors) if own else mirrors, cache=cache, files=files)
+    own, published = os.environ.get(mirror_variable(name)), PUBLISHED[name]
+    mirrors = (own, *published.mirrors) if own else published.mirrors
+    failures = download_files(folder, mirrors, cache=cache, files=published.files)
     if (folder / NOT_HERE).exists():
         sys.stderr.write(_notice(name, failures))
     else:

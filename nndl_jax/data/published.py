@@ -37,7 +37,7 @@ class Published(NamedTuple):
     files: Mapping[str, MnistFile]
     """Images and labels to train on, then those for the test."""
     classes: tuple[str, ...]
-    mirrors: tuple[str, ...] = ()
+    mirrors: tuple[str, ...]
     """Addresses that have the files."""
     first_label: int = 0
     is_transposed: bool = False
@@ -73,7 +73,14 @@ EMNIST = Archive("gzip.zip", MnistFile(561_753_746, "md5:58c8d27c78d21e728a6bc7b
 _NIST = ("https://biometrics.nist.gov/cs_links/EMNIST/",)
 
 PUBLISHED: Mapping[str, Published] = {
-    MNIST: Published(MNIST_FILES, _DIGITS),
+    MNIST: Published(
+        MNIST_FILES,
+        _DIGITS,
+        (
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+    ),
     "fashion-mnist": Published(
         _like_mnist(
             (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),

@@ -7,6 +7,7 @@ from mirrors import FILES, serve
 
 from nndl_jax.data.datasets import load_dataset
 from nndl_jax.data.mnist import MNIST_FILES
+from nndl_jax.data.published import PUBLISHED
 from pipeline import download, prepare
 from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import RAW, cache_folder
@@ -19,12 +20,17 @@ def mirrors():
         yield server
 
 
+def publish(monkeypatch, **changed):
+    """Have MNIST published elsewhere, or otherwise."""
+    monkeypatch.setitem(PUBLISHED, "mnist", PUBLISHED["mnist"]._replace(**changed))
+
+
 @pytest.fixture
 def _empty_project(tmp_path, mirrors, monkeypatch):
     """An empty working folder, two faulty mirrors and no cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(download, "MIRRORS", (mirrors.address("not-found"), "http://127.0.0.1:9/"))
+    publish(monkeypatch, mirrors=(mirrors.address("not-found"), "http://127.0.0.1:9/"))
     monkeypatch.setenv("NNDL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("NNDL_MNIST_MIRROR", raising=False)
 
@@ -43,15 +49,14 @@ def test_notice_names_each_source_and_the_remedy(mirrors, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("_empty_project")
 def test_nothing_is_printed_when_all_is_well(mirrors, monkeypatch, capfd):
-    monkeypatch.setattr(download, "MNIST_FILES", FILES)
-    monkeypatch.setattr(download, "MIRRORS", (mirrors.address("good"),))
+    publish(monkeypatch, files=FILES, mirrors=(mirrors.address("good"),))
     download.main()
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("_empty_project")
 def test_wrong_folder_is_a_warning_when_another_source_steps_in(mnist_folder, monkeypatch, capsys):
-    monkeypatch.setattr(download, "MIRRORS", (str(mnist_folder),))
+    publish(monkeypatch, mirrors=(str(mnist_folder),))
     monkeypatch.setenv("NNDL_MNIST_MIRROR", "/nowhere")
     download.main()
     reason = "/nowhere (t10k-labels-idx1-ubyte.gz): no such folder"
