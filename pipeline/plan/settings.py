@@ -1,13 +1,14 @@
 """`params.yaml`: what is run today, checked as strictly as the documents."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
 from nndl_jax.reading.faults import Fault, SpecError
-from nndl_jax.reading.located_yaml import LocatedYaml, read_yaml
+from nndl_jax.reading.located_yaml import LocatedYaml, parse_yaml, read_text
 from nndl_jax.reading.record import Identifier, Record
 from nndl_jax.reading.validation import closest, validate
 from pipeline.machine.paths import PARAMS
@@ -83,8 +84,13 @@ def load_settings(params: Path = PARAMS) -> tuple[Settings, LocatedYaml]:
     Raises:
         SpecError: names line and field of each fault.
     """
-    text = read_yaml(params)
-    return validate(TypeAdapter(Settings), text), text
+    return _parse(read_text(params), params)
+
+
+@lru_cache(maxsize=1)  # It is asked for what documents and what overrides there are, and for all.
+def _parse(text: str, params: Path) -> tuple[Settings, LocatedYaml]:
+    located = parse_yaml(text, params)
+    return validate(TypeAdapter(Settings), located), located
 
 
 def check_names(settings: Settings, text: LocatedYaml, ids: Sequence[str]) -> None:
