@@ -118,7 +118,6 @@ def _branch_if_active(
     by itself. Outside of one, it merges a step or a sum with what is around it and rounds otherwise
     for one run on a device, or one epoch between measurements, than for several.
     """
-
     go_on = jax.jit(go_on, inline=True)  # Traced once for both of these; leaves no trace itself.
 
     def stay(state: TrainState) -> tuple[TrainState, Out]:
