@@ -35,7 +35,8 @@ from pipeline.plan.plans import Plan, save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.plan.settings import MAX_RUNS
 from pipeline.plan.training_key import made_by
-from pipeline.store.dataset import data_of, load_data
+from pipeline.recorded_data import prepare_data
+from pipeline.store.dataset import data_of, file_of, load_data
 from pipeline.store.finished import Kept
 from pipeline.store.recorded_run import RecordedRun
 from pipeline.store.recordings import read_runs
@@ -130,32 +131,36 @@ def record(
             hint = closest(name, list(able))
             raise ValueError(f"{name}: is no document that can be recorded; {hint}")
     wanted = sorted(dict.fromkeys(names or able), key=_turn(able))
+    files = {name: file_of(_learner(able, name)) for name in wanted}
     stop = Stop(deadline)
     with stop.heeded():
-        data = _prepare_data()
+        lacking = prepare_data(_learner(able, name) for name in wanted)
+        data = load_data().name if DATASET in files.values() else MNIST
     if not data or not data.isprintable():
         said = "its name must be one line for the heads of runs"
         raise ValueError(f"{DATASET}: {said}, got {data!r}; save it under another")
     if "jax" not in sys.modules:
         set_up_jax(max((_num_runs(able[name]) for name in wanted), default=1))
-    recorder = _Recorder(able, data, claimed_epochs(), Path.cwd(), stop)
+    known = set(files.values()) - set(lacking)
+    recorder = _Recorder(able, data, known, claimed_epochs(), Path.cwd(), stop)
     for index, name in enumerate(wanted):
         if stop.is_due():
             yield from (Outcome(each, "not begun", f"{each}: not begun") for each in wanted[index:])
             break
-        yield recorder.attempt(name)
+        why = lacking.get(files[name])
+        yield recorder.attempt(name) if why is None else Outcome(name, "failed", f"{name}: {why}")
     if stop.signal is not None:
         sys.exit(stop.status())
 
 
 def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
-    """Whether a document can be recorded: what takes long, and neither replays nor other data.
+    """Whether a document can be recorded: what takes long, and no replay or file of one's own.
 
-    Those are in float64 on CPUs, and are run by `make`, as are documents of other data than MNIST.
+    Those are in float64 on CPUs, and may hold something else tomorrow: `make` runs them.
     """
     match spec:
         case Network():
-            return spec.training.dtype == "float32" and spec.data.name == MNIST
+            return spec.training.dtype == "float32" and spec.data.known() is not None
         case Ensemble():
             return is_able(resolved[spec.members].spec, resolved)
         case Baseline():
@@ -164,14 +169,10 @@ def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
             return False
 
 
-def _prepare_data() -> str:
-    """Name of the data set, which is made if there is none."""
-    if not DATASET.exists():
-        from pipeline import download, prepare
-
-        download.main()
-        prepare.main()
-    return load_data().name
+def _learner(able: Mapping[str, Plan], name: str) -> Document:
+    """The document whose data a document is measured on: of a vote, that of its members."""
+    spec = able[name].spec
+    return able[spec.members].spec if isinstance(spec, Ensemble) else spec
 
 
 def _num_runs(plan: Plan) -> int:
@@ -187,15 +188,16 @@ def _turn(able: Mapping[str, Plan]) -> Callable[[str], int]:
 
 
 @contextmanager
-def _work_folder(root: Path) -> Iterator[None]:
+def _work_folder(root: Path, data: Collection[Path]) -> Iterator[None]:
     """Be in a folder with the data in which stages can be run."""
     (root / _WORK / DATASET.parent).mkdir(parents=True, exist_ok=True)
     os.chdir(root / _WORK)
     try:
-        # Another recorder may be reading through the link.
-        if not (DATASET.is_symlink() and DATASET.readlink() == root / DATASET):
-            DATASET.unlink(missing_ok=True)
-            DATASET.symlink_to(root / DATASET)
+        for path in data:
+            # Another recorder may be reading through the link.
+            if not (path.is_symlink() and path.readlink() == root / path):
+                path.unlink(missing_ok=True)
+                path.symlink_to(root / path)
         yield
     finally:
         os.chdir(root)
@@ -207,7 +209,9 @@ class _Recorder(NamedTuple):
     able: Mapping[str, Plan]
     """All documents that can be recorded, by name."""
     data: str
-    """Name of the data set."""
+    """Name of what is in MNIST's file."""
+    files: Collection[Path]
+    """Data sets that are there."""
     numbered: Mapping[str, Collection[int]]
     """Epochs of documents that claims name."""
     root: Path
@@ -216,7 +220,7 @@ class _Recorder(NamedTuple):
 
     def attempt(self, name: str) -> Outcome:
         """Record a document; a failure is told, so that others are recorded all the same."""
-        with self.stop.heeded(), _work_folder(self.root):
+        with self.stop.heeded(), _work_folder(self.root, self.files):
             return self._try(name)
 
     def _try(self, name: str) -> Outcome:
@@ -285,11 +289,11 @@ class _Recorder(NamedTuple):
 
     def _check_data(self, kept: Kept) -> None:
         """Refuse runs on other data than those that are recorded, which would make way for them."""
-        data = data_of(kept.plan.spec, self.data)
+        path, data = file_of(kept.plan.spec), data_of(kept.plan.spec, self.data)
         other = next((run for run in self._known(kept) if run.head.data != data), None)
         if other is not None:
             sys.exit(
-                f"{kept.name}: is recorded on {other.head.data}, and {DATASET} holds {data}; take "
+                f"{kept.name}: is recorded on {other.head.data}, and {path} holds {data}; take "
                 f"that data set, or delete {RECORDED / kept.name}"
             )
 

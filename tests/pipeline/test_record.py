@@ -15,6 +15,7 @@ import pytest
 from project import (
     CROWD,
     MACHINE,
+    ROOT,
     TINY,
     environment,
     read_recorded,
@@ -147,6 +148,32 @@ def test_a_record_is_what_the_stages_measure_at_the_books_settings(copy: Path) -
     assert not np.isnan(history.metrics["test_accuracy"][:, :64]).any()
 
 
+FLOWERS = (ROOT / "docs/data/iris.yaml").read_text().replace("epochs: 60", "epochs: 2")
+
+
+def test_documents_of_other_data_are_recorded_where_these_are_there(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copy / "spec/iris.yaml").write_text(FLOWERS)
+    clothes = TINY.replace("id: tiny", "id: clothes\ndata: {name: fashion-mnist}")
+    (copy / "spec/clothes.yaml").write_text(clothes)
+    (copy / "data/dataset.safetensors").unlink()
+    monkeypatch.setenv("NNDL_FASHION_MNIST_MIRROR", "nowhere")
+    monkeypatch.setattr(sys, "argv", ["record", "--runs", "1", "iris", "clothes"])
+    with pytest.raises(SystemExit):
+        record.main()
+    told = capsys.readouterr()
+    assert re.fullmatch(r"iris: recorded in \d+ s\n", told.out)
+    assert told.err.startswith("clothes: fashion-mnist is not on this machine: put ")
+    (run,) = read_runs(Path("recorded/iris"))
+    assert (run.head.data, run.epochs) == ("iris", [0, 1])
+    assert not Path("data/dataset.safetensors").exists()
+    found = read_recorded()["iris"]
+    assert found.foreign is None
+    assert found.history is not None
+    assert found.history.data == "iris"
+
+
 def test_what_is_recorded_is_passed_over(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,12 +283,16 @@ def test_what_a_kill_left_unfinished_is_no_record(
     [
         ("crwd", "did you mean 'crowd'?"),
         ("double", "known are 'crowd', 'machine', 'tiny'"),
+        ("own", "known are 'crowd', 'machine', 'tiny'"),
     ],
-    ids=["unknown", "double precision"],
+    ids=["unknown", "double precision", "file of one's own"],
 )
 def test_what_cannot_be_recorded_is_refused_before_anything_is_run(
     monkeypatch: pytest.MonkeyPatch, name: str, hint: str
 ) -> None:
+    own = FLOWERS.replace("id: iris", "id: own").replace("name: iris", "name: mine/flowers.csv")
+    Path("spec/own.yaml").write_text(own)
+    resolve_all(changes=BOOK)  # Which keeps what it has read.
     before = contents(Path())
     with pytest.raises(SystemExit) as ending:
         record_again(monkeypatch, "tiny", name)

@@ -14,6 +14,7 @@ from project import TINY, tiny_project
 
 from pipeline import record, train
 from pipeline.machine.stop import Stop
+from pipeline.store.dataset import load_data
 
 LONG = TINY.replace("epochs: 300", "epochs: 12")
 OTHER = LONG.replace("id: tiny", "id: zebra")
@@ -238,7 +239,7 @@ def test_what_cannot_be_recorded_is_an_error_of_the_call(
 def test_data_under_a_name_that_is_no_line_are_refused_before_anything_is_run(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(record, "_prepare_data", lambda: name)
+    monkeypatch.setattr(record, "load_data", lambda: load_data()._replace(name=name))
     with pytest.raises(ValueError, match="its name must be one line for the heads of runs, got "):
         list(record.record(["tiny"], runs=1))
     assert not Path(".nndl/record").exists()
