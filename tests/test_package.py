@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -79,12 +80,14 @@ def test_every_public_name_exists(tmp_path: Path) -> None:
 
 
 def python_of(name: str) -> str:
-    """The snippets of a page, as one program."""
-    text = (ROOT / name).read_text()
-    return "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    """The snippets of a page, as one program, but for those of packages that are not here."""
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+    absent = [package for package in OPTIONAL if find_spec(package) is None]
+    return "\n".join(each for each in snippets if not any(name in each for name in absent))
 
 
 PAGES = ("README.md", "docs/data.md", "docs/cookbook.md")
+OPTIONAL = ("optuna", "tensorboardX")
 
 
 def test_the_python_of_the_pages_runs(tmp_path: Path) -> None:
@@ -93,6 +96,12 @@ def test_the_python_of_the_pages_runs(tmp_path: Path) -> None:
     last = in_python("\n".join(map(python_of, PAGES)), tmp_path, ROOT).splitlines()[-1]
     assert 0 <= float(last) <= 1
     assert (tmp_path / "digits.safetensors").exists()
+
+
+@pytest.mark.parametrize("package", OPTIONAL)
+def test_the_recipe_of_a_package_is_among_what_runs(package: str) -> None:
+    pytest.importorskip(package, reason=f"no {package}: pip install 'nndl-jax[recipes]'")
+    assert package in python_of("docs/cookbook.md")
 
 
 def test_the_python_of_the_pages_is_rightly_typed(installed: Path, tmp_path: Path) -> None:
