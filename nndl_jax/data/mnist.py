@@ -183,9 +183,6 @@ def load_digits() -> Dataset:
     A stand-in for MNIST where that cannot be had. The 8 x 8 pictures grow to 20 x 20 by linear
     interpolation and get a white border of 4 pixels, the proportions of MNIST; ink 0..16 becomes
     0..255. The first 1,197 train, the next 300 validate, the last 300 are for the test.
-
-    Raises:
-        ImportError: If scikit-learn is not installed (`pip install nndl-jax[baselines]`).
     """
     import scipy.ndimage
     import sklearn.datasets
