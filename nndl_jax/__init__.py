@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from nndl_jax.reading.faults import SpecError
     from nndl_jax.training.checkpoint import Snapshot, load, load_snapshot, save, save_snapshot
     from nndl_jax.training.devices import describe_devices
-    from nndl_jax.training.evaluation import Evaluation, confusion_matrix, evaluate, predict
+    from nndl_jax.training.evaluation import Evaluation
     from nndl_jax.training.gradients import bias_gradients
     from nndl_jax.training.loop import Step, activations, loss_fn, optimizer_of, train_step
+    from nndl_jax.training.measuring import evaluate
+    from nndl_jax.training.prediction import confusion_matrix, predict
     from nndl_jax.training.pretrained import list_pretrained, load_pretrained
     from nndl_jax.training.train import DivergenceError, EpochResult, abstract_states, train
     from nndl_jax.training.vote import Vote, vote
@@ -56,7 +58,9 @@ _LAZY = {
     "reading.faults": ("SpecError",),
     "training.checkpoint": ("Snapshot", "load", "load_snapshot", "save", "save_snapshot"),
     "training.devices": ("describe_devices",),
-    "training.evaluation": ("Evaluation", "confusion_matrix", "evaluate", "predict"),
+    "training.evaluation": ("Evaluation",),
+    "training.measuring": ("evaluate",),
+    "training.prediction": ("confusion_matrix", "predict"),
     "training.gradients": ("bias_gradients",),
     "training.loop": ("Step", "activations", "loss_fn", "optimizer_of", "train_step"),
     "training.pretrained": ("list_pretrained", "load_pretrained"),

@@ -18,8 +18,9 @@ from nndl_jax.documents import Network
 from nndl_jax.documents.metrics import OfGradients, parse_metric
 from nndl_jax.networks.network import FeedforwardNetwork
 from nndl_jax.training.custom import NOTHING, Custom
-from nndl_jax.training.evaluation import Evaluation, measure, monitored
+from nndl_jax.training.evaluation import Evaluation, monitored
 from nndl_jax.training.gradients import Gradients, measure_gradients
+from nndl_jax.training.measuring import measure
 from nndl_jax.training.rules import advance, has_rules
 from nndl_jax.training.state import Measurements, RunInputs, TrainState
 from nndl_jax.training.step import build_step, train_epoch

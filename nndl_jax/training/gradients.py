@@ -24,7 +24,7 @@ from nndl_jax.networks.network import (
     split_model,
 )
 from nndl_jax.networks.targets import encode, pixels
-from nndl_jax.training.evaluation import CHUNK
+from nndl_jax.training.measuring import CHUNK
 from nndl_jax.training.optimizer import is_weight
 
 _NUM_NEURONS = 6

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from nndl_jax.data.datasets import Split
 from nndl_jax.documents import Document
 from nndl_jax.networks.network import FeedforwardNetwork, check_network, document_of
-from nndl_jax.training.evaluation import predict
+from nndl_jax.training.prediction import predict
 
 
 class Vote(NamedTuple):

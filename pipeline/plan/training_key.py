@@ -36,6 +36,7 @@ SHOWN = frozenset(
         *("reading", "documents", "networks"),
         # Run while a program is written, which shows what they do.
         *(f"training/{name}.py" for name in ("augmentation", "custom", "epoch", "evaluation")),
+        *(f"training/{name}.py" for name in ("measuring", "prediction")),
         *(f"training/{name}.py" for name in ("gradients", "program", "shuffle", "state", "step")),
         # Give what programs are called with.
         *(f"training/{name}.py" for name in ("groups", "optimizer", "replay", "rules")),

@@ -9,8 +9,7 @@ import pytest
 from nndl_jax import build_model, confusion_matrix, evaluate, predict, train
 from nndl_jax.data.datasets import Split
 from nndl_jax.networks.targets import pixels
-from nndl_jax.training import evaluation
-from nndl_jax.training.evaluation import CHUNK
+from nndl_jax.training.measuring import CHUNK
 
 KEY = jax.random.key(0)
 PENALTIES = {
@@ -80,7 +79,7 @@ def test_accuracy_is_an_exact_fraction(small_network, small_dataset):
     assert found.accuracy.dtype == np.float64
 
 
-@pytest.mark.parametrize("ask_fn", [evaluate, evaluation.predict])
+@pytest.mark.parametrize("ask_fn", [evaluate, predict])
 def test_matrices_are_multiplied_as_precisely_as_the_document_says(
     small_network, small_dataset, monkeypatch, ask_fn
 ):

@@ -10,7 +10,8 @@ from scipy import special
 from nndl_jax import build_model, evaluate, predict, train
 from nndl_jax.documents.metrics import OfImages, parse_metric
 from nndl_jax.reading.faults import SpecError
-from nndl_jax.training.evaluation import num_in_top_two, read_evaluation
+from nndl_jax.training.evaluation import read_evaluation
+from nndl_jax.training.measuring import num_in_top_two
 from nndl_jax.training.state import RunKeys
 
 KEY = jax.random.key(0)

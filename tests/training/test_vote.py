@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nndl_jax import build_model, evaluate, predict, vote
 from nndl_jax.data.datasets import Split
-from nndl_jax.training.evaluation import CHUNK
+from nndl_jax.training.measuring import CHUNK
 from nndl_jax.training.vote import plurality
 
 DIGITS = st.lists(st.integers(0, 9), min_size=3, max_size=3)

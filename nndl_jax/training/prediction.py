@@ -1,0 +1,91 @@
+"""What a network takes images for, one by one and class by class."""
+
+from functools import partial
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+from numpy.typing import ArrayLike
+
+from nndl_jax.data.datasets import Split
+from nndl_jax.data.selection import read_images, read_split
+from nndl_jax.documents import Document, Network
+from nndl_jax.networks.network import (
+    FeedforwardNetwork,
+    document_of,
+    fitting_network,
+    split_model,
+)
+from nndl_jax.networks.targets import Images, decode, pixels
+from nndl_jax.training.measuring import chunk_size, confusion
+
+
+def predict(
+    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Document | None = None
+) -> Int[np.ndarray, " images"] | Float[np.ndarray, "images out"]:
+    """The digit or other class that a network takes each image for.
+
+    Where targets are real numbers, the network's outputs, a row an input. Four outputs of binary
+    targets can spell 10 to 15, which are no digits.
+
+    Args:
+        model: the network.
+        images: as `evaluate` takes them, alone or in a split, whose labels are not looked at; also
+            a single one, (784,) or (28, 28), which gives one digit.
+        spec: the document that the network was built from; None for the one that it knows.
+
+    Raises:
+        SpecError: the document has axes.
+        TypeError: the model is no network.
+        ValueError: they are no images, the network is of other inputs or outputs, or the document
+            has examples of its own, which are no digits; says what was found.
+    """
+    spec = document_of(model, spec)
+    pictures, size = read_images(images, spec), chunk_size(spec)
+    graph, params = split_model(fitting_network(model, spec))
+    digits = [
+        np.asarray(_predict(params, pictures[at : at + size], graph=graph, spec=spec.bare()))
+        for at in range(0, len(pictures), size)
+    ]
+    rest = np.zeros(0, np.int32)
+    if not spec.data.has_classes():
+        rest = np.zeros((0, spec.num_outputs()), spec.training.dtype)
+    return np.concatenate([rest, *digits])
+
+
+def confusion_matrix(
+    model: FeedforwardNetwork, split: Split, spec: Document | None = None
+) -> Int[np.ndarray, "classes guesses"]:
+    """How many images of each class a network takes for each; four binary outputs can spell 15.
+
+    Args:
+        model: the network.
+        split: images and labels as `evaluate` takes them.
+        spec: the document that the network was built from; None for the one that it knows.
+
+    Raises:
+        SpecError: the document has axes.
+        TypeError: the model is no network, or the split no `Split`.
+        ValueError: the document has no classes, or what `evaluate` raises.
+    """
+    spec = document_of(model, spec)
+    if not spec.data.has_classes():
+        said = "has outputs of real numbers, which take nothing for a class; look at its cost"
+        raise ValueError(f"{spec.id}: {said}")
+    labels, guesses = read_split(split, spec).labels, predict(model, split, spec)
+    num_guesses = 2 ** spec.num_outputs() if spec.data.targets == "binary" else spec.num_outputs()
+    return np.asarray(confusion(guesses, labels, (spec.num_classes(), num_guesses)))
+
+
+@partial(jax.jit, static_argnames=("graph", "spec"))
+def _predict(
+    params: nnx.State,
+    images: Images,
+    *,
+    graph: nnx.GraphDef[FeedforwardNetwork],
+    spec: Network,
+) -> Int[Array, " images"] | Float[Array, "images out"]:
+    model = nnx.merge(graph, params)
+    with jax.default_matmul_precision(spec.training.matmul_precision):
+        return decode(model(pixels(images, spec)), spec.data)
