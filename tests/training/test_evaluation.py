@@ -9,6 +9,7 @@ import pytest
 from nndl_jax import build_model, confusion_matrix, evaluate, predict, train
 from nndl_jax.data.datasets import Split
 from nndl_jax.networks.targets import pixels
+from nndl_jax.training import measuring, prediction
 from nndl_jax.training.measuring import CHUNK
 
 KEY = jax.random.key(0)
@@ -79,9 +80,9 @@ def test_accuracy_is_an_exact_fraction(small_network, small_dataset):
     assert found.accuracy.dtype == np.float64
 
 
-@pytest.mark.parametrize("ask_fn", [evaluate, predict])
+@pytest.mark.parametrize(("ask_fn", "module"), [(evaluate, measuring), (predict, prediction)])
 def test_matrices_are_multiplied_as_precisely_as_the_document_says(
-    small_network, small_dataset, monkeypatch, ask_fn
+    small_network, small_dataset, monkeypatch, ask_fn, module
 ):
     seen = []
 
@@ -89,7 +90,7 @@ def test_matrices_are_multiplied_as_precisely_as_the_document_says(
         seen.append(jax.config.jax_default_matmul_precision)  # pyright: ignore
         return pixels(images, spec)
 
-    monkeypatch.setattr(evaluation, "pixels", spy)
+    monkeypatch.setattr(module, "pixels", spy)
     spec = small_network({"training.matmul_precision": "high"})
     ask_fn(build_model(spec, key=KEY), small_dataset.test, spec)
     assert set(seen) == {"high"}
