@@ -30,6 +30,9 @@ Monitor = Literal[
     "train_digit_accuracy",
     "validation_digit_accuracy",
     "test_digit_accuracy",
+    "train_unlearned",
+    "validation_unlearned",
+    "test_unlearned",
     "train_mse",
     "validation_mse",
     "test_mse",
@@ -46,6 +49,7 @@ Monitor = Literal[
 `train_output` is the mean activation of the first output neuron; errors are counted images.
 A top-2 accuracy counts an image as right if its digit is one of the two of the highest outputs.
 A digit accuracy gives `test_digit_accuracy.0` and so on, the accuracy on the images of each digit.
+Unlearned are the classes of whose images less than half are classified rightly, counted.
 Of targets of real numbers, `mse` is the mean squared error over inputs and outputs, and `r2` one
 less its share of the variance of the targets, the mean over outputs: 1 where all are met, 0 where
 their mean is given. It is no number where targets do not vary.
@@ -105,6 +109,7 @@ class OfImages(Quantity):
         "errors",
         "top2-accuracy",
         "digit-accuracy",
+        "unlearned",
         "mse",
         "r2",
         "saturation",
@@ -239,6 +244,14 @@ DIGIT_ACCURACY = OfImages(
     axis="accuracy",
     needs_digits=True,
 )
+UNLEARNED = OfImages(
+    kind="unlearned",
+    name="unlearned",
+    unit="whole",
+    best="lowest",
+    axis="unlearned classes",
+    needs_digits=True,
+)
 MSE = OfImages(
     kind="mse",
     name="mse",
@@ -291,6 +304,7 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
     ERRORS,
     TOP2_ACCURACY,
     DIGIT_ACCURACY,
+    UNLEARNED,
     MSE,
     R2,
     SATURATION,

@@ -78,6 +78,11 @@ def read_evaluation(
                 metric.of(each): np.asarray(counts[..., each, each] / totals[..., each])
                 for each in digits
             }
+        case "unlearned":
+            counts = np.asarray(evaluation.sums[quantity.kind], np.float64)
+            right, totals = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)
+            # Of a class without images nothing is right and nothing wrong.
+            return {metric.name: np.asarray(np.sum(2 * right < totals, axis=-1), np.float64)}
         case "mse" | "r2":
             errors, spreads = np.moveaxis(np.asarray(evaluation.sums[quantity.kind]), -2, 0)
             num_images = np.asarray(evaluation.num_images, np.float64)
@@ -115,6 +120,10 @@ def watch(metric: Metric, quantity: OfImages, evaluation: Evaluation) -> Float[A
         case "digit-accuracy":
             digit = int(metric.part)
             return jnp.asarray(evaluation.sums[quantity.kind])[digit, digit].astype(cost.dtype)
+        case "unlearned":
+            counts = jnp.asarray(evaluation.sums[quantity.kind])
+            is_unlearned = 2 * jnp.diagonal(counts) < jnp.sum(counts, axis=-1)
+            return jnp.sum(is_unlearned).astype(cost.dtype)
         case "mse":
             return jnp.mean(jnp.asarray(evaluation.sums[quantity.kind])[0]) / evaluation.num_images
         case "r2":

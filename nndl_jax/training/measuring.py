@@ -138,7 +138,7 @@ def _sum(
             return None
         case "top2-accuracy":
             return num_in_top_two(outputs, labels)
-        case "digit-accuracy":
+        case "digit-accuracy" | "unlearned":
             size = spec.num_classes(), max(spec.num_classes(), _MOST_GUESSES)
             return confusion(decode(outputs, spec.data), labels, size)
         case "mse" | "r2":

@@ -74,6 +74,22 @@ def test_each_digit_has_an_accuracy(measured, small_dataset):
     assert len(set(expected.values())) > 1
 
 
+def test_a_digit_is_unlearned_where_less_than_half_of_its_images_are_right(measured, small_dataset):
+    found, model = measured("test_unlearned")
+    images, labels = small_dataset.test
+    is_right = predict(model, images) == labels
+    shares = [is_right[labels == digit].mean() for digit in np.unique(labels)]
+    assert found == {"test_unlearned": sum(share < 0.5 for share in shares)}
+    assert 0 < found["test_unlearned"] < 10
+
+
+def test_digits_that_are_left_out_are_not_unlearned(small_network, small_dataset):
+    changes = {"data.digits": [0, 1], "monitors": ["test_unlearned", "test_digit_accuracy"]}
+    (result,) = train(small_network(changes), small_dataset)
+    shares = [result.metrics[f"test_digit_accuracy.{digit}"][0] for digit in (0, 1)]
+    assert result.metrics["test_unlearned"] == sum(share < 0.5 for share in shares)
+
+
 def test_digits_that_are_left_out_have_no_accuracy(measured, small_network):
     changes = {"data.digits": [0, 1]}
     metrics = small_network({"monitors": ["test_digit_accuracy"], **changes}).metrics()
