@@ -13,6 +13,7 @@ from nndl_jax.reading.located_yaml import LocatedYaml
 from nndl_jax.reading.validation import parse_field_path
 from pipeline.machine.paths import SPEC
 from pipeline.plan.documents import document_paths, load_document
+from pipeline.plan.edits import list_edited, load_committed
 from pipeline.plan.limits import apply_settings
 from pipeline.plan.listed import faulty_lists
 from pipeline.plan.needed_data import learnt_data
@@ -58,13 +59,13 @@ def resolve_all(
             check_names(settings, text, names)
         except SpecError as error:
             faults += error.faults
-    is_faulty = bool(faults)
+    is_faulty, edited = bool(faults), list_edited(paths.values())
     for name, path in paths.items():
         try:
             spec = load_document(path)
             if changes is None:
                 _check_fits(spec, path)
-            _check_varied(spec, path)
+            _check_varied(spec, path, load_committed(path) if path in edited else None)
             specs[name] = spec
         except SpecError as error:
             faults += error.faults
@@ -128,23 +129,43 @@ def _check_fits(spec: Document, path: Path) -> None:
         raise locate(error, path) from None
 
 
-def _check_varied(spec: Document, path: Path) -> None:
-    """Refuse a value in the place of a varied field that no variant has: it would do nothing.
+def _check_varied(spec: Document, path: Path, committed: Document | None) -> None:
+    """Refuse a new value in the place of a varied field, which would do nothing.
 
     `dvc exp run -S` writes such ones, where `vary` was overlooked.
+
+    Args:
+        spec: the document.
+        path: of its file.
+        committed: what it was before it was edited; None where it was not, or that is not known.
+            A value is then refused only if no variant has it.
     """
-    given = spec.model_dump(mode="json", exclude_defaults=True)
+    before = committed if committed is not None and committed.vary == spec.vary else spec
     for index, axis in enumerate(spec.vary):
         for field, values in axis.items():
-            value: Any = given
-            try:
-                for step in parse_field_path(field):
-                    value = value[step]
-            except (IndexError, KeyError, TypeError):
-                continue  # It is left out.
-            if not isinstance(value, dict | list) and value not in values:
-                said = f"is varied by vary[{index}], and no variant has {value!r}; set vary as well"
-                raise locate(SpecError.at(spec.id, None, field, said), path)
+            value, was = _given(spec, field), _given(before, field)
+            if value is None or isinstance(value, dict | list):
+                continue
+            said = f"is varied by vary[{index}], and "
+            if value not in values:
+                said += f"no variant has {value!r}"
+            elif value != was:
+                said += f"{value!r} in the place of {was!r} changes none of its variants"
+            else:
+                continue
+            error = SpecError.at(spec.id, None, field, f"{said}; set vary as well")
+            raise locate(error, path)
+
+
+def _given(spec: Document, field: str) -> object:
+    """What a document has at the path of a field; None if it is left out."""
+    value: Any = spec.model_dump(mode="json", exclude_defaults=True)
+    try:
+        for step in parse_field_path(field):
+            value = value[step]
+    except (IndexError, KeyError, TypeError):
+        return None
+    return value
 
 
 def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:

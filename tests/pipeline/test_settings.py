@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -249,3 +250,44 @@ def test_a_value_in_the_place_of_a_varied_field_that_no_variant_has_is_refused()
     assert str(caught.value) == (
         f"spec/ch1-learning-rates.yaml:16: optimizer.learning_rate: {said}"
     )
+
+
+def _commit() -> None:
+    author = ("-c", "user.name=Tests", "-c", "user.email=tests@localhost")
+    for command in (("init", "-q"), ("add", "."), (*author, "commit", "-qm", "Documents")):
+        subprocess.run(["git", *command], check=True)
+
+
+def test_another_variants_value_in_the_place_of_a_varied_field_is_refused():
+    # What `dvc exp run -S 'spec/ch1-learning-rates.yaml:optimizer.learning_rate=0.1'` writes.
+    _commit()
+    _edit(
+        "ch1-learning-rates", "optimizer: {learning_rate: 0.001}", "optimizer: {learning_rate: 0.1}"
+    )
+    with pytest.raises(SpecError) as caught:
+        _resolve()
+    said = "and 0.1 in the place of 0.001 changes none of its variants; set vary as well"
+    assert str(caught.value) == (
+        "spec/ch1-learning-rates.yaml:16: optimizer.learning_rate: is varied by vary[0], " + said
+    )
+
+
+def test_a_varied_field_is_set_together_with_its_axis():
+    _commit()
+    name, rate = "ch1-learning-rates", "optimizer.learning_rate"
+    _edit(name, "optimizer: {learning_rate: 0.001}", "optimizer: {learning_rate: 0.1}")
+    text = Path(f"spec/{name}.yaml").read_text()
+    (axis,) = (line for line in text.splitlines() if line.startswith(f"  - {rate}: ["))
+    _edit(name, f"{axis}\n", f"  - {rate}: [0.1, 1.0]\n")
+    text = Path(f"spec/{name}.yaml").read_text()
+    Path(f"spec/{name}.yaml").write_text(text[: text.index("claims:")])
+    assert [point.name for point in _resolve()[name].variants] == [
+        "learning_rate=0.1",
+        "learning_rate=1.0",
+    ]
+
+
+def test_other_edits_of_a_document_with_axes_are_taken():
+    _commit()
+    _edit("ch1-learning-rates", "batch_size: 10", "batch_size: 20")
+    assert _resolve()["ch1-learning-rates"].variants
