@@ -101,13 +101,19 @@ def test_outputs_are_those_of_the_library_for_all_weights_of_todays_runs():
 
 def test_what_is_no_file_of_a_network_is_refused():
     header = json.dumps({"__metadata__": {}}).encode()
-    files = [b"\xff" * 16, len(header).to_bytes(8, "little") + header]
+    layers = {"model": {"layers": [{"kind": "median-pool", "window": [2, 2]}]}}
+    other = json.dumps({"__metadata__": {"spec": json.dumps(layers)}}).encode()
+    files = [b"\xff" * 16, *(len(text).to_bytes(8, "little") + text for text in (header, other))]
     read = """const { readNetwork, bytesOf } = NNDL.network;
       return data.map((file) => {
         try { return readNetwork(bytesOf(file)).id; } catch (error) { return error.message; }
       });"""
     said = in_node(read, [base64.b64encode(file).decode() for file in files])
-    assert said == ["this is no whole safetensors file", "there is no document in this file"]
+    assert said == [
+        "this is no whole safetensors file",
+        "there is no document in this file",
+        "layers of kind median-pool are not run here",
+    ]
 
 
 def read_texts(path: Path) -> dict:

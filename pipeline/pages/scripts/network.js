@@ -22,6 +22,7 @@ NNDL.weights = NNDL.weights || {};
 NNDL.network = (function () {
   "use strict";
   const { ACTIVATIONS, softmax } = NNDL.mathematics;
+  const POOLS = ["max-pool", "average-pool"];
 
   /** @param {string} text in base64 @returns {Uint8Array} */
   function bytesOf(text) {
@@ -57,6 +58,7 @@ NNDL.network = (function () {
         // In the file, max-pooling is a part of the convolution that it follows.
         const isPart = layer.kind === "max-pool" && before?.kind === "conv";
         const hasWeights = layer.kind === "dense" || layer.kind === "conv";
+        if (!hasWeights && !POOLS.includes(layer.kind)) throw new Error(`layers of kind ${layer.kind} are not run here`);
         layers.push({
           ...layer,
           ...(hasWeights && {
