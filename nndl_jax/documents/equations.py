@@ -16,7 +16,7 @@ from nndl_jax.documents import (
     Model,
     Network,
 )
-from nndl_jax.documents.layers import Conv, Dense
+from nndl_jax.documents.layers import Conv, Dense, Pool
 from nndl_jax.documents.optimizers import Sgd
 
 _LOSSES: Mapping[str, tuple[str, str]] = {
@@ -103,8 +103,9 @@ def _of_layers(model: Model) -> Iterator[tuple[str, str]]:
             "feature map",
             r"a_{jk} = f\left( b + \sum_{l} \sum_{m} w_{lm} \, x_{j+l,\, k+m} \right)",
         )
-    if any(layer.kind == "max-pool" for layer in layers):
-        yield "max-pooling", r"a_{jk} = \max_{(l,m) \in \text{window } jk} x_{lm}"
+    yield from dict.fromkeys(
+        (layer.called, layer.equation) for layer in layers if isinstance(layer, Pool)
+    )
     if any(isinstance(layer, Dense) for layer in layers):
         yield "layer", r"a^l = f(z^l), \quad z^l = w^l a^{l-1} + b^l"
     used = dict.fromkeys(layer.activation for layer in layers if layer.activation)

@@ -112,6 +112,8 @@ class Pool(Record):
     window: Pair
     """Height and width of a window, in pixels."""
     called: ClassVar[str]
+    equation: ClassVar[str]
+    """Of the number of a window, in LaTeX."""
     activation: ClassVar[None] = None
     initializer: ClassVar[None] = None
     dropout: ClassVar[float] = 0.0
@@ -134,6 +136,7 @@ class MaxPool(Pool):
 
     kind: Literal["max-pool"]
     called: ClassVar[str] = "max-pooling"
+    equation: ClassVar[str] = r"a_{jk} = \max_{(l,m) \in \text{window } jk} x_{lm}"
 
 
 class AveragePool(Pool):
@@ -141,6 +144,7 @@ class AveragePool(Pool):
 
     kind: Literal["average-pool"]
     called: ClassVar[str] = "average-pooling"
+    equation: ClassVar[str] = r"a_{jk} = \operatorname{mean}_{(l,m) \in \text{window } jk} x_{lm}"
 
 
 AnyLayer = Dense | Conv | MaxPool | AveragePool

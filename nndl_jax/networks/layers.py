@@ -3,15 +3,17 @@
 Weights are stored as the book writes them, (out, in), which is also what a CPU likes best.
 """
 
+from collections.abc import Mapping
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
-from nndl_jax.documents import Conv, Dense, Initializer
+from nndl_jax.documents import Conv, Dense, Initializer, MaxPool
+from nndl_jax.documents.layers import AveragePool
 from nndl_jax.networks.activations import (
     AnyActivation,
     activation_fn,
@@ -19,6 +21,7 @@ from nndl_jax.networks.activations import (
     never_falls,
 )
 from nndl_jax.networks.convolution import (
+    Maps,
     average_pool,
     convolve,
     gradient_apart,
@@ -29,6 +32,7 @@ from nndl_jax.networks.products import times_transposed
 
 DropoutMasks = Literal["image", "batch"]
 Padding = Literal["valid", "same"]
+PooledMaps = Float[Array, "batch maps rows_out columns_out"]
 
 
 class DenseLayer(nnx.Module):
@@ -177,12 +181,14 @@ class ConvLayer(nnx.Module):
         return f"a convolution, {name}, windows of {self.window}{zeros}{stride}"
 
 
-class MaxPoolLayer(nnx.Module):
-    """Max-pooling that follows no convolution (ch. 6).
+class PoolLayer(nnx.Module):
+    """One number of each window of a map; windows lie side by side, those cut off are left out.
 
     Attributes:
         window: rows and columns of a window.
     """
+
+    called: ClassVar[str]
 
     def __init__(self, window: tuple[int, int]) -> None:
         self.window = window
@@ -190,35 +196,41 @@ class MaxPoolLayer(nnx.Module):
     def __call__(
         self, inputs: Float[Array, "*batch maps rows columns"]
     ) -> Float[Array, "*batch maps rows_out columns_out"]:
+        """The numbers of all windows."""
+        maps = self.pool(_flat(inputs))
+        return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
+
+    def pool(self, maps: Maps) -> PooledMaps:
+        """The numbers of all windows of a batch."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """What it does."""
+        return f"{self.called}, windows of {self.window}"
+
+
+class MaxPoolLayer(PoolLayer):
+    """Max-pooling that follows no convolution (ch. 6)."""
+
+    called = MaxPool.called
+
+    def pool(self, maps: Maps) -> PooledMaps:
         """The maxima of all windows."""
-        maps = max_pool(_flat(inputs), self.window)
-        return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
-
-    def describe(self) -> str:
-        """What it does."""
-        return f"max-pooling, windows of {self.window}"
+        return max_pool(maps, self.window)
 
 
-class AveragePoolLayer(nnx.Module):
-    """Average-pooling.
+class AveragePoolLayer(PoolLayer):
+    """Average-pooling."""
 
-    Attributes:
-        window: rows and columns of a window.
-    """
+    called = AveragePool.called
 
-    def __init__(self, window: tuple[int, int]) -> None:
-        self.window = window
-
-    def __call__(
-        self, inputs: Float[Array, "*batch maps rows columns"]
-    ) -> Float[Array, "*batch maps rows_out columns_out"]:
+    def pool(self, maps: Maps) -> PooledMaps:
         """The means of all windows."""
-        maps = average_pool(_flat(inputs), self.window)
-        return maps.reshape(*inputs.shape[:-3], *maps.shape[1:])
+        return average_pool(maps, self.window)
 
-    def describe(self) -> str:
-        """What it does."""
-        return f"average-pooling, windows of {self.window}"
+
+POOLS: Mapping[str, type[PoolLayer]] = {"max-pool": MaxPoolLayer, "average-pool": AveragePoolLayer}
+"""By the kind of a document's layer."""
 
 
 class OwnLayer(nnx.Module):
@@ -253,7 +265,7 @@ class OwnLayer(nnx.Module):
         return f"a module {type(self.module).__name__} of one's own"
 
 
-AnyLayer = DenseLayer | ConvLayer | MaxPoolLayer | AveragePoolLayer | OwnLayer
+AnyLayer = DenseLayer | ConvLayer | PoolLayer | OwnLayer
 
 
 def _flat(

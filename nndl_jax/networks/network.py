@@ -10,16 +10,15 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from nndl_jax.documents import Conv, Dense, Document, MaxPool, Network
-from nndl_jax.documents.layers import AveragePool
+from nndl_jax.documents.layers import Pool
 from nndl_jax.documents.memory import check_memory
 from nndl_jax.documents.variants import single
 from nndl_jax.networks.activations import activation_fn, is_saturated
 from nndl_jax.networks.layers import (
+    POOLS,
     AnyLayer,
-    AveragePoolLayer,
     ConvLayer,
     DenseLayer,
-    MaxPoolLayer,
     OwnLayer,
 )
 from nndl_jax.reading.faults import SpecError
@@ -368,9 +367,9 @@ def _build_layers(spec: Network, key: Key[Array, ""]) -> Iterator[AnyLayer]:
                 )
             case MaxPool():
                 if not is_pooled:
-                    yield MaxPoolLayer(layer.window)
+                    yield POOLS[layer.kind](layer.window)
                 is_pooled = False
-            case AveragePool():
-                yield AveragePoolLayer(layer.window)
+            case Pool():
+                yield POOLS[layer.kind](layer.window)
             case _:
                 assert_never(layer)

@@ -9,11 +9,10 @@ import numpy as np
 from nndl_jax.calculations.activations import Activation
 from nndl_jax.training.operations import (
     Activate,
-    AveragePool,
     Convolve,
     Linear,
-    MaxPool,
     Operation,
+    Pool,
     Reshape,
 )
 
@@ -100,10 +99,8 @@ def _add(graph: _Graph, operation: Operation, last: str) -> str:
             return graph.add("Conv", last, *held, strides=stride, pads=[*before, *after])
         case Activate(name):
             return _add_activation(graph, name, last)
-        case MaxPool(window):
-            return graph.add("MaxPool", last, kernel_shape=window, strides=window)
-        case AveragePool(window):
-            return graph.add("AveragePool", last, kernel_shape=window, strides=window)
+        case Pool(window, pooling):
+            return graph.add(pooling.onnx, last, kernel_shape=window, strides=window)
         case unknown:
             assert_never(unknown)
 

@@ -6,7 +6,7 @@ not. That a weakened input is multiplied by a weight, or the input by a weakened
 same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import NamedTuple, assert_never
 
@@ -20,10 +20,12 @@ from nndl_jax.networks.layers import (
     DenseLayer,
     MaxPoolLayer,
     OwnLayer,
+    PoolLayer,
 )
 from nndl_jax.networks.network import FeedforwardNetwork
 
 Values = Float[np.ndarray, "images ..."]
+Windows = Float[np.ndarray, "images maps rows height columns width"]
 Pair = tuple[int, int]
 
 
@@ -60,19 +62,32 @@ class Activate(NamedTuple):
     name: Activation
 
 
-class MaxPool(NamedTuple):
-    """Maxima of windows side by side; those cut off are left out."""
+class Pooling(NamedTuple):
+    """What is made of a window, in NumPy and as other programs call it."""
+
+    reduce_fn: Callable[[Windows], Values]
+    onnx: str
+    """The operator."""
+    torch: str
+    """The module, in whose place the window stands as `{}`."""
+
+
+POOLINGS: Mapping[type[PoolLayer], Pooling] = {
+    MaxPoolLayer: Pooling(lambda windows: windows.max(axis=(3, 5)), "MaxPool", "nn.MaxPool2d({})"),
+    AveragePoolLayer: Pooling(
+        lambda windows: windows.mean(axis=(3, 5)), "AveragePool", "nn.AvgPool2d({})"
+    ),
+}
+
+
+class Pool(NamedTuple):
+    """One number of each window; windows lie side by side, those cut off are left out."""
 
     window: Pair
+    pooling: Pooling
 
 
-class AveragePool(NamedTuple):
-    """Means of such windows."""
-
-    window: Pair
-
-
-Operation = Reshape | Linear | Convolve | Activate | MaxPool | AveragePool
+Operation = Reshape | Linear | Convolve | Activate | Pool
 
 
 def operations_of(model: FeedforwardNetwork) -> list[Operation]:
@@ -106,13 +121,10 @@ def _walk(model: FeedforwardNetwork) -> Iterator[Operation]:
                 yield Activate(_name_of(layer))
                 shape = _convolved(convolution, shape)
                 if layer.window != (1, 1):
-                    yield MaxPool(layer.window)
+                    yield Pool(layer.window, POOLINGS[MaxPoolLayer])
                     shape = _pooled(shape, layer.window)
-            case MaxPoolLayer():
-                yield MaxPool(layer.window)
-                shape = _pooled(shape, layer.window)
-            case AveragePoolLayer():
-                yield AveragePool(layer.window)
+            case PoolLayer():
+                yield Pool(layer.window, POOLINGS[type(layer)])
                 shape = _pooled(shape, layer.window)
             case _:
                 raise ValueError(f"{_OWN}; got {type(layer).__name__}")
@@ -173,15 +185,13 @@ def _run(operation: Operation, values: Values) -> Values:
             return np.moveaxis(maps, -1, 1) + bias[None, :, None, None]
         case Activate(name):
             return ACTIVATIONS[name](values)
-        case MaxPool(window):
-            return _windows(values, window).max(axis=(3, 5))
-        case AveragePool(window):
-            return _windows(values, window).mean(axis=(3, 5))
+        case Pool(window, pooling):
+            return pooling.reduce_fn(_windows(values, window))
         case unknown:
             assert_never(unknown)
 
 
-def _windows(values: Values, window: Pair) -> Float[np.ndarray, "images maps _ _ _ _"]:
+def _windows(values: Values, window: Pair) -> Windows:
     (height, width), (num_images, maps, *extents) = window, values.shape
     rows, columns = extents[0] // height, extents[1] // width
     inside = values[:, :, : rows * height, : columns * width]

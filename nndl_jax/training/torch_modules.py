@@ -13,11 +13,10 @@ from jaxtyping import Float
 from nndl_jax.calculations.activations import Activation
 from nndl_jax.training.operations import (
     Activate,
-    AveragePool,
     Convolve,
     Linear,
-    MaxPool,
     Operation,
+    Pool,
     Reshape,
 )
 
@@ -85,9 +84,7 @@ def _modules(operation: Operation) -> Iterator[TorchModule]:
             if name not in _ACTIVATIONS:
                 raise ValueError(f"PyTorch has no module for {name}; use --to onnx or stablehlo")
             yield TorchModule(_ACTIVATIONS[name])
-        case MaxPool(window):
-            yield TorchModule(f"nn.MaxPool2d({window})")
-        case AveragePool(window):
-            yield TorchModule(f"nn.AvgPool2d({window})")
+        case Pool(window, pooling):
+            yield TorchModule(pooling.torch.format(window))
         case unknown:
             assert_never(unknown)
