@@ -84,6 +84,9 @@ nn = SimpleNamespace(
     ZeroPad2d=zeros_around,
     MaxPool2d=pooling(np.max),
     AvgPool2d=pooling(np.mean),
+    LPPool2d=lambda power, window: pooling(
+        lambda values, axis: (values**power).sum(axis) ** (1 / power)
+    )(window),
     Unflatten=lambda axis, shape: lambda values: values.reshape(-1, *shape),
     Flatten=lambda: lambda values: values.reshape(len(values), -1),
     Dropout=lambda probability: lambda values: values,

@@ -147,7 +147,15 @@ class AveragePool(Pool):
     equation: ClassVar[str] = r"a_{jk} = \operatorname{mean}_{(l,m) \in \text{window } jk} x_{lm}"
 
 
-AnyLayer = Dense | Conv | MaxPool | AveragePool
+class L2Pool(Pool):
+    """Roots of the sums of squares over windows (ch. 6)."""
+
+    kind: Literal["l2-pool"]
+    called: ClassVar[str] = "L2-pooling"
+    equation: ClassVar[str] = r"a_{jk} = \sqrt{\sum_{(l,m) \in \text{window } jk} x_{lm}^2}"
+
+
+AnyLayer = Dense | Conv | MaxPool | AveragePool | L2Pool
 Layer = Annotated[AnyLayer, Field(discriminator="kind")]
 
 

@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
 from nndl_jax.documents import Conv, Dense, Initializer, MaxPool
-from nndl_jax.documents.layers import AveragePool
+from nndl_jax.documents.layers import AveragePool, L2Pool
 from nndl_jax.networks.activations import (
     AnyActivation,
     activation_fn,
@@ -229,7 +229,23 @@ class AveragePoolLayer(PoolLayer):
         return average_pool(maps, self.window)
 
 
-POOLS: Mapping[str, type[PoolLayer]] = {"max-pool": MaxPoolLayer, "average-pool": AveragePoolLayer}
+class L2PoolLayer(PoolLayer):
+    """L2-pooling (ch. 6)."""
+
+    called = L2Pool.called
+
+    def pool(self, maps: Maps) -> PooledMaps:
+        """The roots of the sums of squares; at zero, where the root has no slope, of slope 0."""
+        squares = prod(self.window) * average_pool(maps * maps, self.window)
+        is_zero = squares == 0
+        return jnp.where(is_zero, 0, jnp.sqrt(jnp.where(is_zero, 1, squares)))
+
+
+POOLS: Mapping[str, type[PoolLayer]] = {
+    "max-pool": MaxPoolLayer,
+    "average-pool": AveragePoolLayer,
+    "l2-pool": L2PoolLayer,
+}
 """By the kind of a document's layer."""
 
 

@@ -18,6 +18,7 @@ from nndl_jax.networks.layers import (
     AveragePoolLayer,
     ConvLayer,
     DenseLayer,
+    L2PoolLayer,
     MaxPoolLayer,
     OwnLayer,
     PoolLayer,
@@ -76,6 +77,11 @@ POOLINGS: Mapping[type[PoolLayer], Pooling] = {
     MaxPoolLayer: Pooling(lambda windows: windows.max(axis=(3, 5)), "MaxPool", "nn.MaxPool2d({})"),
     AveragePoolLayer: Pooling(
         lambda windows: windows.mean(axis=(3, 5)), "AveragePool", "nn.AvgPool2d({})"
+    ),
+    L2PoolLayer: Pooling(
+        lambda windows: np.sqrt(np.sum(windows * windows, axis=(3, 5))),
+        "LpPool",  # Its p is 2 if nothing is said.
+        "nn.LPPool2d(2, {})",
     ),
 }
 

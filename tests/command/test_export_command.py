@@ -30,6 +30,7 @@ MANY = [
     {"kind": "max-pool", "window": [2, 3]},
     {"kind": "conv", "filters": 2, "kernel": [2, 2], "activation": "sigmoid"},
     {"kind": "average-pool", "window": [2, 1]},
+    {"kind": "l2-pool", "window": [1, 2]},
     {"kind": "dense", "units": 6, "activation": "softplus"},
     {"kind": "dense", "units": 6, "activation": "leaky-relu", "dropout": 0.25},
     {"kind": "dense", "units": 6, "activation": "relu"},

@@ -15,7 +15,7 @@ from nndl_jax import build_model
 from nndl_jax.calculations.activations import NeuronActivation
 from nndl_jax.documents import Conv, Initializer
 from nndl_jax.networks.convolution import average_pool, convolve, max_pool, pad_same
-from nndl_jax.networks.layers import ConvLayer
+from nndl_jax.networks.layers import ConvLayer, L2PoolLayer
 
 KEY = jax.random.key(0)
 NETWORK3 = Initializer(weights="normal-fan-out", biases="normal")
@@ -127,6 +127,27 @@ def test_average_pooling_is_the_mean_of_each_whole_window_and_shares_its_gradien
     expected, _, (theirs,) = through(xla, images, seed=1)
     np.testing.assert_allclose(forward, expected, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("size", "window"), POOLS)
+def test_l2_pooling_is_the_root_of_squares_of_each_whole_window(float64, size, window):
+    def xla(images):
+        shape = (1, 1, *window)
+        squares = jax.lax.reduce_window(images**2, 0.0, jax.lax.add, shape, shape, "VALID")
+        return jnp.sqrt(squares)
+
+    images = jnp.asarray(drawn((2, 3, *size)))
+    forward, _, (ours,) = through(L2PoolLayer(window), images, seed=1)
+    expected, _, (theirs,) = through(xla, images, seed=1)
+    np.testing.assert_allclose(forward, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_l2_pooling_of_nothing_is_zero_and_has_no_gradient():
+    images = jnp.zeros((1, 1, 4, 4))
+    forward, _, (gradient,) = through(L2PoolLayer((2, 2)), images, seed=1)
+    np.testing.assert_array_equal(forward, np.zeros((1, 1, 2, 2)))
+    np.testing.assert_array_equal(gradient, np.zeros_like(images))
 
 
 def test_pooling_of_single_pixels_changes_nothing():
