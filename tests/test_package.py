@@ -43,6 +43,10 @@ def test_the_wheel_brings_its_documents_and_types(installed: Path, tmp_path: Pat
     file, *ids = in_python(code, tmp_path, installed).split()
     assert Path(file).is_relative_to(installed)
     assert ids == list_specs()
+    assert (
+        in_python("import nndl_jax; print(nndl_jax.load_spec('iris').id)", tmp_path, installed)
+        == "iris"
+    )
     assert (installed / "nndl_jax/py.typed").exists()
 
 

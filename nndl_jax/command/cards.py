@@ -72,6 +72,12 @@ def spec_folder() -> Path:
     return packaged if packaged.is_dir() else PACKAGE.parent / "spec"
 
 
+def example_folder() -> Path:
+    """The folder of documents of other data, in the same way."""
+    packaged = PACKAGE / "examples"
+    return packaged if packaged.is_dir() else PACKAGE.parent / "docs" / "data"
+
+
 def load_card(id_or_path: str) -> Card:
     """The card of a document of the book by its id, or of any by the path of its file.
 
@@ -81,6 +87,7 @@ def load_card(id_or_path: str) -> Card:
     path = Path(id_or_path)
     if path.suffix not in _SUFFIXES:
         path = spec_folder() / f"{id_or_path}.yaml"
+        path = path if path.is_file() else example_folder() / path.name
     try:
         key = hashlib.sha256(
             f"{code_sum(_READERS)} {path.stem}".encode() + path.read_bytes()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nndl_jax.command.cards import OWN, Card, load_card, spec_folder
+from nndl_jax.command.cards import OWN, Card, example_folder, load_card, spec_folder
 from nndl_jax.command.console import (
     AsJson,
     Changes,
@@ -33,9 +33,10 @@ def ls(
     mine: Annotated[bool, typer.Option("--mine", help="Those in experiments/ here.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the documents of the book, or your own."""
-    folder = OWN if mine else spec_folder()
-    paths = sorted(folder.glob("*.yaml"), key=lambda path: path.stem)
+    """List the documents of the book and those of other data, or your own."""
+    folders = (OWN,) if mine else (spec_folder(), example_folder())
+    named = [sorted(each.glob("*.yaml"), key=lambda path: path.stem) for each in folders]
+    paths = [path for each in named for path in each]
     readable = list(_readable([str(path) for path in paths]))
     cards = [card for _, card in readable if chapter in (None, card["chapter"])]
     times = _times()

@@ -48,6 +48,13 @@ def spec_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "spec"
 
 
+def example_folder() -> Path:
+    """The folder of documents of other data than the book's, to begin with."""
+    package = Path(__file__).parents[1]
+    packaged = package / "examples"
+    return packaged if packaged.is_dir() else package.parent / "docs" / "data"
+
+
 def list_specs(folder: str | Path | None = None) -> list[str]:
     """Ids of all documents in a folder, by default the book's, in alphabetical order."""
     return sorted(path.stem for path in Path(folder or spec_folder()).glob("*.yaml"))
@@ -72,6 +79,8 @@ def load_spec(
     kind: type[Experiment] | None = None,
 ) -> Document | Experiment:
     """A document of the book by its id, or any document by the path of its file.
+
+    Documents of other data, to begin with, have ids too: `iris`, `diabetes`, `fashion-mnist`.
 
     Examples:
         >>> load_spec("ch1-30-hidden").optimizer.learning_rate
@@ -365,11 +374,12 @@ def _find(id_or_path: str | Path) -> Path:
     path = Path(id_or_path)
     if path.suffix in (".yaml", ".yml"):
         return path
-    known = list_specs()
-    if str(id_or_path) not in known:
-        hint = closest(str(id_or_path), known)
+    folders = (spec_folder(), example_folder())
+    path = next((own for each in folders if (own := each / f"{id_or_path}.yaml").is_file()), None)
+    if path is None or str(id_or_path) != path.stem:
+        hint = closest(str(id_or_path), [name for each in folders for name in list_specs(each)])
         if not hint.startswith("did"):
             hint += "; list_specs() names all"
         said = f"there is no such document in {spec_folder()}; {hint}"
         raise SpecError.at(id_or_path, None, "", said)
-    return spec_folder() / f"{id_or_path}.yaml"
+    return path

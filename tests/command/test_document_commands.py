@@ -9,7 +9,7 @@ from project import ROOT, TINY
 
 import nndl_jax
 from nndl_jax.command import cards
-from nndl_jax.documents.load import spec_folder
+from nndl_jax.documents.load import example_folder, spec_folder
 
 FAULTS = ROOT / "tests/faults/spec"
 
@@ -27,7 +27,8 @@ def test_ls_lists_a_chapter_with_variants_and_parameters(nndl) -> None:
 
 def test_ls_json_gives_each_document_of_the_book(nndl) -> None:
     listed = json.loads(nndl("ls", "--json").stdout)
-    assert [card["id"] for card in listed] == nndl_jax.list_specs()
+    known = nndl_jax.list_specs() + nndl_jax.list_specs(example_folder())
+    assert [card["id"] for card in listed] == known
     by_id = {card["id"]: card for card in listed}
     # (784 + 1) 30 + (30 + 1) 10
     assert by_id["ch1-30-hidden"]["parameters"] == [23_860]
@@ -155,6 +156,7 @@ def test_a_document_of_the_same_file_name_elsewhere_is_another(nndl) -> None:
 
 def test_the_folder_of_documents_is_the_librarys() -> None:
     assert cards.spec_folder() == spec_folder()
+    assert cards.example_folder() == example_folder()
 
 
 def test_check_says_what_load_spec_says_of_each_file(nndl) -> None:

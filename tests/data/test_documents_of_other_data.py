@@ -1,13 +1,11 @@
 """The documents in docs/data, each trained for a moment on its data, or on some of their form."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from nndl_jax import Dataset, load_data, load_spec, predict, train
+from nndl_jax import Dataset, list_specs, load_data, load_spec, predict, train
+from nndl_jax.documents.load import example_folder
 
-FOLDER = Path(__file__).parents[2] / "docs" / "data"
 rng = np.random.default_rng(0)
 
 
@@ -26,7 +24,8 @@ DATA = {
 
 
 def test_all_documents_are_tried() -> None:
-    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(DATA)
+    assert {*list_specs(example_folder())} == {*DATA}
+    assert {*list_specs()}.isdisjoint(DATA)
 
 
 LEARNT = {"iris": ("test_accuracy", 0.85), "diabetes": ("test_r2", 0.3)}
@@ -35,7 +34,7 @@ LEARNT = {"iris": ("test_accuracy", 0.85), "diabetes": ("test_r2", 0.3)}
 
 @pytest.mark.parametrize("name", DATA)
 def test_a_document_of_other_data_trains(name: str) -> None:
-    spec = load_spec(FOLDER / f"{name}.yaml", None if name in LEARNT else {"training.epochs": 1})
+    spec = load_spec(name, None if name in LEARNT else {"training.epochs": 1})
     data = DATA[name]()
     *_, result = train(spec, data)
     values = [value for metric in spec.metrics() for value in result.metrics[metric]]
