@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from nndl_jax.command import documents, predicting, results, serving, showing, training
+from nndl_jax.command import documents, evaluating, predicting, results, serving, showing, training
 
 app = typer.Typer(
     name="nndl",
@@ -27,7 +27,7 @@ _add("schema", documents.schema, "nndl schema > schema.json")
 _add("new", documents.new, "nndl new mine --from ch3-dropout -S training.epochs=10")
 _add("diff", documents.diff, "nndl diff ch6-relu ch6-dropout")
 _add("train", training.train, "nndl train ch1-30-hidden --runs 4 --data digits")
-_add("evaluate", training.evaluate, "nndl evaluate trained/ch1-30-hidden/seed=0.safetensors")
+_add("evaluate", evaluating.evaluate, "nndl evaluate trained/ch1-30-hidden/seed=0.safetensors")
 _add("predict", predicting.predict, "nndl predict ch1-100-hidden seven.png")
 _add("export", predicting.export, "nndl export ch1-100-hidden --to onnx")
 _add("import", predicting.import_network, "nndl import net.json --out net.safetensors")

@@ -1,60 +1,34 @@
-"""Commands that train networks and measure trained ones."""
+"""The command that trains networks, and goes on with it."""
 
 import hashlib
 import json
 import math
-import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nndl_jax.command.cards import code_sum
-from nndl_jax.command.console import (
-    AsJson,
-    Changes,
-    Named,
-    Quiet,
-    in_a_sentence,
-    say,
-    show,
-    show_json,
-    show_table,
-)
+from nndl_jax.command.chosen_data import DataOption, data_for, digest_of, precision_of
+from nndl_jax.command.console import Changes, Named, Quiet, in_a_sentence, say, show
 from nndl_jax.command.documents import read_changes
+from nndl_jax.command.progress import Row, num_results, progress_bar, show_results
 from nndl_jax.command.setup import prepare_jax
 from nndl_jax.data.files import cache_folder
 from nndl_jax.data.times import note_time
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nndl_jax.data.datasets import Dataset
     from nndl_jax.documents import Network
-    from nndl_jax.documents.data import Data
     from nndl_jax.documents.variants import Run
     from nndl_jax.training.train import EpochResult
 
-DataOption = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        metavar="DATA",
-        help="A name (mnist, fashion-mnist, digits, iris ...), a file or folder of yours, or the "
-        "book's mnist.pkl.gz; else what the document names: MNIST of data/dataset.safetensors or "
-        "NNDL_MNIST_MIRROR.",
-    ),
-]
-PREPARED = Path("data/dataset.safetensors")
 SNAPSHOT = "snapshot.safetensors"
 RESULTS = "results.json"
-
-Row = Mapping[str, Sequence[float]]
-"""A measurement: a value for each run by the name of the metric, NaN where there is none."""
 
 _SAVE_SHARE = 0.05
 """Saving may take this share of the time: an epoch of a small network is shorter than a save."""
@@ -87,7 +61,7 @@ def train(
     spec = of_kind(nndl_jax.load_spec(document, read_changes(changes)), nndl_jax.Network)
     seeds = check_seeds(range(seed, seed + runs))
     check_fits(spec)
-    dataset = _no_data() if spec.data.examples else read_data(data, spec.data)
+    dataset = data_for(spec, data)
     folder = out or Path("trained") / spec.id
     identity = {
         "document": _digest(spec.model_dump_json(exclude=_SAID).encode()),
@@ -103,13 +77,13 @@ def train(
             _tell_of_scale(spec, dataset)
         prepare_jax(len(seeds))
         begin, is_whole = time.monotonic(), not (folder / SNAPSHOT).exists()
-        with _precision(spec):
+        with precision_of(spec):
             rows = _train(spec, dataset, seeds, folder, identity, quiet=quiet)
         if is_whole and not changes and data is None:
             with suppress(OSError, RuntimeError):  # Where there is no cache, no time is kept.
                 note_time(cache_folder(), spec.id, time.monotonic() - begin)
     if not quiet:
-        _show_results(spec, nndl_jax.list_runs(spec, seeds), rows)
+        show_results(spec, nndl_jax.list_runs(spec, seeds), rows)
         show(f"\n{len(nndl_jax.list_runs(spec, seeds))} network(s) on {dataset.name} in {folder}")
 
 
@@ -131,133 +105,6 @@ _SAID = {"title", "source", "claims", "deviations", "errata"}
 """Parts of a document that decide nothing of its training."""
 
 
-@in_a_sentence
-def evaluate(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A file of nndl train.")],
-    data: DataOption = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-    as_json: AsJson = False,
-) -> None:
-    """Measure a trained network: accuracy, cost, and which digit it takes for which.
-
-    Where targets are real numbers, mean squared error and R2.
-    """
-    from nndl_jax.data.datasets import SPLITS
-    from nndl_jax.data.selection import check_sizes, cut, read_dataset, select
-
-    if split not in SPLITS:
-        raise typer.BadParameter(f"must be one of {', '.join(SPLITS)}, got {split!r}")
-    prepare_jax(1)
-    import jax
-
-    import nndl_jax
-
-    with jax.enable_x64(True):  # Its document may ask for that.
-        _, spec = nndl_jax.load(weights)
-    dataset = _no_data() if spec.data.examples else read_data(data, spec.data)
-    with _precision(spec):
-        model, _ = nndl_jax.load(weights)
-        confusion: list[list[int]] = []
-        if spec.data.examples:
-            images = select(dataset, spec)["train"]
-            found = nndl_jax.evaluate(model, images, spec)
-            measured = {"cost": float(found.cost), "output": float(found.output)}
-        else:
-            check_sizes(dataset, spec)
-            read = read_dataset(dataset, [split], spec)
-            images = cut(read, split, digits=spec.data.digits, limit=None)
-            found = nndl_jax.evaluate(model, images, spec)
-            measured = {"cost": float(found.cost)}
-            if spec.data.has_classes():
-                measured |= {"accuracy": float(found.accuracy)}
-                confusion = nndl_jax.confusion_matrix(model, images, spec).tolist()
-            else:
-                measured |= _errors(images.labels, nndl_jax.predict(model, images, spec))
-    about = {"id": spec.id, "data": dataset.name, "split": split, "images": len(images.labels)}
-    if as_json:
-        show_json(about | measured | ({"confusion": confusion} if confusion else {}))
-    elif spec.data.examples:
-        said = f"cost {measured['cost']:.6g}, mean output {measured['output']:.6g}"
-        show(f"{spec.id} on its examples: {said}")
-    else:
-        show(f"{spec.id} on {len(images.labels):,} images of {dataset.name}, {split}")
-        accuracy = f"accuracy {measured['accuracy']:.4f}, " if confusion else ""
-        others = [f", {name} {measured[name]:.6g}" for name in ("mse", "r2") if name in measured]
-        show(f"{accuracy}cost {measured['cost']:.6g}{''.join(others)}\n")
-        if confusion:
-            _show_confusion(confusion, dataset.classes)
-
-
-def _errors(targets: "np.ndarray", outputs: "np.ndarray") -> dict[str, float]:
-    """Mean squared error, and one less its share of the targets' variance, the mean of outputs."""
-    import numpy as np
-
-    errors, variances = ((outputs - targets) ** 2).mean(axis=0), targets.var(axis=0)
-    shares = errors / np.where(variances > 0, variances, np.nan)
-    return {"mse": float(errors.mean()), "r2": float(1 - shares.mean())}
-
-
-def _show_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str] | None) -> None:
-    digits = [str(digit) for digit in range(len(confusion[0]))]
-    names = [*classes, *digits[len(classes) :]] if classes else digits
-    what = "class" if classes and list(classes) != digits[: len(classes)] else "digit"
-    rows = [
-        [name, *(f"{count:,}" if count else "." for count in counts)]
-        for name, counts in zip(names, confusion, strict=False)
-    ]
-    show_table((what, *names), rows, right=(what, *names))
-    show(f"rows: the {what} in the image; columns: the {what} that the network takes it for")
-
-
-def read_data(data: str | None, named: "Data") -> "Dataset":
-    """The data set that an option names, or else the document.
-
-    Raises:
-        ValueError: there is none, or it is damaged.
-        FileNotFoundError: there is no such file.
-        ImportError: what reads it is not installed.
-    """
-    from nndl_jax.data.datasets import load_dataset
-    from nndl_jax.data.named import load_data, load_data_of
-    from nndl_jax.documents.known_data import MNIST
-
-    if data is None and named.name != MNIST:
-        return load_data_of(named)
-    if data is None and PREPARED.is_file():
-        return load_dataset(PREPARED)
-    data = data or os.environ.get("NNDL_MNIST_MIRROR")
-    if not data:
-        raise ValueError(
-            "no data set is named: give --data digits, or the folder with MNIST's four files, or "
-            f"a file of save_dataset; without it {PREPARED} is read if it is there"
-        )
-    if data.endswith((".pkl", ".pkl.gz")) and Path(data).is_file():
-        from nndl_jax.data.pickled import load_books_mnist
-
-        return load_books_mnist(Path(data))
-    try:
-        return load_data(data, target=named.target, is_regression=named.targets == "real")
-    except (FileNotFoundError, ValueError) as error:
-        raise type(error)(f"--data {data}: {error}") from None
-
-
-def digest_of(dataset: "Dataset") -> str:
-    """A sum of all images and labels."""
-    digest = hashlib.sha256()
-    for split in (dataset.train, dataset.validation, dataset.test):
-        for array in split:
-            digest.update(f"{array.dtype.str} {array.shape}".encode())
-            digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _precision(spec: "Network") -> AbstractContextManager[object]:
-    """In which JAX computes in the document's type of numbers."""
-    import jax
-
-    return jax.enable_x64(True) if spec.training.dtype == "float64" else nullcontext()
-
-
 def weights_names(runs: "Sequence[Run]") -> list[str]:
     """A name for the file of each run, without what no file's name should have."""
     names: list[str] = []
@@ -267,16 +114,6 @@ def weights_names(runs: "Sequence[Run]") -> list[str]:
         name = f"{safe.lstrip('.')}seed={run.seed}"
         names.append(f"{len(names)},{name}" if name in names else name)
     return names
-
-
-def _no_data() -> "Dataset":
-    """For documents with examples of their own, which read no data set."""
-    import numpy as np
-
-    from nndl_jax.data.datasets import Dataset, Split
-
-    none = Split(np.zeros((0, 784), np.uint8), np.zeros(0, np.int32))
-    return Dataset("examples", none, none, none)
 
 
 def _digest(content: bytes) -> str:
@@ -333,10 +170,10 @@ def _train(
         say(problem)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)
     if rows and not quiet:
-        say(f"{spec.id}: goes on after {len(rows)} of {_num_results(spec)} measurements")
+        say(f"{spec.id}: goes on after {len(rows)} of {num_results(spec)} measurements")
     save_at, num_saved = 0.0, len(rows)
     try:
-        with _progress(spec, len(rows), quiet=quiet) as advance:
+        with progress_bar(spec, len(rows), quiet=quiet) as advance:
             for result in nndl_jax.train(spec, dataset, seeds=seeds, resume=snapshot):
                 rows.append(_row(result))
                 advance(rows[-1])
@@ -397,79 +234,3 @@ def _save(
         "epochs": epochs,
     }
     replace_file(folder / RESULTS, (json.dumps(about, indent=1) + "\n").encode())
-
-
-def _num_results(spec: "Network") -> int:
-    """Most measurements of any variant."""
-    import nndl_jax
-    from nndl_jax.documents import Network
-
-    trainings = [
-        point.spec.training for point in nndl_jax.variants(spec) if isinstance(point.spec, Network)
-    ]
-    return max(-(-training.epochs // training.evaluate_every) for training in trainings)
-
-
-@contextmanager
-def _progress(spec: "Network", done: int, *, quiet: bool) -> Iterator[Callable[[Row], None]]:
-    """A bar on a terminal, which is gone at the end; nothing in a pipe."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True, markup=False, highlight=False)
-    columns = (TextColumn(spec.id, markup=False), BarColumn(), MofNCompleteColumn())
-    last = TextColumn("{task.fields[last]}", markup=False)
-    bar = Progress(
-        *columns,
-        TimeRemainingColumn(),
-        last,
-        console=console,
-        transient=True,
-        disable=quiet or not console.is_terminal,
-    )
-    metric = spec.metrics()[0]
-    with bar:
-        task = bar.add_task(spec.id, total=_num_results(spec), completed=done, last="")
-
-        def advance(row: Row) -> None:
-            values = [value for value in row[metric] if not math.isnan(value)]
-            mean = sum(values) / max(1, len(values))
-            bar.update(task, advance=1, last=f"{metric} {mean:.4f}")
-
-        yield advance
-
-
-def _show_results(spec: "Network", runs: "Sequence[Run]", rows: Sequence[Row]) -> None:
-    """Mean and standard deviation over the runs of each variant, last and best."""
-    import numpy as np
-
-    from nndl_jax.documents.metrics import parse_metric
-    from nndl_jax.judging.judge import best_epoch, last_epoch
-
-    variants = list(dict.fromkeys(run.variant for run in runs))
-    table = []
-    for metric in spec.metrics():
-        missing = [math.nan] * len(runs)
-        curves = np.array([row.get(metric, missing) for row in rows], float).T
-        last, best = last_epoch(curves), best_epoch(metric, curves)
-        has_best = parse_metric(metric).quantity.best is not None
-        for variant in variants:
-            own = np.array([run.variant == variant for run in runs])
-            cells = [_spread(last[own]), _spread(best[own]) if has_best else ""]
-            table.append([*([variant] if len(variants) > 1 else []), metric, *cells])
-    heads = [*(["variant"] if len(variants) > 1 else []), "metric", "last", "best"]
-    show_table(heads, table)
-
-
-def _spread(values: "np.ndarray") -> str:
-    """The mean, with the standard deviation where there are several runs."""
-    import numpy as np
-
-    mean = f"{np.mean(values):.6g}"
-    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.2g}"
