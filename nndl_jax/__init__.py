@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from nndl_jax.data.datasets import Dataset, Split, load_dataset
     from nndl_jax.data.mnist import load_digits, load_mnist
     from nndl_jax.data.named import load_data
-    from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+    from nndl_jax.documents import (
+        Baseline,
+        Calculation,
+        Construction,
+        Document,
+        Ensemble,
+        Network,
+        Threshold,
+    )
     from nndl_jax.documents.load import dump_spec, list_specs, load_network, load_spec
     from nndl_jax.documents.variants import list_runs, variants
     from nndl_jax.networks.backpropagation import backpropagate
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from nndl_jax.training.measuring import evaluate
     from nndl_jax.training.prediction import confusion_matrix, predict
     from nndl_jax.training.pretrained import list_pretrained, load_pretrained
+    from nndl_jax.training.threshold import find_thresholds
     from nndl_jax.training.train import DivergenceError, EpochResult, abstract_states, train
     from nndl_jax.training.vote import Vote, vote
 
@@ -48,6 +57,7 @@ _LAZY = {
         "Document",
         "Ensemble",
         "Network",
+        "Threshold",
     ),
     "documents.load": ("dump_spec", "list_specs", "load_network", "load_spec"),
     "documents.variants": ("list_runs", "variants"),
@@ -64,6 +74,7 @@ _LAZY = {
     "training.gradients": ("bias_gradients",),
     "training.loop": ("Step", "activations", "loss_fn", "optimizer_of", "train_step"),
     "training.pretrained": ("list_pretrained", "load_pretrained"),
+    "training.threshold": ("find_thresholds",),
     "training.train": ("DivergenceError", "EpochResult", "abstract_states", "train"),
     "training.vote": ("Vote", "vote"),
 }
@@ -85,6 +96,7 @@ __all__ = [
     "SpecError",
     "Split",
     "Step",
+    "Threshold",
     "Vote",
     "abstract_states",
     "activations",
@@ -96,6 +108,7 @@ __all__ = [
     "describe_devices",
     "dump_spec",
     "evaluate",
+    "find_thresholds",
     "list_pretrained",
     "list_runs",
     "list_specs",

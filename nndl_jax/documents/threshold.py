@@ -35,7 +35,7 @@ class Threshold(Calculated):
     """
 
     stage = "threshold"
-    taken_by = "nndl_jax.training.threshold.find_thresholds takes it"
+    taken_by = "find_thresholds takes it, with the document of its network"
     fixed = frozenset()
     kind: Literal["threshold"]
     learner: Identifier
