@@ -1,6 +1,6 @@
-"""What was measured at the end of a training, in a sentence for each variant."""
+"""What was measured at the end of a run, in a sentence for each variant."""
 
-from nndl_jax.documents import Baseline, Network
+from nndl_jax.documents import Network
 from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import Variant
 from pipeline.store.results import Results
@@ -15,25 +15,25 @@ def last_numbers(results: Results) -> str:
     Empty for what the book has, and where nothing was run.
     """
     document = results.document
-    is_own = isinstance(document, Network | Baseline) and document.source is None
-    if not is_own or results.history is None:
+    if document.source is not None or results.history is None:
         return ""
+    begin = "At the end" if isinstance(document, Network) else "Measured"
     points = results.points[:_MOST_VARIANTS]
     labels = variant_labels([point.name for point in results.points])
     lines = []
     for point, label in zip(points, labels, strict=False):
         found = ", ".join(_measured(results, point))
-        lines.append(f"{'At the end' if point.name == 'base' else label}: {found}.")
+        lines.append(f"{begin if point.name == 'base' else label}: {found}.")
     more = len(results.points) - len(points)
     return " ".join([*lines, *([f"{more} variants more."] if more else [])])
 
 
 def _measured(results: Results, point: Variant) -> list[str]:
-    """Each metric of a variant in words; those by layer, digit or neuron have pictures."""
+    """Each metric of a variant in words, but for those by layer, digit, row and the like."""
     said = []
     for metric in results.metrics():
         values = results.at_epoch("last", metric, point.values)
-        if values is None or parse_metric(metric).quantity.by is not None:
+        if values is None or parse_metric(metric).part:
             continue
         spread = float(values.std(ddof=1)) if len(values) > 1 else None
         said.append(f"{quantity_name(metric)} {show_mean(metric, float(values.mean()), spread)}")
