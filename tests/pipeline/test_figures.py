@@ -14,6 +14,7 @@ from pipeline.figures import draw
 from pipeline.figures.curves import Panel, draw_curves
 from pipeline.figures.frame import BEST, COLOURS, PRINTED, new_figure, save
 from pipeline.figures.gradients import draw_bars, speed_panels
+from pipeline.figures.pictures import choose_pictures
 from pipeline.figures.sizes import draw_sizes
 from pipeline.store.results import Results
 from pipeline.store.runs import History
@@ -37,6 +38,19 @@ PICTURES = {
     "ch5-depth": [""],
     "ch5-gradients": ["", "-bars"],
 }
+
+
+def test_a_colour_means_the_same_in_all_panels_of_a_picture():
+    # Variants differ by colour in one panel of this one, and layers in the others.
+    results = synthetic(load_spec("ch3-saturation"), num_epochs=5)
+    (picture,) = choose_pictures(results)
+    figure = draw_curves(results, picture.panels, columns=2)
+    assert figure is not None
+    lines = [line for axes in figure.axes for line in axes.lines]
+    shown = {(line.get_label(), line.get_color()) for line in lines if line.get_label()[0] != "_"}
+    names = [name for name, _ in shown]
+    assert sorted(names) == ["layer 1", "layer 2", "weights = normal", "weights = normal-fan-in"]
+    assert len({colour for _, colour in shown}) == len(shown)
 
 
 def synthetic(document: Document, *, num_epochs: int = 400) -> Results:
