@@ -27,6 +27,7 @@ class Ensemble(Experiment):
 
     stage = "ensemble"
     taken_by = "load the document of its members, and let their networks vote"
+    equations = (("most votes", r"\max_d \, \#\{ i : \max_j a^{(i)}_j = a^{(i)}_d \}"),)
     kind: Literal["ensemble"]
     members: Identifier
     """The document whose runs vote."""

@@ -12,7 +12,6 @@ from nndl_jax.documents import (
     Calculation,
     Construction,
     Document,
-    Ensemble,
     Model,
     Network,
 )
@@ -73,8 +72,6 @@ def _latex(document: Document) -> Iterator[tuple[str, str]]:
     match document:
         case Network():
             yield from _of_network(document)
-        case Ensemble():
-            yield "most votes", r"\max_d \, \#\{ i : \max_j a^{(i)}_j = a^{(i)}_d \}"
         case Construction():
             network = document.network
             if isinstance(network, Bumps | Circuit) and network.activation in EQUATIONS:
@@ -87,6 +84,8 @@ def _latex(document: Document) -> Iterator[tuple[str, str]]:
             yield from quantity.equations
         case Baseline():
             yield from _BASELINES.get(document.method.kind, ())
+        case _:
+            yield from document.equations
 
 
 def _of_network(document: Network) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from nndl_jax.calculations.quantity import Equations
 from nndl_jax.documents.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
 from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.reading.html import html_table
@@ -57,6 +58,8 @@ class Experiment(Record):
     """The stage of the pipeline that runs documents of this kind."""
     taken_by: ClassVar[str]
     """What takes documents of this kind, a sentence for who hands one to something else."""
+    equations: ClassVar[Equations] = ()
+    """Of every document of this kind; parts of it may have others."""
 
     id: Identifier
     """The document's name, and that of its file, `<id>.yaml`."""

@@ -36,7 +36,10 @@ class Threshold(Calculated):
 
     stage = "threshold"
     taken_by = "find_thresholds takes it, with the document of its network"
-    fixed = frozenset()
+    equations = (
+        ("threshold", r"\eta^* = \max \, \{ \eta : C_1 > C_2 > \cdots > C_n \}"),
+        ("suggested rate", r"\eta = \frac{\eta^*}{2}"),
+    )
     kind: Literal["threshold"]
     learner: Identifier
     """The document of the network. Its schedule and its rules for stopping are left out."""
