@@ -118,7 +118,7 @@ class _Trainer:
         with jax.default_device(self._device):
             state = engine.to_devices(first)
             number = 0
-            while engine.goes_on(state, number):
+            while engine.goes_on(state.progress.is_active, number):
                 state, _ = engine.run(state, number)
                 number += 1
             return engine.to_host(state)

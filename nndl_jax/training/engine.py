@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int
 
 from nndl_jax.data.datasets import Split
 from nndl_jax.documents import Network, Replay
@@ -20,6 +20,7 @@ from nndl_jax.training.custom import NOTHING, Custom, abstract_network
 from nndl_jax.training.epoch import train_epochs
 from nndl_jax.training.groups import Group
 from nndl_jax.training.optimizer import hyperparameters
+from nndl_jax.training.processes import one_of_each, put, whole
 from nndl_jax.training.replay import epoch_orders, initial_layers
 from nndl_jax.training.rules import rules
 from nndl_jax.training.state import Measurements, RunInputs, TrainState, init_state
@@ -53,11 +54,13 @@ class Engine:
     Args:
         group: the runs, whose documents differ in numbers and first weights only.
         splits: images and labels, at least `train` and what is monitored.
-        mesh: the devices.
+        mesh: the devices, of this process and of others.
         side_by_side: whether the runs of a device are trained at once, or one after another; None
             for what suits the platform.
         custom: what takes the place of parts of the documents.
         first: the weights that each run of the group begins with; None to draw them.
+        processes: one device of each process that is to know what is measured; None for those of
+            the mesh.
 
     Attributes:
         group: the runs.
@@ -72,15 +75,17 @@ class Engine:
         side_by_side: bool | None = None,
         custom: Custom = NOTHING,
         first: Sequence[nnx.State] | None = None,
+        processes: Mesh | None = None,
     ) -> None:
         self.group = group
         self._spec = group.template
         self._mesh = mesh
+        self._processes = one_of_each(mesh) if processes is None else processes
         # A CPU gains nothing from it, and it now and then changes bits there.
         is_cpu = mesh.devices.flat[0].platform == "cpu"
         self._side_by_side = not is_cpu if side_by_side is None else side_by_side
         everywhere = NamedSharding(self._mesh, _EVERYWHERE)
-        self._splits = jax.device_put(dict(splits), everywhere)
+        self._splits = jax.tree.map(lambda array: put(array, everywhere), dict(splits))
         numbers = (hyperparameters(group.specs), rules(group.specs))
         seeds = self._put(np.asarray(group.seeds, np.uint32))
         self._inputs = RunInputs(seeds, *jax.tree.map(self._put, numbers))
@@ -93,11 +98,11 @@ class Engine:
         """The state before the first epoch."""
         # Run by run and not compiled as one: the small programs in it are common to many documents,
         # and cached.
-        states = [
-            jax.tree.map(np.asarray, self._init_run(member))
-            for member in range(len(self.group.runs))
-        ]
-        return self.to_devices(jax.tree.map(lambda *leaves: np.stack(leaves), *states))
+        held = self._held()
+        states = {member: jax.tree.map(np.asarray, self._init_run(member)) for member in held}
+        # Runs that other processes hold are not looked at here.
+        rows = [states.get(member, states[held[0]]) for member in range(len(self.group.runs))]
+        return self.to_devices(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
 
     def run(self, state: TrainState, number: int) -> tuple[TrainState, Measurements]:
         """The state after the next measurement, and what was measured, which takes its time.
@@ -123,10 +128,14 @@ class Engine:
         first, num_epochs = self.span(number)
         return first + num_epochs - 1
 
-    def goes_on(self, state: TrainState, number: int) -> bool:
-        """Whether a measurement of this number is still to be made of any run."""
-        is_over = self.span(number)[1] < 1
-        return not is_over and bool(np.any(self.to_host(state.progress.is_active)))
+    def goes_on(self, is_active: Bool[Array | np.ndarray, " runs"], number: int) -> bool:
+        """Whether a measurement of this number is still to be made of any run.
+
+        Args:
+            is_active: the runs that have not stopped, as a state says it.
+            number: of measurements before it.
+        """
+        return bool(np.any(self.to_host(is_active))) and self.span(number)[1] > 0
 
     def model(self, state: TrainState, member: int, *, is_best: bool = False) -> FeedforwardNetwork:
         """The network of one run of the group: as it is now, or the best so far."""
@@ -134,13 +143,19 @@ class Engine:
         if params is None:
             message = "the best network is not kept; set it to true"
             raise SpecError.at(self._spec.id, None, "training.keep_best", message)
+        if self._processes.size > 1:
+            params = jax.tree.map(jnp.asarray, self.to_host(params))
         model = nnx.merge(self._graph, jax.tree.map(lambda leaf: leaf[member], params))
         model.spec = self.group.specs[member].bare()
         return model
 
     def to_host(self, runwise: Tree) -> Tree:
-        """Arrays in host memory, one row for each run: the same for any number of devices."""
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(self.group.runs)], runwise)
+        """Arrays in host memory, one row for each run: the same for any number of devices.
+
+        Processes that train together call it alike.
+        """
+        num_runs = len(self.group.runs)
+        return jax.tree.map(lambda leaf: leaf[:num_runs], whole(runwise, self._processes))
 
     def to_devices(self, state: TrainState) -> TrainState:
         """The inverse of `to_host`."""
@@ -182,7 +197,14 @@ class Engine:
         """A row for each run, on the devices; the last is repeated until each has equally many."""
         num_padding = -len(runwise) % self._mesh.size
         padded = np.concatenate([runwise, np.repeat(runwise[-1:], num_padding, axis=0)])
-        return jax.device_put(padded, NamedSharding(self._mesh, _RUNS))
+        return put(padded, NamedSharding(self._mesh, _RUNS))
+
+    def _held(self) -> Sequence[int]:
+        """Runs on devices of this process, or the first of all if there are none."""
+        num_runs, size = len(self.group.runs), self._mesh.size
+        on_each = -(-num_runs // size)
+        own = [device.process_index == jax.process_index() for device in self._mesh.devices.flat]
+        return [member for member in range(num_runs) if own[member // on_each]] or [0]
 
     def _over_mesh(self, run_fn: Callable, *, num_shared: int) -> Callable:
         """Lift a function of one run to all runs of the mesh, as `over_runs` does on a device."""

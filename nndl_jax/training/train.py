@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from nndl_jax.data.datasets import Dataset
 from nndl_jax.data.selection import (
@@ -43,10 +43,12 @@ from nndl_jax.training.custom import (
 )
 from nndl_jax.training.devices import check_devices
 from nndl_jax.training.engine import Engine, spread
+from nndl_jax.training.environment import describe_environment
 from nndl_jax.training.evaluation import read_evaluation
 from nndl_jax.training.fingerprint import fingerprint_custom
 from nndl_jax.training.gradients import read_gradients
 from nndl_jax.training.groups import groups
+from nndl_jax.training.processes import check_alike, one_of_each, whole
 from nndl_jax.training.resumption import abstract_states_of, describe_training, kept_states
 from nndl_jax.training.state import Measurements, TrainState
 
@@ -119,6 +121,18 @@ class EpochResult(NamedTuple):
         _check_not_taken(state)
         return engine.model(state, member, is_best=is_best)
 
+    def on_host(self) -> "EpochResult":
+        """The same with its states in host memory, which no later result takes over.
+
+        Of processes that train together all call this, or `model`, or `snapshot` alike; what it
+        gives is then read by any of them alone.
+
+        Raises:
+            RuntimeError: the next result has taken the state over.
+            ConnectionError: another process has ended.
+        """
+        return self._replace(states=self.snapshot().states)
+
     def snapshot(self) -> Snapshot:
         """The state in host memory, from which `train` can go on.
 
@@ -173,7 +187,9 @@ def train(
             one's own; the splits that the document trains on and measures are looked at once.
         seeds: a run of every variant for each, from 0 to 2^32 - 1. A seed fixes all that is random
             in its run.
-        mesh: devices to train on, whatever the shape of the mesh; None for all that JAX has.
+        mesh: devices to train on, whatever the shape of the mesh; None for all that JAX has. After
+            `jax.distributed.initialize()` those are the devices of all processes: each calls this
+            alike and gets the same results, with models and snapshots as `on_host` says.
         resume: a snapshot of the same document, seeds and data set to go on from; ends with the
             same bits as training that was never interrupted. Only epochs and monitors may be
             others: it goes on for longer, and tells more.
@@ -189,12 +205,14 @@ def train(
 
     Raises:
         ValueError: the seeds are no such numbers, or the snapshot is of another document, other
-            runs or other data.
+            runs or other data; or the mesh has no device of this process, or another process trains
+            something else.
         SpecError: the document asks for what is not built, or does not fit in memory.
         TypeError: the data set is no `Dataset` of splits, or the snapshot or the mesh none.
         ValueError: images are no pixels, labels no digits, or a split that is needed has none; or
             a part that is given does not fit the document, or the snapshot is of other parts.
         OSError: JAX, as it was started, has no devices.
+        ConnectionError: another process that trains with this one has ended.
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
     check_devices()
@@ -228,6 +246,9 @@ def train(
     told |= fingerprint_custom(custom, first, members, splits)
     kept = None if resume is None else kept_states(resume, members, runs, custom, told)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh
+    processes = one_of_each(mesh)
+    if jax.process_index() not in {device.process_index for device in processes.devices.flat}:
+        raise ValueError("mesh must have devices of each process that trains, and has none of this")
     meshes = spread([len(group.runs) for group in members], mesh)
     engines = [
         Engine(
@@ -236,28 +257,36 @@ def train(
             devices,
             custom=custom,
             first=None if first is None else [first[run] for run in group.runs],
+            processes=processes,
         )
         for group, split, devices in zip(members, splits, meshes, strict=True)
     ]
+    number = 0 if resume is None else resume.number + 1
+    if processes.size > 1:
+        alike = (told, seeds, number, describe_environment())
+        check_alike(alike, jax.tree.leaves(kept), processes)
     states = [
         engine.init() if kept is None else engine.to_devices(kept[index])
         for index, engine in enumerate(engines)
     ]
-    number = 0 if resume is None else resume.number + 1
     history: list[Mapping[str, Float[np.ndarray, " runs"]]] = []
-    going = [engine.goes_on(state, number) for engine, state in zip(engines, states, strict=True)]
+    going = [
+        engine.goes_on(state.progress.is_active, number)
+        for engine, state in zip(engines, states, strict=True)
+    ]
     while any(going):
         metrics: dict[str, Float[np.ndarray, " runs"]] = {}
         epochs = np.full(len(runs), -1)
-        begun: dict[int, Measurements] = {}
+        begun: dict[int, tuple[Measurements, Bool[Array, " runs"]]] = {}
         for at, engine in enumerate(engines):
             if going[at]:
-                states[at], begun[at] = engine.run(states[at], number)
+                states[at], on_devices = engine.run(states[at], number)
+                begun[at] = on_devices, states[at].progress.is_active
         # Waited for when all have begun: groups on different devices work side by side.
-        for at, on_devices in begun.items():
+        for at, (padded, is_active) in whole(begun, processes).items():
             engine = engines[at]
-            measured = engine.to_host(on_devices)
-            going[at] = engine.goes_on(states[at], number + 1)
+            measured = engine.to_host(padded)
+            going[at] = engine.goes_on(is_active, number + 1)
             if not engine.group.template.training.allow_divergence:
                 _check_finite(runs, engine, number, measured)
             places = np.asarray(engine.group.runs)
