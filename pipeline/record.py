@@ -26,7 +26,7 @@ from nndl_jax.documents.claims import Choice
 from nndl_jax.documents.known_data import MNIST
 from nndl_jax.documents.variants import find_variant, list_runs, variants
 from nndl_jax.reading.validation import closest
-from pipeline import add_recordings, ensemble, train
+from pipeline import add_recordings, ensemble, together, train
 from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import DATASET, RECORDED, STATE
 from pipeline.machine.stop import Stop
@@ -80,12 +80,38 @@ def main() -> None:
         help="run nothing; check what another machine has recorded and add its new runs to "
         "recorded/. FOLDER holds <id>/ folders, a recorded/ with such, or .zip files with either",
     )
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="train over the devices of all processes that this command is started as, on this "
+        "host and others; docs/cluster.md says how",
+    )
     arguments = parser.parse_args()
     if arguments.add is not None:
-        if arguments.ids:
+        if arguments.ids or arguments.distributed:
             parser.error("--add takes all that is in the folder; name no documents")
         add_recordings.main(arguments.add)
         return
+    if arguments.distributed and not _lead():
+        return
+    try:
+        _main(arguments)
+    finally:
+        if arguments.distributed:
+            together.dismiss()
+
+
+def _lead() -> bool:
+    """Be one of several processes; gives whether it is the one that records."""
+    set_up_jax(MAX_RUNS)
+    try:
+        return together.join()
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+
+
+def _main(arguments: argparse.Namespace) -> None:
+    """Record what the arguments name; says what became of it."""
     has_failed = False
     try:
         for outcome in record(arguments.ids, runs=arguments.runs):
@@ -143,12 +169,17 @@ def record(
         set_up_jax(max((_num_runs(able[name]) for name in wanted), default=1))
     known = set(files.values()) - set(lacking)
     recorder = _Recorder(able, data, known, claimed_epochs(), Path.cwd(), stop)
+    is_over = False
     for index, name in enumerate(wanted):
-        if stop.is_due():
+        if is_over or stop.is_due():
             yield from (Outcome(each, "not begun", f"{each}: not begun") for each in wanted[index:])
             break
-        why = lacking.get(files[name])
-        yield recorder.attempt(name) if why is None else Outcome(name, "failed", f"{name}: {why}")
+        if why := lacking.get(files[name]):
+            yield Outcome(name, "failed", f"{name}: {why}")
+            continue
+        outcome = recorder.attempt(name)
+        yield outcome
+        is_over |= outcome.status == "stopped"  # By a signal to another process.
     if stop.signal is not None:
         sys.exit(stop.status())
 
@@ -227,7 +258,7 @@ class _Recorder(NamedTuple):
         try:
             with exclusive(name):
                 return self._record(name)
-        except train.Stopped:
+        except together.Stopped:
             pass
         # The last is what JAX raises, where memory is short for one.
         except (SystemExit, KeyboardInterrupt, OSError, RuntimeError) as error:

@@ -37,16 +37,13 @@ from pipeline.plan.training_key import TrainingKey, differences, training_key
 from pipeline.store import forecast
 from pipeline.store.dataset import data_of, file_of, is_missing, load_data
 from pipeline.store.runs import Row, network_path, write_confusions, write_history
+from pipeline.together import Job, Stopped, in_step, lead
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
 _SAVE_SHARE = 0.05
 _MOST_CHANGES = 3
 _TRAINED = STATE / "trained"
 """Keys of what was trained here last."""
-
-
-class Stopped(Exception):  # noqa: N818 -- nothing is wrong.
-    """Training ended before its end because it was asked to; its state is saved."""
 
 
 def main(name: str) -> None:
@@ -125,19 +122,21 @@ def _train(
     for problem in problems:
         print(problem, file=sys.stderr)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)
+    job = Job(points, dataset, seeds, snapshot)
     save_at = 0.0
+    results = lead(job, should_stop=should_stop, should_save=lambda: time.monotonic() >= save_at)
     progress = tqdm(
         total=_num_results(points), initial=len(rows), desc=name, unit="result", disable=None
     )
-    with progress:
-        for result in nndl_jax.train(points, dataset, seeds=seeds, resume=snapshot):
+    with progress, in_step():
+        for result, is_over, is_due in results:
             rows.append(_row(result))
             progress.set_postfix_str(_summary(rows[-1]), refresh=False)
             progress.update()
             if result.is_last:
                 _save_networks(name, result, fresh)
                 write_confusions(_confusions(result, dataset), dataset.classes, fresh)
-            elif (is_over := should_stop()) or time.monotonic() >= save_at:
+            elif is_over or is_due:
                 start = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
                 nndl_jax.save_snapshot(current, path, identity=identity)

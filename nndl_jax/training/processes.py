@@ -28,16 +28,19 @@ def one_of_each(mesh: Mesh | None = None) -> Mesh:
     Args:
         mesh: of the devices that are looked at; None for all that JAX has.
     """
-    devices = jax.devices() if mesh is None else mesh.devices.flat
-    first: dict[int, jax.Device] = {}
-    for device in devices:
-        first.setdefault(device.process_index, device)
+    devices = jax.devices() if mesh is None else list(mesh.devices.flat)
+    first = {device.process_index: device for device in reversed(devices)}
     return Mesh(np.asarray([first[index] for index in sorted(first)]), ("processes",))
 
 
 def is_first() -> bool:
     """Whether this is the process that writes files and tells how far training is."""
     return jax.process_index() == 0
+
+
+def is_alone() -> bool:
+    """Whether there is no other process."""
+    return jax.process_count() == 1
 
 
 def put(array: np.ndarray, sharding: NamedSharding) -> Array:
@@ -118,7 +121,7 @@ def check_alike(told: object, arrays: Iterable[np.ndarray | Array], over: Mesh) 
     sums = np.zeros((len(ranks), 8), np.uint32)
     digest = hashlib.sha256(repr(told).encode())
     for array in arrays:
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.asarray(array).tobytes())
     sums[ranks.index(jax.process_index())] = np.frombuffer(digest.digest(), np.uint32)
     sums = _total(sums.reshape(-1), over).reshape(sums.shape)
     others = [rank for rank, row in zip(ranks, sums, strict=True) if (row != sums[0]).any()]
