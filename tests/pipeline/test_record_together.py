@@ -13,7 +13,7 @@ from project import TINY, environment, tiny_project
 
 from pipeline import record
 
-SECONDS = 150
+SECONDS = 300
 SNAPSHOT = Path(".nndl/record/.nndl/tiny/snapshot.safetensors")
 
 

@@ -27,7 +27,7 @@ TOGETHER = {
 }
 # With three runs of each of two structures, two of four processes hold runs of both.
 TWO_SHAPES = {"vary": [{"data.targets": ["one-hot", "binary"], "model.layers[1].units": [10, 4]}]}
-SECONDS = 150
+SECONDS = 300
 PROGRAM = Path(__file__).with_name("trains_together.py")
 
 
