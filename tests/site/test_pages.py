@@ -192,9 +192,16 @@ def test_axe_finds_nothing_serious_neither_in_the_light_nor_in_the_dark(open_pag
     assert serious == {}
 
 
+def test_no_equation_is_wider_than_its_card(open_page) -> None:
+    cards = open_page("chapter-6.html").locator(".equations > div")
+    assert cards.count() > 1
+    assert all(cards.evaluate_all("all => all.map(each => each.scrollWidth <= each.clientWidth)"))
+
+
 def test_a_page_is_printed_without_what_is_only_for_screens(open_page) -> None:
     page = open_page("chapter-6.html")
     page.emulate_media(media="print")
     assert page.locator("#tiny-claim-1").is_visible()
     assert not page.locator(".top").is_visible()
+    assert not page.locator("details.document").first.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
