@@ -78,12 +78,21 @@ def example_folder() -> Path:
     return packaged if packaged.is_dir() else PACKAGE.parent / "docs" / "data"
 
 
+def own_file(id_or_path: str) -> str:
+    """The same, or the path of a document in experiments/ here, where no other has the id."""
+    name = f"{id_or_path}.yaml"
+    own = OWN / name
+    is_shipped = any((each / name).is_file() for each in (spec_folder(), example_folder()))
+    return str(own) if not is_shipped and own.is_file() else id_or_path
+
+
 def load_card(id_or_path: str) -> Card:
-    """The card of a document of the book by its id, or of any by the path of its file.
+    """The card of a document by its id, of the book or here, or of any by the path of its file.
 
     Raises:
         SpecError: there is no such document or it is faulty; names file, line and field.
     """
+    id_or_path = own_file(id_or_path)
     path = Path(id_or_path)
     if path.suffix not in _SUFFIXES:
         path = spec_folder() / f"{id_or_path}.yaml"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nndl_jax.command.cards import OWN, Card, example_folder, load_card, spec_folder
+from nndl_jax.command.cards import OWN, Card, example_folder, load_card, own_file, spec_folder
 from nndl_jax.command.console import (
     AsJson,
     Changes,
@@ -130,7 +130,7 @@ def new(
     if (spec_folder() / f"{name}.yaml").exists():
         raise ValueError(f"{name} is a document of the book; choose another name")
     path = OWN / f"{name}.yaml"
-    spec = nndl_jax.load_spec(source, read_changes(changes))
+    spec = nndl_jax.load_spec(own_file(source), read_changes(changes))
     own = {"id": name, "title": title or spec.title, "source": None, "claims": ()}
     text = nndl_jax.dump_spec(spec.model_copy(update=own))
     parse_spec(text, path)

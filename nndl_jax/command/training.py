@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nndl_jax.command.cards import code_sum
+from nndl_jax.command.cards import code_sum, own_file
 from nndl_jax.command.chosen_data import DataOption, data_for, digest_of, precision_of
 from nndl_jax.command.console import Changes, Named, Quiet, in_a_sentence, say, show
 from nndl_jax.command.documents import read_changes
@@ -58,7 +58,8 @@ def train(
     from nndl_jax.documents.memory import check_fits
     from nndl_jax.documents.variants import check_seeds
 
-    spec = of_kind(nndl_jax.load_spec(document, read_changes(changes)), nndl_jax.Network)
+    spec = nndl_jax.load_spec(own_file(document), read_changes(changes))
+    spec = of_kind(spec, nndl_jax.Network)
     seeds = check_seeds(range(seed, seed + runs))
     check_fits(spec)
     dataset = data_for(spec, data)

@@ -198,6 +198,16 @@ def test_new_copies_without_the_books_claims(nndl) -> None:
     assert spec == book.model_copy(update=own)
 
 
+def test_a_document_of_ones_own_has_an_id_where_it_lies(nndl) -> None:
+    nndl("new", "mine", "--from", "iris", "-S", "training.epochs=7")
+    assert nndl("show", "mine").stdout.startswith("mine: Eight hidden neurons on iris\n")
+    nndl("new", "other", "--from", "mine")
+    assert nndl_jax.load_spec("experiments/other.yaml").training.epochs == 7
+    assert nndl("diff", "mine", "other").stdout == "mine and other describe the same experiment\n"
+    done = nndl("train", "mine", "-S", "training.epochs=0")
+    assert done.stderr == "error: mine: training.epochs: must be >= 1, got 0\n"
+
+
 def test_new_never_overwrites(nndl) -> None:
     nndl("new", "mine", "--from", "ch1-30-hidden")
     before = Path("experiments/mine.yaml").read_bytes()
