@@ -200,8 +200,8 @@ def _find_devices(*, is_rehearsal: bool) -> "tuple[Mesh, Mesh]":
     except RuntimeError as error:
         sys.exit(f"JAX cannot use this machine's devices: {str(error).splitlines()[0]}")
     if device.platform == "cpu" and not is_rehearsal:
-        said = f"JAX {version('jax')} finds no accelerator, only CPUs"
-        sys.exit(f"{said}; --rehearse does all of it on them with made-up images")
+        sentence = f"JAX {version('jax')} finds no accelerator, only CPUs"
+        sys.exit(f"{sentence}; --rehearse does all of it on them with made-up images")
     return Mesh(np.asarray([device]), ("runs",)), Mesh(np.asarray(cpus[:1]), ("runs",))
 
 

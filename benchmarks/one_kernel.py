@@ -90,8 +90,8 @@ def train_steps(
     """
     num_runs, num_steps, batch_size = orders.shape
     if batch_size > _WIDTH or batch_size % at_once:
-        said = f"mini-batches must have at most {_WIDTH} examples, and a multiple of {at_once}"
-        raise ValueError(f"{said} (at_once), got {batch_size}")
+        message = f"mini-batches must have at most {_WIDTH} examples, and a multiple of {at_once}"
+        raise ValueError(f"{message} (at_once), got {batch_size}")
     num_hidden = weights.hidden.shape[1]
     blocks = _blocks(num_hidden)
     num_rows = sum(rows for _, rows in blocks)

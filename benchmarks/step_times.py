@@ -38,9 +38,9 @@ class Case(NamedTuple):
     """Of the step, a name in `FORMS`."""
 
     def __str__(self) -> str:
-        said = f"{self.network}, {self.num_runs} run{'s' if self.num_runs > 1 else ''}"
+        message = f"{self.network}, {self.num_runs} run{'s' if self.num_runs > 1 else ''}"
         precision = "" if self.precision == "highest" else f", precision {self.precision}"
-        return said + precision + ("" if self.form == "library" else f", {self.form}")
+        return message + precision + ("" if self.form == "library" else f", {self.form}")
 
 
 _CONVOLUTIONS = [network for network in NETWORKS if "convolutions" in network]

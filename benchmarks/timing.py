@@ -47,7 +47,7 @@ class Aim(NamedTuple):
 
     above: str
     below: str
-    said: str
+    message: str
 
 
 Contenders = Mapping[str, Sequence[Work]]
@@ -160,9 +160,9 @@ def seconds_per_step(work: Work) -> float:
 def _table(title: str, seconds: Mapping[str, Sequence[float]], aims: Sequence[Aim]) -> str:
     both = {name: np.array([min(each), np.median(each)]) for name, each in seconds.items()}
     rows = [(f"{name}, microseconds", 1e6 * pair, "") for name, pair in both.items()]
-    for above, below, said in aims:
+    for above, below, message in aims:
         if above in both:
-            rows.append((f"{above} / {below}", both[above] / both[below], f"   aim {said}"))
+            rows.append((f"{above} / {below}", both[above] / both[below], f"   aim {message}"))
     lines = [f"{name:<36}{pair[0]:9.1f}{pair[1]:9.1f}{aim}" for name, pair, aim in rows]
     return "\n".join([f"{title:<36}{'minimum':>9}{'median':>9}", *lines])
 

@@ -80,7 +80,7 @@ def _add(
             runs.append(check_run(file, files, plan, document=document, numbered=numbered))
         except ValueError as error:
             wrong.setdefault(str(error), []).append(file)
-    faults = [f"{_listed(found)}: {said}; left out" for said, found in wrong.items()]
+    faults = [f"{_listed(found)}: {message}; left out" for message, found in wrong.items()]
     if not runs:
         return _Found(0, faults or ["holds no runs; left out"])
     added = add(RECORDED / name, runs, files)
@@ -90,8 +90,8 @@ def _add(
     print(f"{name}: added {len(added.new)} of {len(runs)} run(s){rest}")
     if added.other:
         names = ", ".join(run.name for run in added.other[:3])
-        said = f"{len(added.other)} run(s) are recorded with other numbers, which stay"
-        faults.append(f"{said}; the first: {names}")
+        message = f"{len(added.other)} run(s) are recorded with other numbers, which stay"
+        faults.append(f"{message}; the first: {names}")
     return _Found(len(added.new), faults)
 
 

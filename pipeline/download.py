@@ -218,9 +218,9 @@ def main(name: str = MNIST) -> None:
 
 def _notice(name: str, failures: Sequence[str]) -> str:
     if name != MNIST:
-        said = f"{name} could not be had, and documents that learn it are not trained"
+        message = f"{name} could not be had, and documents that learn it are not trained"
         remedy = f"set {mirror_variable(name)} to a folder with its files, or get online"
-        return f"{said}: {'; '.join(failures)}; {remedy}, and run `make` again\n"
+        return f"{message}: {'; '.join(failures)}; {remedy}, and run `make` again\n"
     lines = (
         "MNIST COULD NOT BE HAD. The pipeline goes on with scikit-learn's digits,",
         "and every result will be marked as not MNIST. Sources tried:",

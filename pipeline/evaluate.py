@@ -57,8 +57,8 @@ def main() -> None:
     """
     today, experiments = load_all()
     recorded, stale = load_recorded()
-    for said in stale:
-        print(said, file=sys.stderr)
+    for message in stale:
+        print(message, file=sys.stderr)
     with replacing(METRICS) as metrics, replacing(CURVES) as curves:
         resting = [name for name in experiments if _rests(experiments[name], metrics)]
         for name, results in experiments.items():

@@ -152,11 +152,11 @@ def _card(chosen: Chosen) -> str:
 
 def _said_measured(measured: dict[str, list[float]], num_tested: int) -> str:
     """The network's own numbers, with the interval that so many test examples leave."""
-    said = [
+    message = [
         _said_accuracy(values, num_tested) if metric == "test_accuracy" else _said(metric, values)
         for metric, values in measured.items()
     ]
-    return "\n".join(said) or "It classifies nothing, and has no accuracy.\n"
+    return "\n".join(message) or "It classifies nothing, and has no accuracy.\n"
 
 
 def _said(metric: str, values: list[float]) -> str:

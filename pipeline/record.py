@@ -163,8 +163,8 @@ def record(
         lacking = prepare_data(_learner(able, name) for name in wanted)
         data = load_data().name if DATASET in files.values() else MNIST
     if not data or not data.isprintable():
-        said = "its name must be one line for the heads of runs"
-        raise ValueError(f"{DATASET}: {said}, got {data!r}; save it under another")
+        sentence = "its name must be one line for the heads of runs"
+        raise ValueError(f"{DATASET}: {sentence}, got {data!r}; save it under another")
     if "jax" not in sys.modules:
         set_up_jax(max((_num_runs(able[name]) for name in wanted), default=1))
     known = set(files.values()) - set(lacking)
@@ -266,13 +266,13 @@ class _Recorder(NamedTuple):
             if self.stop.signal is None:
                 if is_interrupt or isinstance(error.__context__, KeyboardInterrupt):
                     raise
-                said = str(error).strip()
+                sentence = str(error).strip()
                 if isinstance(error, OSError):
-                    said = f"in {_WORK}, {in_words(error)}"
+                    sentence = f"in {_WORK}, {in_words(error)}"
                 if isinstance(error, RuntimeError):
-                    said = said.split("\n")[0]
-                said = said if said.startswith(f"{name}:") else f"{name}: {said}"
-                return Outcome(name, "failed", said)
+                    sentence = sentence.split("\n")[0]
+                sentence = sentence if sentence.startswith(f"{name}:") else f"{name}: {sentence}"
+                return Outcome(name, "failed", sentence)
         return Outcome(name, "stopped", f"{name}: stopped; the same command goes on with it")
 
     def _record(self, name: str) -> Outcome:
@@ -282,8 +282,8 @@ class _Recorder(NamedTuple):
         wanted = list_runs(plan.points(), plan.seeds)
         seeds = sorted({run.seed for run in wanted if run not in known})
         if not seeds:
-            said = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
-            return Outcome(name, "known", said)
+            sentence = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
+            return Outcome(name, "known", sentence)
         members = ""
         if isinstance(plan.spec, Ensemble):
             members = self._record_members(name, plan.spec)
@@ -350,12 +350,12 @@ class _Recorder(NamedTuple):
             made = made_by(name, plan) if isinstance(spec, Network) else {}
             added = kept.finish({**head, **made})
         forget(name)
-        said = f"{name}: recorded" + ("" if seconds is None else f" in {seconds:,.0f} s")
+        sentence = f"{name}: recorded" + ("" if seconds is None else f" in {seconds:,.0f} s")
         if added.other:
-            said += f"; {len(added.other)} runs that are there with other numbers stay"
+            sentence += f"; {len(added.other)} runs that are there with other numbers stay"
         if added.replaced:
-            said += f"; {len(added.replaced)} runs of another version of it made way"
-        return said
+            sentence += f"; {len(added.replaced)} runs of another version of it made way"
+        return sentence
 
 
 def _only(spec: Document, choice: Choice | None) -> Document:

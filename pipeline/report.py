@@ -241,13 +241,13 @@ def _draw_data(folder: Path) -> Sequence[Path]:
     return paths
 
 
-def _pairs(said: str, experiments: Sequence[Results]) -> Sequence[str]:
+def _pairs(message: str, experiments: Sequence[Results]) -> Sequence[str]:
     """Networks as the book's program trained them beside corrected ones, where there are any."""
     table = pairs_table(experiments)
     if not table:
         return []
     means = "test accuracy at the best validation epoch, and of votes; mean of the runs"
-    return [f"{said}: {means}.\n\n{table}\n"]
+    return [f"{message}: {means}.\n\n{table}\n"]
 
 
 def _of(name: str, entries: Sequence[Entry]) -> Sequence[Entry]:

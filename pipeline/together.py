@@ -103,8 +103,8 @@ def in_step() -> Iterator[None]:
             raise
         if isinstance(error, SystemExit) and isinstance(error.code, int):
             os._exit(error.code)  # What it ends for is told.
-        said = str(error).partition("\n")[0] or "it was stopped"
-        print(f"a process of several ends: {said}", file=sys.stderr, flush=True)
+        message = str(error).partition("\n")[0] or "it was stopped"
+        print(f"a process of several ends: {message}", file=sys.stderr, flush=True)
         os._exit(1)  # Without waiting for the others, who wait for this.
 
 

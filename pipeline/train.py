@@ -52,8 +52,8 @@ def main(name: str) -> None:
     spec = plan.spec
     path = file_of(spec)
     if plan.selected and is_missing(path):
-        said = "is not trained, as its data could not be had"
-        print(f"{name}: {said}; the stage `download` said why", file=sys.stderr)
+        message = "is not trained, as its data could not be had"
+        print(f"{name}: {message}; the stage `download` said why", file=sys.stderr)
     if not plan.selected or is_missing(path):
         with exclusive(name):
             write_history(name, [], [], data="none")

@@ -15,10 +15,10 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path, monkeypatch
     known: dict = {}
     for cell in CODE:
         exec("".join(cell["source"]), known)  # noqa: S102 -- the notebook's own.
-    said = capsys.readouterr().out
+    message = capsys.readouterr().out
     assert known["spec"].training.epochs == len(known["results"]) == 5
     # A misled network is right less often, and one that learns a thousand times too fast is wrong.
-    rights = [float(line.split()[1]) for line in said.splitlines()[-3:]]
+    rights = [float(line.split()[1]) for line in message.splitlines()[-3:]]
     assert rights == sorted(rights, reverse=True)
     assert rights[0] > rights[-1]
 

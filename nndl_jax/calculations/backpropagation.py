@@ -80,17 +80,19 @@ class Backpropagation(Quantity):
     def _activations_fit(self) -> "Backpropagation":
         wanted, last = len(self.sizes) - 1, len(self.activations) - 1
         if len(self.activations) != wanted:
-            said = f"must be {wanted}, one for each of sizes but the first, got {last + 1}"
-            raise fault(("activations",), said)
+            message = f"must be {wanted}, one for each of sizes but the first, got {last + 1}"
+            raise fault(("activations",), message)
         for index, activation in enumerate(self.activations):
             if activation == "step":
                 raise fault(("activations", index), "a step has no slope to learn by; use sigmoid")
             if activation == "softmax" and index != last:
-                said = f"softmax belongs to the last layer; use {NEURON_ACTIVATIONS} here"
-                raise fault(("activations", index), said)
+                message = f"softmax belongs to the last layer; use {NEURON_ACTIVATIONS} here"
+                raise fault(("activations", index), message)
         if self.activations[last] == "softmax" and self.sizes[-1] == 1:
-            said = "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
-            raise fault(("activations", last), said)
+            message = (
+                "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
+            )
+            raise fault(("activations", last), message)
         needed = {"cross-entropy": "sigmoid", "log-likelihood": "softmax"}.get(self.loss)
         if needed is not None and self.activations[last] != needed:
             raise fault(
@@ -106,14 +108,14 @@ class Backpropagation(Quantity):
             return self
         hidden, layer, number = self.sizes[1:-1], self.neuron.layer, self.neuron.number
         if layer > len(hidden):
-            said = f"must be at most the number of hidden layers, {len(hidden)}, got {layer}"
-            raise fault(("neuron", "layer"), said)
+            message = f"must be at most the number of hidden layers, {len(hidden)}, got {layer}"
+            raise fault(("neuron", "layer"), message)
         if number > hidden[layer - 1]:
-            said = f"must be at most sizes[{layer}] = {hidden[layer - 1]}, got {number}"
-            raise fault(("neuron", "number"), said)
+            message = f"must be at most sizes[{layer}] = {hidden[layer - 1]}, got {number}"
+            raise fault(("neuron", "number"), message)
         if self.neuron.activation in ("softmax", "step"):
-            said = f"must have a slope at a neuron of its own, got {self.neuron.activation!r}"
-            raise fault(("neuron", "activation"), f"{said}; use {NEURON_ACTIVATIONS}")
+            message = f"must have a slope at a neuron of its own, got {self.neuron.activation!r}"
+            raise fault(("neuron", "activation"), f"{message}; use {NEURON_ACTIVATIONS}")
         return self
 
     @model_validator(mode="after")
@@ -126,12 +128,14 @@ class Backpropagation(Quantity):
             if form in self.against[:index]:
                 raise fault(at, f"{form!r} is there already; leave it out")
             if form not in ("autodiff", "one-by-one") and num_params > MAX_PARAMS:
-                said = f"{form!r} is for at most {MAX_PARAMS:,} weights and biases, got"
-                raise fault(at, f"{said} {num_params:,}; leave it out or make the network smaller")
+                message = f"{form!r} is for at most {MAX_PARAMS:,} weights and biases, got"
+                raise fault(
+                    at, f"{message} {num_params:,}; leave it out or make the network smaller"
+                )
             if form == "paths" and num_paths > MAX_PATHS:
-                said = f"at most {MAX_PATHS:,} paths are gone, and there are {num_paths:,}"
-                raise fault(at, f"{said}; leave 'paths' out or make the network smaller")
+                message = f"at most {MAX_PATHS:,} paths are gone, and there are {num_paths:,}"
+                raise fault(at, f"{message}; leave 'paths' out or make the network smaller")
             if form == "paths" and "softmax" in self.activations:
-                said = "a softmax joins all paths, as each output depends on each weighted input"
-                raise fault(at, f"{said}; leave 'paths' out or change the activation")
+                message = "a softmax joins all paths, as each output depends on each weighted input"
+                raise fault(at, f"{message}; leave 'paths' out or change the activation")
         return self

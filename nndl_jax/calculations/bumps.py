@@ -82,8 +82,8 @@ class Step(Record):
     @model_validator(mode="after")
     def _is_somewhere(self) -> "Step":
         if abs(self.weight) < FLATTEST:
-            said = f"must be {FLATTEST:g} or more away from 0, for the step is at -bias/weight"
-            raise fault(("weight",), f"{said}, got {self.weight:g}")
+            message = f"must be {FLATTEST:g} or more away from 0, for the step is at -bias/weight"
+            raise fault(("weight",), f"{message}, got {self.weight:g}")
         return self
 
 
@@ -154,8 +154,8 @@ class Bumps(Form):
         given = {"count": self.count is not None, "pairs": self.pairs, "steps": self.steps}
         named = [name for name, is_given in given.items() if is_given]
         if len(named) != 1:
-            said = f"needs one of count, pairs and steps, got {' and '.join(named) or 'none'}"
-            raise fault(tuple(named[1:2]), said)
+            message = f"needs one of count, pairs and steps, got {' and '.join(named) or 'none'}"
+            raise fault(tuple(named[1:2]), message)
         if self.count is not None:
             for name in ("function", "heights"):
                 if getattr(self, name) is None:
@@ -173,16 +173,20 @@ class Bumps(Form):
     def _heights_fit(self) -> "Bumps":
         if isinstance(self.heights, tuple):
             if len(self.heights) != self.count:
-                said = f"must have as many entries as count = {self.count}, got {len(self.heights)}"
-                raise fault(("heights",), said)
+                message = (
+                    f"must have as many entries as count = {self.count}, got {len(self.heights)}"
+                )
+                raise fault(("heights",), message)
             if self.overlaps != 1:
                 raise fault(
                     ("overlaps",),
                     "needs heights for the shifted bumps as well; use midpoints, medians or means",
                 )
         if (self.count or 0) * self.overlaps > MAX_BUMPS:
-            said = f"asks for {self.count} x {self.overlaps} bumps; at most {MAX_BUMPS:,} are built"
-            raise fault(("overlaps",), said)
+            message = (
+                f"asks for {self.count} x {self.overlaps} bumps; at most {MAX_BUMPS:,} are built"
+            )
+            raise fault(("overlaps",), message)
         return self
 
     @model_validator(mode="after")

@@ -143,13 +143,15 @@ class Circuit(Form):
             for source in neuron.weights:
                 if source in known:
                     continue
-                said = f"there is no {source!r} to listen to; inputs and neurons are {_list(names)}"
+                message = (
+                    f"there is no {source!r} to listen to; inputs and neurons are {_list(names)}"
+                )
                 if source in names:
-                    said = (
+                    message = (
                         f"{neuron.name!r} cannot listen to {source!r}, which does not stand above "
                         "it; write neurons in order of evaluation"
                     )
-                raise fault(("neurons", index, "weights", source), said)
+                raise fault(("neurons", index, "weights", source), message)
             known.append(neuron.name)
         return self
 
@@ -182,12 +184,12 @@ class Circuit(Form):
             _check_length((*at, "inputs"), row.inputs, self.inputs)
             _check_length((*at, "outputs"), row.outputs, self.outputs)
             if self.one_hot and sum(row.inputs) != 1:
-                said = f"must have a single 1, as one_hot is true, got {_list(row.inputs)}"
-                raise fault((*at, "inputs"), said)
+                message = f"must have a single 1, as one_hot is true, got {_list(row.inputs)}"
+                raise fault((*at, "inputs"), message)
             if row.inputs in seen:
                 first = f"truth_table[{seen[row.inputs]}]"
-                said = f"{_list(row.inputs)} has a row already, {first}; keep one"
-                raise fault((*at, "inputs"), said)
+                message = f"{_list(row.inputs)} has a row already, {first}; keep one"
+                raise fault((*at, "inputs"), message)
             seen[row.inputs] = index
         for bits in product((0, 1), repeat=len(self.inputs)):
             if bits not in seen and not (self.one_hot and sum(bits) != 1):

@@ -129,8 +129,10 @@ class SmallChange(Quantity):
         for field in ("weights", "weight_changes"):
             count = len(getattr(self, field))
             if count != len(self.inputs):
-                said = f"must have an entry for each of the {len(self.inputs)} inputs, got {count}"
-                raise fault((field,), said)
+                message = (
+                    f"must have an entry for each of the {len(self.inputs)} inputs, got {count}"
+                )
+                raise fault((field,), message)
         return self
 
     @model_validator(mode="after")
@@ -217,8 +219,8 @@ class GradientCost(Quantity):
     @model_validator(mode="after")
     def _batch_is_a_part(self) -> "GradientCost":
         if self.batch_size > self.images:
-            said = f"must be at most images = {self.images:,}, got {self.batch_size:,}"
-            raise fault(("batch_size",), said)
+            message = f"must be at most images = {self.images:,}, got {self.batch_size:,}"
+            raise fault(("batch_size",), message)
         return self
 
 

@@ -77,8 +77,8 @@ class HessianStep(Quantity):
     def _has_a_hessian(self) -> "HessianStep":
         places = {x for x, _ in self.examples}
         if len(places) < 2:
-            said = f"must have two inputs or more that differ, got {places.pop():g} alone"
-            raise fault(("examples",), f"{said}, for which weight and bias do the same")
+            message = f"must have two inputs or more that differ, got {places.pop():g} alone"
+            raise fault(("examples",), f"{message}, for which weight and bias do the same")
         return self
 
 

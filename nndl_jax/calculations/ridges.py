@@ -38,8 +38,10 @@ class Plane(Record):
     @model_validator(mode="after")
     def _is_somewhere(self) -> "Plane":
         if max(map(abs, self.weights)) < FLATTEST:
-            said = f"one must be {FLATTEST:g} or more away from 0, for the step is where w.x + b is"
-            raise fault(("weights",), f"{said} 0, got {list(self.weights)}")
+            message = (
+                f"one must be {FLATTEST:g} or more away from 0, for the step is where w.x + b is"
+            )
+            raise fault(("weights",), f"{message} 0, got {list(self.weights)}")
         return self
 
 
@@ -52,8 +54,8 @@ class Ridge(Bump):
     @model_validator(mode="after")
     def _goes_somewhere(self) -> "Ridge":
         if max(map(abs, self.direction)) < FLATTEST:
-            said = f"must be {FLATTEST:g} or more away from 0 along some input"
-            raise fault(("direction",), f"{said}, got {list(self.direction)}")
+            message = f"must be {FLATTEST:g} or more away from 0 along some input"
+            raise fault(("direction",), f"{message}, got {list(self.direction)}")
         return self
 
 
@@ -125,8 +127,8 @@ class Ridges(Form):
         given = {"steps": self.steps, "bumps": self.bumps, "circle": self.circle is not None}
         named = [name for name, is_given in given.items() if is_given]
         if len(named) != 1:
-            said = f"needs one of steps, bumps and circle, got {' and '.join(named) or 'none'}"
-            raise fault(tuple(named[1:2]), said)
+            message = f"needs one of steps, bumps and circle, got {' and '.join(named) or 'none'}"
+            raise fault(tuple(named[1:2]), message)
         if not (self.at or self.steps):
             raise fault(("at",), "nothing is measured; give points with at")
         return self
@@ -141,8 +143,8 @@ class Ridges(Form):
         ]
         for place, vector in vectors:
             if len(vector) != self.inputs:
-                said = f"must have a number for each of {self.inputs} inputs, got {len(vector)}"
-                raise fault(place, said)
+                message = f"must have a number for each of {self.inputs} inputs, got {len(vector)}"
+                raise fault(place, message)
         if self.circle is not None and self.inputs != 2:
             raise fault(("inputs",), f"must be 2 for a circle, got {self.inputs}")
         return self

@@ -132,11 +132,13 @@ class Towers(Form):
         if bool(self.functions) != (self.count is not None):
             raise fault(("count",), "count and functions belong together; give both or neither")
         if self.count is not None and self.count**self.inputs > MAX_TOWERS:
-            said = f"asks for {self.count}^{self.inputs} towers; at most {MAX_TOWERS:,} are built"
-            raise fault(("count",), said)
+            message = (
+                f"asks for {self.count}^{self.inputs} towers; at most {MAX_TOWERS:,} are built"
+            )
+            raise fault(("count",), message)
         if (2 * len(self.boxes) + 1) ** self.inputs > MAX_CELLS:
-            said = f"divide {self.inputs} inputs into more than {MAX_CELLS:,} parts; take fewer"
-            raise fault(("boxes",), said)
+            message = f"divide {self.inputs} inputs into more than {MAX_CELLS:,} parts; take fewer"
+            raise fault(("boxes",), message)
         return self
 
     @model_validator(mode="after")
@@ -146,13 +148,13 @@ class Towers(Form):
             points += [(("boxes", index, "low"), box.low), (("boxes", index, "high"), box.high)]
         for place, point in points:
             if len(point) != self.inputs:
-                said = f"must have a number for each of {self.inputs} inputs, got {len(point)}"
-                raise fault(place, said)
+                message = f"must have a number for each of {self.inputs} inputs, got {len(point)}"
+                raise fault(place, message)
         for index, box in enumerate(self.boxes):
             if len(box.weights()) != self.num_outputs():
                 first, found = self.num_outputs(), len(box.weights())
-                said = f"boxes[0] has a weight to each of {first} output(s), this to {found}"
-                raise fault(("boxes", index, "weight"), said)
+                message = f"boxes[0] has a weight to each of {first} output(s), this to {found}"
+                raise fault(("boxes", index, "weight"), message)
         return self
 
     @model_validator(mode="after")
@@ -166,8 +168,8 @@ class Towers(Form):
         for (first, one), (second, other) in combinations(enumerate(self.boxes), 2):
             corners = zip(one.low, one.high, other.low, other.high, strict=True)
             if all(low < end - CLOSE and start < high - CLOSE for low, high, start, end in corners):
-                said = f"overlaps with boxes[{first}]; their towers would add up there"
-                raise fault(("boxes", second), said)
+                message = f"overlaps with boxes[{first}]; their towers would add up there"
+                raise fault(("boxes", second), message)
         return self
 
     @model_validator(mode="after")

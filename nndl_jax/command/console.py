@@ -57,10 +57,10 @@ def in_a_sentence(command: Callable[P, None]) -> Callable[P, None]:
 
 def say_error(error: Exception) -> None:
     """Print what is wrong, a line for each fault."""
-    said = str(error)
+    message = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        said = f"{error.filename}: {error.strerror}"
-    for line in (said or type(error).__name__).splitlines():
+        message = f"{error.filename}: {error.strerror}"
+    for line in (message or type(error).__name__).splitlines():
         say(f"error: {printable(line)}")
 
 

@@ -21,7 +21,7 @@ from nndl_jax.command.console import (
     show_table,
 )
 from nndl_jax.command.results import results_here, show_side_by_side
-from nndl_jax.command.showing import num_variants, said, said_parameters
+from nndl_jax.command.showing import num_variants, show_parameters, show_value
 from nndl_jax.data.files import cache_folder
 from nndl_jax.data.times import PIPELINES, read_times
 from nndl_jax.reading.faults import SpecError
@@ -72,7 +72,7 @@ def _show_cards(cards: Sequence[Card], times: Mapping[str, float]) -> None:
             card["id"],
             card["kind"],
             str(len(card["variants"])),
-            said_parameters(card),
+            show_parameters(card),
             *([took] if any(minutes) else []),
             card["title"],
         ]
@@ -125,8 +125,8 @@ def new(
     from nndl_jax.reading.record import ID_PATTERN
 
     if not re.fullmatch(ID_PATTERN, name):
-        said = "a document is named by lower-case letters, digits and hyphens, at most 64"
-        raise ValueError(f"{said}; got {name!r}")
+        message = "a document is named by lower-case letters, digits and hyphens, at most 64"
+        raise ValueError(f"{message}; got {name!r}")
     if (spec_folder() / f"{name}.yaml").exists():
         raise ValueError(f"{name} is a document of the book; choose another name")
     path = OWN / f"{name}.yaml"
@@ -174,7 +174,7 @@ def diff(first: Named, second: Named, as_json: AsJson = False) -> None:
         show(f"{one['id']} and {other['id']} describe the same experiment")
     else:
         rows = [
-            [field, *(said(side[field]) if field in side else "-" for side in sides)]
+            [field, *(show_value(side[field]) if field in side else "-" for side in sides)]
             for field in differing
         ]
         show_table(("field", one["id"], other["id"]), rows)
@@ -194,8 +194,8 @@ def read_changes(changes: Sequence[str] | None) -> Mapping[str, object]:
     for change in changes or ():
         field, equals, text = change.partition("=")
         if not (field.strip() and equals and text.strip()):
-            said = "a change is written FIELD=VALUE, such as training.epochs=3"
-            raise ValueError(f"-S: {said}; got {change!r}")
+            message = "a change is written FIELD=VALUE, such as training.epochs=3"
+            raise ValueError(f"-S: {message}; got {change!r}")
         field = field.strip()
         if field in values:
             raise ValueError(f"-S {field}: is set twice; keep one")

@@ -60,8 +60,8 @@ def evaluate(
     if as_json:
         show_json(about | measured | ({"confusion": confusion} if confusion else {}))
     elif spec.data.examples:
-        said = f"cost {measured['cost']:.6g}, mean output {measured['output']:.6g}"
-        show(f"{spec.id} on its examples: {said}")
+        message = f"cost {measured['cost']:.6g}, mean output {measured['output']:.6g}"
+        show(f"{spec.id} on its examples: {message}")
     else:
         show(f"{spec.id} on {len(images.labels):,} images of {dataset.name}, {split}")
         accuracy = f"accuracy {measured['accuracy']:.4f}, " if confusion else ""

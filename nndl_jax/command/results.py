@@ -156,8 +156,8 @@ def read_judgements(path: Path) -> list[Entry]:
         ValueError: the file is not what it writes.
     """
     if not path.is_file():
-        said = "is written by the pipeline, and not here; go to a checkout and run `nndl run`"
-        raise FileNotFoundError(f"{path} {said}")
+        message = "is written by the pipeline, and not here; go to a checkout and run `nndl run`"
+        raise FileNotFoundError(f"{path} {message}")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         judged, recorded = list(found["judgements"]), list(found["recorded"])

@@ -26,8 +26,8 @@ def serve(
             """Say nothing of each file."""
 
     if not (SITE / "index.html").is_file():
-        said = f"{SITE}/index.html is written by the pipeline, and not here"
-        raise FileNotFoundError(f"{said}; go to a checkout and run `nndl run`")
+        message = f"{SITE}/index.html is written by the pipeline, and not here"
+        raise FileNotFoundError(f"{message}; go to a checkout and run `nndl run`")
     try:
         server = ThreadingHTTPServer(("localhost", port), partial(Handler, directory=str(SITE)))
     except OSError as error:

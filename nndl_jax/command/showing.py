@@ -49,7 +49,7 @@ def show_document(
     parts = {name: each for name, each in card["document"].items() if name not in about}
     parts = dict(flatten(parts))
     parts = {path: value for path, value in parts.items() if not path.startswith("model.layers")}
-    _show_list("Fields", [f"{path}: {said(value)}" for path, value in parts.items()])
+    _show_list("Fields", [f"{path}: {show_value(value)}" for path, value in parts.items()])
     _show_list(
         "Variants", card["variants"] if card["variants"] != ["base"] else [], most=_MOST_NAMES
     )
@@ -77,13 +77,13 @@ def _draw(document: str, path: Path) -> None:
     spec = nndl_jax.load_spec(document)
     layers = drawn_layers(spec)
     if not layers:
-        said = f"{spec.id} is of kind {spec.kind}, and has no network that could be drawn"
-        raise ValueError(f"{said}; give a document of kind network or construction")
+        message = f"{spec.id} is of kind {spec.kind}, and has no network that could be drawn"
+        raise ValueError(f"{message}; give a document of kind network or construction")
     replace_file(path, f"{draw_diagram(layers, is_alone=True)}\n".encode())
     show(f"wrote {path}")
 
 
-def said(value: object) -> str:
+def show_value(value: object) -> str:
     """A value of a document as it is shown."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -93,7 +93,7 @@ def num_variants(card: Card) -> dict[str, int]:
     return {"num_variants": len(card["variants"])}
 
 
-def said_parameters(card: Card) -> str:
+def show_parameters(card: Card) -> str:
     """Numbers of weights and biases, from the least variant to the largest."""
     found = card["parameters"]
     return " to ".join(f"{number:,}" for number in dict.fromkeys(found[:1] + found[-1:]))
@@ -114,7 +114,7 @@ def _show_layers(card: Card) -> None:
     ]
     heads = ("layer", "inputs", "outputs", "activation", "dropout", "weights", "biases")
     show_table(heads, rows, right=("dropout", "weights", "biases"))
-    show(f"{said_parameters(card)} parameters")
+    show(f"{show_parameters(card)} parameters")
     if card["memory"] is not None:
         show(f"{card['memory'] / 2**20:,.1f} MiB of memory for a run")
     if card["flops"] is not None:
@@ -135,6 +135,6 @@ def _show_list(head: str, lines: Sequence[str], *, most: int | None = None) -> N
 
 
 def _said_claim(claim: Mapping[str, object], measured: str) -> str:
-    value = f" = {said(claim['value'])}" if claim["kind"] == "number" else ""
+    value = f" = {show_value(claim['value'])}" if claim["kind"] == "number" else ""
     about = f"{claim['metric']}{value}, {claim.get('epoch', 'every epoch')}"
     return f"{claim['statement']} ({about}){measured}"

@@ -95,8 +95,8 @@ def _tell_of_scale(spec: "Network", dataset: "Dataset") -> None:
         return
     low, high = float(inputs.min(initial=0)), float(inputs.max(initial=0))
     if max(-low, high) > _LARGE:
-        said = f"inputs go from {low:g} to {high:g}, and are learnt as they are"
-        say(f"{dataset.name}: {said}; -S data.standardize=true scales them")
+        message = f"inputs go from {low:g} to {high:g}, and are learnt as they are"
+        say(f"{dataset.name}: {message}; -S data.standardize=true scales them")
 
 
 _LARGE = 20.0
@@ -141,8 +141,8 @@ def _finished(folder: Path, identity: Mapping[str, str]) -> list[Row] | None:
         raise ValueError(f"{path} cannot be read; move it away, or give another --out") from None
     others = [part for part in identity if kept.get(part) != identity[part]]
     if others:
-        said = f"holds a training of another {' and another '.join(others)}"
-        raise ValueError(f"{folder} {said}; give another --out, or move it away")
+        message = f"holds a training of another {' and another '.join(others)}"
+        raise ValueError(f"{folder} {message}; give another --out, or move it away")
     return rows
 
 

@@ -37,8 +37,8 @@ def read_inputs(
     first = shapes["train"]
     for split, shape in shapes.items():
         if shape != first:
-            said = f"{split}.images are of {_times(shape)}, and train.images of {_times(first)}"
-            raise ValueError(f"{said}; give inputs of one shape")
+            message = f"{split}.images are of {_times(shape)}, and train.images of {_times(first)}"
+            raise ValueError(f"{message}; give inputs of one shape")
     return _of_one_type(found), first
 
 
@@ -65,11 +65,11 @@ def read_targets(
         raise ValueError("there are no train.images; give at least one, with its label")
     for split, array in values.items():
         if array.ndim != values["train"].ndim:
-            said = "are numbers in rows, and those of another split are one an input"
-            raise ValueError(f"labels of a split {said}; give all in one form")
+            message = "are numbers in rows, and those of another split are one an input"
+            raise ValueError(f"labels of a split {message}; give all in one form")
         if len(array) != counts[split]:
-            said = f"there are {counts[split]} {split}.images and {len(array)} {split}.labels"
-            raise ValueError(f"{said}; give one label for each")
+            message = f"there are {counts[split]} {split}.images and {len(array)} {split}.labels"
+            raise ValueError(f"{message}; give one label for each")
     if is_regression is None:
         is_regression = classes is None and any(_are_quantities(a) for a in values.values())
     if is_regression:
@@ -125,8 +125,8 @@ def _read_rows(
 ) -> tuple[Inputs, tuple[int, ...]]:
     array = as_numeric(images, name)
     if not 1 <= array.ndim <= 4 or 0 in array.shape[1:]:
-        said = "give an input for each place of the first axis: rows of numbers, or images"
-        raise ValueError(f"{name} have the shape {array.shape}; {said}")
+        message = "give an input for each place of the first axis: rows of numbers, or images"
+        raise ValueError(f"{name} have the shape {array.shape}; {message}")
     if array.ndim == 4 and _has_maps_last(array.shape[1:], name, channels_last):
         array = np.moveaxis(array, -1, 1)
     shape = {1: (1,), 3: (1, *array.shape[1:])}.get(array.ndim, array.shape[1:])
@@ -143,12 +143,12 @@ def _has_maps_last(shape: Sequence[int], name: str, channels_last: bool | None) 
     if channels_last is not None:
         return channels_last
     is_first, is_last = shape[0] in _MAPS, shape[-1] in _MAPS
-    said = "no axis is of 1, 3 or 4 maps"
+    message = "no axis is of 1, 3 or 4 maps"
     if is_first and is_last:  # Most images are as high as they are wide.
-        said = "either axis may be that of the maps"
+        message = "either axis may be that of the maps"
         is_first, is_last = shape[1] == shape[2], shape[0] == shape[1]
     if is_first == is_last:
-        raise ValueError(f"{name} are of {_times(shape)}, and {said}; give channels_last")
+        raise ValueError(f"{name} are of {_times(shape)}, and {message}; give channels_last")
     return is_last
 
 
@@ -157,8 +157,8 @@ def _of_one_type(inputs: Mapping[str, Inputs]) -> dict[str, Inputs]:
     dtype = np.result_type(*(rows.dtype for rows in inputs.values()))
     for split, rows in inputs.items():
         if rows.dtype == np.uint8 and dtype != np.uint8:
-            said = "give all splits as bytes, or all as floats"
-            raise ValueError(f"{split}.images are bytes, and others are {dtype}; {said}")
+            message = "give all splits as bytes, or all as floats"
+            raise ValueError(f"{split}.images are bytes, and others are {dtype}; {message}")
     return {split: rows.astype(dtype, copy=False) for split, rows in inputs.items()}
 
 
@@ -178,14 +178,14 @@ def _read_labels(labels: object, name: str) -> Shaped[np.ndarray, "..."]:
     elif array.dtype.kind == "U" and isinstance(labels, Sequence):
         _check_texts(labels, name)
     if array.dtype.kind == "U" and (missing := np.flatnonzero(array == "")).size:
-        said = f"there is none for input {missing[0]}"
-        raise ValueError(f"{name} have empty texts, and {said}; name it, or leave the input out")
+        message = f"there is none for input {missing[0]}"
+        raise ValueError(f"{name} have empty texts, and {message}; name it, or leave the input out")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     is_flat = array.ndim == 1 or (array.ndim == 2 and array.dtype.kind in "biuf")
     if array.dtype.kind not in "biufU" or not is_flat:
-        said = "give a text or a number for each input"
-        raise ValueError(f"{name} are {array.dtype} of the shape {array.shape}; {said}")
+        message = "give a text or a number for each input"
+        raise ValueError(f"{name} are {array.dtype} of the shape {array.shape}; {message}")
     if array.dtype.kind == "f":
         check_finite(array, name)
     return array
@@ -202,8 +202,8 @@ def _check_texts(labels: Sequence, name: str) -> None:
     """Refuse texts among which NumPy has made texts of others: what is missing, or numbers."""
     for label in labels:
         if not isinstance(label, str | bytes | Sequence | np.ndarray):
-            said = "give texts alone, or numbers alone, and leave out what has no label"
-            raise ValueError(f"{name} are texts, and {label!r} among them; {said}")
+            message = "give texts alone, or numbers alone, and leave out what has no label"
+            raise ValueError(f"{name} are texts, and {label!r} among them; {message}")
 
 
 def _are_quantities(labels: Shaped[np.ndarray, "..."]) -> bool:
@@ -222,8 +222,8 @@ def _read_quantities(
     labels: Shaped[np.ndarray, "..."], name: str
 ) -> Float[np.ndarray, "examples out"]:
     if labels.dtype.kind == "U":
-        said = "targets of a regression are numbers"
-        raise ValueError(f"{name} are texts such as {str(labels[0])!r}; {said}")
+        message = "targets of a regression are numbers"
+        raise ValueError(f"{name} are texts such as {str(labels[0])!r}; {message}")
     return as_floats(labels.reshape(len(labels), -1))
 
 
@@ -231,8 +231,8 @@ def _read_classes(labels: Shaped[np.ndarray, "..."], name: str) -> Shaped[np.nda
     """Texts or whole numbers, one an input."""
     if labels.ndim == 2:
         if not _are_one_hot(labels):
-            said = "rows of labels must have a single 1 and else 0, one row an input"
-            raise ValueError(f"{name} are {labels.shape[1]} numbers an input; {said}")
+            message = "rows of labels must have a single 1 and else 0, one row an input"
+            raise ValueError(f"{name} are {labels.shape[1]} numbers an input; {message}")
         return labels.argmax(axis=1)
     if labels.dtype.kind != "f":
         return labels
@@ -247,8 +247,8 @@ def _list_classes(labels: Iterable[Shaped[np.ndarray, " inputs"]]) -> list[objec
     """All that there are, in order."""
     known = np.unique(np.concatenate(list(labels))).tolist()
     if len(known) > _MOST_CLASSES and not isinstance(known[0], str):
-        said = "they look like quantities; give is_regression, or classes"
-        raise ValueError(f"labels are {len(known):,} different whole numbers; {said}")
+        message = "they look like quantities; give is_regression, or classes"
+        raise ValueError(f"labels are {len(known):,} different whole numbers; {message}")
     return known
 
 

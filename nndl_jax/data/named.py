@@ -72,8 +72,10 @@ def load_data(
             if holds_any(MNIST, path):
                 raise
     if not is_path(name) and not path.exists():
-        said = f"there is no data set {name!r} and no such file; {closest(name, list(KNOWN_DATA))}"
-        raise ValueError(said)
+        message = (
+            f"there is no data set {name!r} and no such file; {closest(name, list(KNOWN_DATA))}"
+        )
+        raise ValueError(message)
     stem = path.name.partition(".")[0] or path.resolve().name
     return read_path(path, Reading(stem, target, is_regression, seed))
 
@@ -107,9 +109,11 @@ def find_published(name: str) -> Path:
     if os.environ.get(variable) and folders[0].is_dir():
         return folders[0]  # Its reader knows other names of files, and says what is missing.
     files = "EMNIST's gzip.zip" if name.startswith("emnist") else "its four files"
-    said = f"{name} is not on this machine: put {files} as published into {raw}, or into a folder"
+    message = (
+        f"{name} is not on this machine: put {files} as published into {raw}, or into a folder"
+    )
     raise FileNotFoundError(
-        f"{said} that {variable} names; looked in {', '.join(map(str, folders))}"
+        f"{message} that {variable} names; looked in {', '.join(map(str, folders))}"
     )
 
 

@@ -80,13 +80,13 @@ def _read_folder(folder: Path, reading: Reading) -> Dataset:
         splits = {"train": folder}
     pictures = {split: _read_pictures(each) for split, each in splits.items() if split}
     if not any(labels for _, labels in pictures.values()):
-        said = "holds neither IDX or .npy files nor a folder of images for each class"
-        raise ValueError(f"{folder}: {said}")
+        message = "holds neither IDX or .npy files nor a folder of images for each class"
+        raise ValueError(f"{folder}: {message}")
     sizes = {image.shape: path for found, _ in pictures.values() for path, image in found}
     if len({shape[:2] for shape in sizes}) > 1:
         first, other, *_ = sizes.items()
-        said = f"{other[1]} has {_size(other[0])} pixels, and {first[1]} {_size(first[0])}"
-        raise ValueError(f"{said}; make all images of one size")
+        message = f"{other[1]} has {_size(other[0])} pixels, and {first[1]} {_size(first[0])}"
+        raise ValueError(f"{message}; make all images of one size")
     # Grey ones among others get their colours.
     has_colours = any(len(shape) == 3 for shape in sizes)
     parts = {
@@ -106,15 +106,17 @@ def _of_arrays(path: Path, arrays: Mapping[str, np.ndarray], reading: Reading) -
         split = next((_SPLITS[word] for word in words if word in _SPLITS), "train")
         kind = next((_KINDS[word] for word in words if word in _KINDS), None)
         if kind is not None and parts.setdefault(split, {}).setdefault(kind, array) is not array:
-            said = f"has two arrays of {kind} for {split}, one of them {name!r}; keep one"
-            raise ValueError(f"{path}: {said}")
+            message = f"has two arrays of {kind} for {split}, one of them {name!r}; keep one"
+            raise ValueError(f"{path}: {message}")
     found = ", ".join(map(repr, list(arrays)[:_SHOWN])) or "nothing"
     for split in dict.fromkeys(("train", *parts)):
         for kind in ("images", "labels"):
             if kind not in parts.get(split, {}):
-                said = f"holds no {kind} for {split}; found {printable(found)}; names are read such"
+                message = (
+                    f"holds no {kind} for {split}; found {printable(found)}; names are read such"
+                )
                 wanted = "as x_train and y_train, images and labels, or train-images, train-labels"
-                raise ValueError(f"{path}: {said} {wanted}")
+                raise ValueError(f"{path}: {message} {wanted}")
     pairs = {split: (part["images"], part["labels"]) for split, part in parts.items()}
     return _arrange(path, pairs, reading)
 
@@ -175,8 +177,8 @@ def _read_beside(path: Path) -> dict[str, np.ndarray]:
         other = path.with_name(name)
         if name != path.name and other.is_file():
             return {_stem(path): _read_array(path), _stem(other): _read_array(other)}
-    said = "there are no labels beside it, as in images.npy and labels.npy; give the folder"
-    raise ValueError(f"{path}: {said} that holds both")
+    message = "there are no labels beside it, as in images.npy and labels.npy; give the folder"
+    raise ValueError(f"{path}: {message} that holds both")
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -244,8 +246,8 @@ def _load_numpy(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except _DAMAGED as error:
-        said = printable(str(error).partition("\n")[0])
-        raise ValueError(f"{path}: holds no array of numbers or texts: {said}") from None
+        message = printable(str(error).partition("\n")[0])
+        raise ValueError(f"{path}: holds no array of numbers or texts: {message}") from None
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -253,8 +255,8 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except _DAMAGED as error:
-        said = printable(str(error).partition("\n")[0])
-        raise ValueError(f"{path}: holds no arrays of numbers or texts: {said}") from None
+        message = printable(str(error).partition("\n")[0])
+        raise ValueError(f"{path}: holds no arrays of numbers or texts: {message}") from None
 
 
 def _read_safetensors(path: Path, reading: Reading) -> Dataset:
@@ -315,8 +317,10 @@ def _pixels(image: "Image.Image") -> np.ndarray:
     from PIL import Image, ImageOps
 
     if image.mode.startswith(("I", "F")):
-        said = "has more levels of grey than the 256 of bytes"
-        raise ValueError(f"it {said}, mode {image.mode}; make it one of 8 bits, or give an array")
+        message = "has more levels of grey than the 256 of bytes"
+        raise ValueError(
+            f"it {message}, mode {image.mode}; make it one of 8 bits, or give an array"
+        )
     upright = ImageOps.exif_transpose(image)
     is_grey = upright.mode in ("1", "L", "LA")
     if upright.has_transparency_data:

@@ -41,11 +41,11 @@ def read_picture(path: Path | str) -> UInt8[np.ndarray, "784"]:
         with Image.open(path) as opened:
             width, height = opened.size
             if width * height > MAX_PIXELS:
-                said = f"has {width} x {height} pixels, and at most {MAX_PIXELS:,} are read"
-                raise ValueError(f"{path}: {said}; make it smaller")
+                message = f"has {width} x {height} pixels, and at most {MAX_PIXELS:,} are read"
+                raise ValueError(f"{path}: {message}; make it smaller")
             if opened.mode.startswith(("I", "F")):
-                said = "has more levels of grey than the 256 of bytes"
-                raise ValueError(f"{path}: {said}, mode {opened.mode}; make it one of 8 bits")
+                message = "has more levels of grey than the 256 of bytes"
+                raise ValueError(f"{path}: {message}, mode {opened.mode}; make it one of 8 bits")
             upright = ImageOps.exif_transpose(opened).convert("RGBA")
             paper = Image.new("RGBA", upright.size, "white")
             grey = np.asarray(Image.alpha_composite(paper, upright).convert("L"), np.float64)

@@ -30,8 +30,8 @@ def read_table(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray]:
         hint = closest(target, list(names))
         raise ValueError(f"{path}: there is no column {target!r} to learn; {hint}")
     if len(names) < 2 or not rows:
-        said = f"has {len(rows)} rows of {len(names)} columns"
-        raise ValueError(f"{path}: {said}; give at least one, of inputs and a target")
+        message = f"has {len(rows)} rows of {len(names)} columns"
+        raise ValueError(f"{path}: {message}; give at least one, of inputs and a target")
     place = list(names).index(target)
     _check_columns(path, names, target)
     inputs = [
@@ -44,8 +44,8 @@ def read_table(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray]:
 def _check_columns(path: Path, names: Sequence[str], target: str) -> None:
     """Refuse a number of the row among the inputs, and a second column of what is learnt."""
     if names[0] in _NAMES_OF_INDICES and names[0] != target:
-        said = "is the number of the row, as pandas writes it; leave it out with index=False"
-        raise ValueError(f"{path}: the first column, {names[0]!r}, {said}, or name it")
+        message = "is the number of the row, as pandas writes it; leave it out with index=False"
+        raise ValueError(f"{path}: the first column, {names[0]!r}, {message}, or name it")
     if names.count(target) > 1:
         raise ValueError(f"{path}: {names.count(target)} columns are called {target!r}; keep one")
 
@@ -56,8 +56,8 @@ _NAMES_OF_INDICES = ("", "Unnamed: 0", "__index_level_0__")
 def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     """Names of columns and rows; names are numbers where the first row has no text in it."""
     if (size := path.stat().st_size) > _MOST_BYTES:
-        said = f"has {size:,} bytes, and at most {_MOST_BYTES:,} are read of a table"
-        raise ValueError(f"{path}: {said}; write its numbers as .npz")
+        message = f"has {size:,} bytes, and at most {_MOST_BYTES:,} are read of a table"
+        raise ValueError(f"{path}: {message}; write its numbers as .npz")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -70,15 +70,15 @@ def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
         raise ValueError(f"{path}: cannot be read as a table: {error}") from None
     for number, row in enumerate(rows, start=1):
         if len(row) != len(rows[0]):
-            said = f"row {number} has {len(row)} columns, and the first has {len(rows[0])}"
-            raise ValueError(f"{path}: {said}")
+            message = f"row {number} has {len(row)} columns, and the first has {len(rows[0])}"
+            raise ValueError(f"{path}: {message}")
     if not rows:
         raise ValueError(f"{path}: is empty")
     has_names = not any(map(_is_number, rows[0][:-1]))
     if not has_names and _may_be_names(rows):
-        said = "may be names of columns as well as numbers"
+        message = "may be names of columns as well as numbers"
         raise ValueError(
-            f"{path}: its first row, {printable(repr(rows[0][:_SHOWN]))}, {said}; {_RENAME}"
+            f"{path}: its first row, {printable(repr(rows[0][:_SHOWN]))}, {message}; {_RENAME}"
         )
     names = rows[0] if has_names else [str(at) for at in range(len(rows[0]))]
     return names, rows[has_names:]
@@ -99,8 +99,8 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Sequence]]:
     try:
         from pyarrow import parquet  # pyright: ignore[reportMissingImports]
     except ImportError:
-        said = "Parquet needs pyarrow (pip install pyarrow), or write the table as CSV"
-        raise ImportError(f"{path}: {said}") from None
+        message = "Parquet needs pyarrow (pip install pyarrow), or write the table as CSV"
+        raise ImportError(f"{path}: {message}") from None
     table = parquet.read_table(path)
     return table.column_names, list(zip(*(each.to_pylist() for each in table), strict=True))
 
@@ -123,8 +123,10 @@ def _is_number(text: object) -> bool:
 
 def _number(value: object, path: Path, row: int, name: str) -> float:
     if not _is_number(value):
-        said = f"holds {printable(repr(value))} in row {row}; make a number of it, or leave it out"
-        raise ValueError(f"{path}: column {name!r} {said}")
+        message = (
+            f"holds {printable(repr(value))} in row {row}; make a number of it, or leave it out"
+        )
+        raise ValueError(f"{path}: column {name!r} {message}")
     return float(str(value))
 
 

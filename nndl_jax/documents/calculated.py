@@ -29,8 +29,10 @@ class Calculated(Experiment):
         for name, value in values.items():
             if not isfinite(value):
                 part = "network" if "network" in type(self).model_fields else "quantity"
-                said = f"gives {name} = {value}, which is no number; make its numbers more moderate"
-                raise SpecError.at(self.id, None, part, said)
+                message = (
+                    f"gives {name} = {value}, which is no number; make its numbers more moderate"
+                )
+                raise SpecError.at(self.id, None, part, message)
         return values
 
     @model_validator(mode="after")

@@ -54,8 +54,10 @@ class Distortions(Record):
     @model_validator(mode="after")
     def _something_is_distorted(self) -> Self:
         if not (self.rotation or self.skew or self.translation or self.elastic):
-            said = "distorts nothing; give rotation, skew, translation or elastic, or leave it out"
-            raise fault((), said)
+            message = (
+                "distorts nothing; give rotation, skew, translation or elastic, or leave it out"
+            )
+            raise fault((), message)
         return self
 
 
@@ -76,8 +78,8 @@ class Scaling(Record):
     @model_validator(mode="after")
     def _numbers_belong_together(self) -> Self:
         if len(self.means) != len(self.deviations):
-            said = f"must be as many as means, {len(self.means)}, got {len(self.deviations)}"
-            raise fault(("deviations",), said)
+            message = f"must be as many as means, {len(self.means)}, got {len(self.deviations)}"
+            raise fault(("deviations",), message)
         for index, deviation in enumerate(self.deviations):
             if deviation <= 0:
                 raise fault(("deviations", index), f"must be above 0, got {deviation:g}")
@@ -142,9 +144,9 @@ class Data(Record):
     @model_validator(mode="after")
     def _name_is_known(self) -> Self:
         if self.known() is None and not is_path(self.name):
-            said = f"there is no data set {self.name!r}; {closest(self.name, list(KNOWN_DATA))}"
-            said += ", or write the path of a file or folder with a slash in it"
-            raise fault(("name",), said)
+            message = f"there is no data set {self.name!r}; {closest(self.name, list(KNOWN_DATA))}"
+            message += ", or write the path of a file or folder with a slash in it"
+            raise fault(("name",), message)
         return self
 
     @model_validator(mode="after")
@@ -156,8 +158,8 @@ class Data(Record):
         if known is not None and is_real != (known.num_classes == 0):
             kind = "targets of real numbers" if not known.num_classes else "labels of classes"
             right = "real" if not known.num_classes else "one-hot"
-            said = f"{self.name} has {kind}, got {self.targets!r}; write {right}"
-            raise fault(("targets",), said)
+            message = f"{self.name} has {kind}, got {self.targets!r}; write {right}"
+            raise fault(("targets",), message)
         if self.target is not None and known is not None:
             raise fault(
                 ("target",), f"is a column of a table, and {self.name} is none; leave it out"
@@ -165,15 +167,19 @@ class Data(Record):
         if is_real and self.digits is not None:
             raise fault(("digits",), "are labels, and these targets are real numbers; leave it out")
         if self.targets == "binary" and known is not None and known.num_classes > 2**_NUM_BITS:
-            said = f"spell at most 16 classes, and {self.name} has {known.num_classes}; use one-hot"
-            raise fault(("targets",), f"four bits {said}")
+            message = (
+                f"spell at most 16 classes, and {self.name} has {known.num_classes}; use one-hot"
+            )
+            raise fault(("targets",), f"four bits {message}")
         if self.augmentation is not None:
             if known is None or not known.is_of_images:
-                said = "is of images of 28 x 28 pixels, and those of"
-                raise fault(("augmentation",), f"{said} {self.name} need not be; leave it out")
+                message = "is of images of 28 x 28 pixels, and those of"
+                raise fault(("augmentation",), f"{message} {self.name} need not be; leave it out")
             if self.is_scaled():
-                said = "has white edges, which standardized inputs have not; leave one of them out"
-                raise fault(("augmentation",), said)
+                message = (
+                    "has white edges, which standardized inputs have not; leave one of them out"
+                )
+                raise fault(("augmentation",), message)
         return self
 
     def known(self) -> KnownData | None:

@@ -97,9 +97,9 @@ def draw_diagram(layers: Sequence[LayerPicture], *, is_alone: bool = False) -> M
     for index, (layer, x) in enumerate(zip(layers, centres, strict=True)):
         # Where layers are close, every other number of parameters stands a line lower.
         parts += _draw_layer(layer, x, drop=20.0 * (index % 2) if step < _WIDEST else 0.0)
-    said = "; ".join(_say(layer) for layer in layers)
+    message = "; ".join(_say(layer) for layer in layers)
     parts = [tag("style", _STYLE), *parts] if is_alone else parts
-    names = {"said": f"Network: {said}.", "class_": "network"}
+    names = {"said": f"Network: {message}.", "class_": "network"}
     return picture(width, _HEIGHT, *parts, **names, xmlns=_SVG if is_alone else None)
 
 

@@ -94,8 +94,8 @@ class Experiment(Record):
     def _repr_html_(self) -> str:
         """What notebooks show: every field that is not its default."""
         about = {"id", "title", "kind", "source", "claims", "deviations", "errata", "vary"}
-        said = self.model_dump(mode="json", exclude=about, exclude_defaults=True)
-        rows = [(name, value) for name, value in said.items()]
+        message = self.model_dump(mode="json", exclude=about, exclude_defaults=True)
+        rows = [(name, value) for name, value in message.items()]
         rows += [("varied", ", ".join(axis)) for axis in self.vary]
         rows += [("claims", len(self.claims))] if self.claims else []
         return html_table(f"{self.id}: {self.title}", (), rows)
@@ -159,12 +159,12 @@ class Experiment(Record):
                     hint = f"what is: {', '.join(measured)}"
                     if len(measured) > MAX_LISTED:
                         hint = closest(metric, list(measured))
-                    said = f"{metric!r} is not measured here; {hint}"
-                    raise fault(("claims", index, *at), said)
+                    message = f"{metric!r} is not measured here; {hint}"
+                    raise fault(("claims", index, *at), message)
             is_measured = VALIDATION in measured or not any(_choices(claim))
             if getattr(claim, "epoch", None) == "best-validation" and not is_measured:
-                said = f"'best-validation' needs {VALIDATION}, which is not measured; monitor it"
-                raise fault(("claims", index, "epoch"), said)
+                message = f"'best-validation' needs {VALIDATION}, which is not measured; monitor it"
+                raise fault(("claims", index, "epoch"), message)
             for at, choice in _choices(claim):
                 self._check_choice(("claims", index, *at), choice)
         return self

@@ -29,11 +29,11 @@ def check_float32(value: object, at: tuple[str | int, ...]) -> None:
             for index, inner in enumerate(value):
                 check_float32(inner, (*at, index))
         case float() if 0 < abs(value) < SMALLEST:
-            said = f"is 0 in float32, got {value:g}; the least number is {SMALLEST:.2g}"
-            raise fault(at, f"{said}, or less if training.dtype is float64")
+            message = f"is 0 in float32, got {value:g}; the least number is {SMALLEST:.2g}"
+            raise fault(at, f"{message}, or less if training.dtype is float64")
         case float() if abs(value) > _LARGEST:
-            said = f"is infinite in float32, got {value:g}; the largest number is {_LARGEST:.2g}"
-            raise fault(at, f"{said}, or more if training.dtype is float64")
+            message = f"is infinite in float32, got {value:g}; the largest number is {_LARGEST:.2g}"
+            raise fault(at, f"{message}, or more if training.dtype is float64")
         case _:
             pass
 
@@ -53,5 +53,5 @@ def _check_bounds(value: float, field: FieldInfo, at: tuple[str | int, ...]) -> 
             case _:
                 continue
         if rounded == bound:
-            said = f"must be {sign} {bound:g} in float32 as well, got {value!r}"
-            raise fault(at, f"{said}; move it away, or make training.dtype float64")
+            message = f"must be {sign} {bound:g} in float32 as well, got {value!r}"
+            raise fault(at, f"{message}; move it away, or make training.dtype float64")

@@ -121,7 +121,7 @@ def locate(error: SpecError, path: Path) -> SpecError:
 
     def in_its_line(fault: Fault) -> Fault:
         at = parse_field_path(fault.field)
-        return Fault(text.where, text.follow(at)[1], fault.field, fault.said)
+        return Fault(text.where, text.follow(at)[1], fault.field, fault.message)
 
     return SpecError([in_its_line(fault) for fault in error.faults], error.num_more)
 
@@ -154,21 +154,23 @@ def override(spec: Document, values: Mapping[str, object]) -> Document:
     """
     if not isinstance(values, Mapping):
         found = _short.repr(values)
-        said = "overrides are a mapping of field paths to values, such as {'training.epochs': 3}"
-        raise TypeError(f"{said}; got {found}")
+        message = "overrides are a mapping of field paths to values, such as {'training.epochs': 3}"
+        raise TypeError(f"{message}; got {found}")
     leaves = list(_leaves(spec.id, values))
     for leaf in leaves:
         if leaf.at[:1] in (("id",), ("kind",), ("claims",)):
-            said = "cannot be overridden; write a document of your own"
-            raise SpecError.at(spec.id, None, leaf.path, said)
+            message = "cannot be overridden; write a document of your own"
+            raise SpecError.at(spec.id, None, leaf.path, message)
     changed = _set_fields(spec, leaves, keep=("vary",))
     # As in a document, axes that are set may vary a field which is given, too: it may have to be.
     kept = () if any(leaf.at[0] == "vary" for leaf in leaves) else changed.vary
     axes = {parse_field_path(field): at for at, axis in enumerate(kept) for field in axis}
     for leaf in leaves:
         if leaf.at in axes:
-            said = f"is varied by vary[{axes[leaf.at]}]; set vary as well, [] for this value alone"
-            raise SpecError.at(spec.id, None, leaf.path, said)
+            message = (
+                f"is varied by vary[{axes[leaf.at]}]; set vary as well, [] for this value alone"
+            )
+            raise SpecError.at(spec.id, None, leaf.path, message)
     _check_variants(changed, LocatedYaml(spec.id, None, None))
     return changed.model_copy(update={"claims": spec.claims})
 
@@ -193,8 +195,8 @@ def of_kind(spec: Document, kind: type[Kind]) -> Kind:
     if not isinstance(spec, Document):
         found = _short.repr(spec)
         raise TypeError(f"a document is needed here, got {found}; load_spec(id or path) gives one")
-    said = f"{spec.id} is of kind {spec.kind}, and {kind.__name__.lower()} is needed here"
-    raise TypeError(f"{said}; {spec.taken_by}")
+    message = f"{spec.id} is of kind {spec.kind}, and {kind.__name__.lower()} is needed here"
+    raise TypeError(f"{message}; {spec.taken_by}")
 
 
 def crossings(vary: Sequence[Axis]) -> list[dict[str, FieldValue]]:
@@ -243,8 +245,8 @@ def _parse_file(text: str, path: Path) -> Document:
     spec = _parse(located)
     if spec.id != path.stem:
         _, line = located.follow(("id",))
-        said = f"must be the file's name, {path.stem!r}, got {spec.id!r}"
-        raise SpecError.at(path, line, "id", said)
+        message = f"must be the file's name, {path.stem!r}, got {spec.id!r}"
+        raise SpecError.at(path, line, "id", message)
     return spec
 
 
@@ -342,11 +344,11 @@ def _check_variants(spec: Document, text: LocatedYaml) -> None:
     count = prod(len(next(iter(axis.values()))) for axis in spec.vary)
     length = len(spec.bare().model_dump_json()) if count > 1 else 0
     if count * length > MAX_VARIED:
-        said = (
+        message = (
             f"makes {count:,} documents of {length:,} characters; at most {MAX_VARIED:,} are read "
             "in all: vary over less, or shorten the lists of this document"
         )
-        raise SpecError.at(text.where, text.follow(("vary",))[1], "vary", said)
+        raise SpecError.at(text.where, text.follow(("vary",))[1], "vary", message)
     for index, axis in enumerate(spec.vary):
         for values in crossings((axis,)):
             _check_variant(spec, values, ("vary", index), text)
@@ -363,14 +365,16 @@ def _check_variant(
         first = error.faults[0]
         same = [field for field in values if field == first.field]
         _, line = text.follow((*at, *(same or list(values))[:1]))
-        said = f"varied over {list(values.values())}: {first.field}: {first.said}"
-        raise SpecError.at(text.where, line, field_path(at), said) from None
+        message = f"varied over {list(values.values())}: {first.field}: {first.message}"
+        raise SpecError.at(text.where, line, field_path(at), message) from None
 
 
 def _find(id_or_path: str | Path) -> Path:
     if not isinstance(id_or_path, str | PathLike):
-        said = "a document is found by its id, such as 'ch1-30-hidden', or by the path of its file"
-        raise TypeError(f"{said}; got {_short.repr(id_or_path)}")
+        message = (
+            "a document is found by its id, such as 'ch1-30-hidden', or by the path of its file"
+        )
+        raise TypeError(f"{message}; got {_short.repr(id_or_path)}")
     path = Path(id_or_path)
     if path.suffix in (".yaml", ".yml"):
         return path
@@ -380,6 +384,6 @@ def _find(id_or_path: str | Path) -> Path:
         hint = closest(str(id_or_path), [name for each in folders for name in list_specs(each)])
         if not hint.startswith("did"):
             hint += "; list_specs() names all"
-        said = f"there is no such document in {spec_folder()}; {hint}"
-        raise SpecError.at(id_or_path, None, "", said)
+        message = f"there is no such document in {spec_folder()}; {hint}"
+        raise SpecError.at(id_or_path, None, "", message)
     return path

@@ -87,8 +87,8 @@ def check_fits(spec: Document) -> None:
                 check_memory(cast(Network, variant(spec, values)))
             except SpecError as error:
                 first = error.faults[0]
-                said = f"varied over {list(values.values())}: {first.field}: {first.said}"
-                raise SpecError.at(spec.id, None, field, said) from None
+                message = f"varied over {list(values.values())}: {first.field}: {first.message}"
+                raise SpecError.at(spec.id, None, field, message) from None
 
 
 def _physical_memory() -> float:

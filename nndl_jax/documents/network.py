@@ -60,9 +60,9 @@ class Network(Experiment):
         ]
         heads = ("layer", "inputs", "outputs", "activation", "dropout", "parameters")
         table = html_table(f"{self.id}: {self.title}", heads, layers)
-        said = self.model_dump(mode="json", exclude_defaults=True)
+        message = self.model_dump(mode="json", exclude_defaults=True)
         named = ("data", "loss", "optimizer", "regularizer", "training", "monitors")
-        rows = [(name, said[name]) for name in named if name in said]
+        rows = [(name, message[name]) for name in named if name in message]
         rows += [("varied", ", ".join(axis)) for axis in self.vary]
         return table + html_table("Training", (), rows)
 
@@ -146,8 +146,8 @@ class Network(Experiment):
         for index, axis in enumerate(self.vary):
             for field in axis:
                 if field in ("data.name", "data.target"):
-                    said = "cannot be varied, as a training reads one data set"
-                    raise fault(("vary", index, field), f"{said}; write a document for each")
+                    message = "cannot be varied, as a training reads one data set"
+                    raise fault(("vary", index, field), f"{message}; write a document for each")
         return self
 
     @model_validator(mode="after")
@@ -162,8 +162,8 @@ class Network(Experiment):
         stack = self.model.stack()
         last, output = stack[-1]
         if not isinstance(output, Dense):
-            said = f"the last layer must be dense, got {output.kind!r}; add one"
-            raise fault(("model", "layers", last, "kind"), said)
+            message = f"the last layer must be dense, got {output.kind!r}; add one"
+            raise fault(("model", "layers", last, "kind"), message)
         activations = [layer.activation for _, layer in stack]
         for (at, _), activation in zip(stack, activations[:-1], strict=False):
             if activation == "softmax":
@@ -188,30 +188,32 @@ class Network(Experiment):
         if self.loss == "log-likelihood" and self.data.targets == "binary":
             raise fault(("loss",), "log-likelihood needs one-hot targets, got 'binary'")
         if self.loss != "quadratic" and self.data.targets == "real":
-            said = f"must be quadratic for targets of real numbers, got {self.loss!r}"
-            raise fault(("loss",), said)
+            message = f"must be quadratic for targets of real numbers, got {self.loss!r}"
+            raise fault(("loss",), message)
         if output.activation == "softmax" and output.units == 1:
-            said = "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
-            raise fault(("model", "layers", last, "activation"), said)
+            message = (
+                "a softmax of one unit is always 1 and learns nothing; use sigmoid, or two units"
+            )
+            raise fault(("model", "layers", last, "activation"), message)
 
     def _check_targets(self) -> None:
         """Refuse targets that the output layer cannot give."""
         activation = self.model.layers[-1].activation or "linear"
         if activation == "softmax" and self.data.targets != "one-hot":
-            said = "must be one-hot for a softmax output layer, whose outputs add up to 1"
-            raise fault(("data", "targets"), f"{said}, got {self.data.targets!r}")
+            message = "must be one-hot for a softmax output layer, whose outputs add up to 1"
+            raise fault(("data", "targets"), f"{message}, got {self.data.targets!r}")
         low, high = RANGES.get(activation, (-inf, inf))
         for index, example in enumerate(self.data.examples or ()):
             at = ("data", "examples", index, "targets")
             for place, target in enumerate(example.targets):
                 if not low <= target <= high:
                     bounds = f"be from {low:g} to {high:g}" if high < inf else f"be >= {low:g}"
-                    said = f"must {bounds} for a {activation} output layer, got {target:g}"
-                    raise fault((*at, place), said)
+                    message = f"must {bounds} for a {activation} output layer, got {target:g}"
+                    raise fault((*at, place), message)
             total = sum(example.targets)
             if activation == "softmax" and abs(total - 1) > _ROUNDING:
-                said = f"must add up to 1 for a softmax output layer, got {total:g}"
-                raise fault(at, said)
+                message = f"must add up to 1 for a softmax output layer, got {total:g}"
+                raise fault(at, message)
 
     def _targets(self) -> str:
         return "the examples'" if self.data.examples else self.data.targets
@@ -222,31 +224,39 @@ class Network(Experiment):
         for index, monitor in enumerate(self.monitors):
             metric, at = parse_metric(monitor), ("monitors", index)
             if self.data.examples and metric.split in ("validation", "test"):
-                said = f"examples have no {metric.split} split to measure, got {monitor!r}"
-                raise fault(at, f"{said}; monitor train_cost or train_output")
+                message = f"examples have no {metric.split} split to measure, got {monitor!r}"
+                raise fault(at, f"{message}; monitor train_cost or train_output")
             if self.data.examples and metric.quantity.needs_digits:
-                said = f"examples have no digit to guess, got {monitor!r}"
-                raise fault(at, f"{said}; monitor train_cost or train_output")
+                message = f"examples have no digit to guess, got {monitor!r}"
+                raise fault(at, f"{message}; monitor train_cost or train_output")
             if metric.quantity.needs_outputs and self.data.targets == "binary":
-                said = "takes an output for each digit, and data.targets is binary; make it one-hot"
-                raise fault(at, f"{said}, or leave the monitor out")
+                message = (
+                    "takes an output for each digit, and data.targets is binary; make it one-hot"
+                )
+                raise fault(at, f"{message}, or leave the monitor out")
             if self.data.targets == "real" and metric.quantity.needs_digits:
-                said = f"targets of real numbers are no classes to guess, got {monitor!r}"
-                raise fault(at, f"{said}; monitor {metric.split}_cost")
+                message = f"targets of real numbers are no classes to guess, got {monitor!r}"
+                raise fault(at, f"{message}; monitor {metric.split}_cost")
             if self.data.has_classes() and metric.quantity.needs_numbers:
-                said = f"takes targets of real numbers, and data.targets is {self.data.targets!r}"
-                raise fault(at, f"{said}; monitor {metric.split}_cost or {metric.split}_accuracy")
+                message = (
+                    f"takes targets of real numbers, and data.targets is {self.data.targets!r}"
+                )
+                raise fault(
+                    at, f"{message}; monitor {metric.split}_cost or {metric.split}_accuracy"
+                )
             every = self.training.evaluate_every
             if isinstance(metric.quantity, OfGradients) and every != 1:
-                said = f"{monitor} are measured before each epoch, and training.evaluate_every is "
-                raise fault(at, f"{said}{every}; make it 1")
+                message = (
+                    f"{monitor} are measured before each epoch, and training.evaluate_every is "
+                )
+                raise fault(at, f"{message}{every}; make it 1")
         rules = {
             ("optimizer", "schedule"): self.optimizer.schedule,
             ("training", "early_stopping"): self.training.early_stopping,
         }
         if self.training.keep_best and VALIDATION not in self.monitors:
-            said = f"looks at {VALIDATION}, which is not measured; add it to the monitors"
-            raise fault(("training", "keep_best"), said)
+            message = f"looks at {VALIDATION}, which is not measured; add it to the monitors"
+            raise fault(("training", "keep_best"), message)
         for at, rule in rules.items():
             if rule is None:
                 continue
@@ -261,17 +271,17 @@ class Network(Experiment):
     ) -> None:
         """Refuse a rule for what is not measured, or of which no value is better."""
         if rule.metric not in self.metrics():
-            said = f"watches {rule.metric}, which is not measured; add it to the monitors"
-            raise fault(at, said)
+            message = f"watches {rule.metric}, which is not measured; add it to the monitors"
+            raise fault(at, message)
         best = parse_metric(rule.metric).quantity.best
         if best is None:
-            said = (
+            message = (
                 f"watches {rule.metric}, of which no value is better; watch an accuracy or a cost"
             )
-            raise fault(at, said)
+            raise fault(at, message)
         if isinstance(rule, GeneralizationLoss) and best != "lowest":
-            said = f"watches the rise of {rule.metric}, which is to rise; watch a cost"
-            raise fault(at, said)
+            message = f"watches the rise of {rule.metric}, which is to rise; watch a cost"
+            raise fault(at, message)
 
     def _check_rules_of_examples(self) -> None:
         """Refuse what looks at validation images where there are none."""
@@ -287,8 +297,8 @@ class Network(Experiment):
         }
         for at, is_given in rules.items():
             if is_given and self.data.examples is not None:
-                said = "looks at validation images, and examples have none; leave it out"
-                raise fault(at, said)
+                message = "looks at validation images, and examples have none; leave it out"
+                raise fault(at, message)
 
     def _check_replay(self) -> None:
         """Refuse a replay of what the author's scripts did not draw."""
@@ -316,8 +326,10 @@ class Network(Experiment):
         """Refuse what would show nothing for very long."""
         num_layers = len(self.model.stack())
         if num_layers > MAX_LAYERS:
-            said = f"are {num_layers:,} with their repeats; at most {MAX_LAYERS} are built, as a "
-            raise fault(("model", "layers"), f"{said}program of more takes minutes to compile")
+            message = (
+                f"are {num_layers:,} with their repeats; at most {MAX_LAYERS} are built, as a "
+            )
+            raise fault(("model", "layers"), f"{message}program of more takes minutes to compile")
         training = self.training
         num_epochs = min(training.evaluate_every, training.epochs)
         num_images = num_epochs * self.data.most_train_images()

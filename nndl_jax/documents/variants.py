@@ -76,11 +76,11 @@ def single(spec: Document, kind: type[Kind]) -> Kind:
     """
     found = of_kind(spec, kind)
     if found.vary:
-        said = (
+        message = (
             "one experiment is meant here, and this document describes several; give that of "
             "one, variants(spec)[i].spec or, of a result of training, result.spec(i)"
         )
-        raise SpecError.at(found.id, None, "vary", said)
+        raise SpecError.at(found.id, None, "vary", message)
     return found
 
 
@@ -117,11 +117,13 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
     except TypeError:
         listed = whole = ()
     if len(whole) < max(1, len(listed)) or not all(0 <= seed < 2**32 for seed in whole):
-        said = "seeds must be whole numbers from 0 to 4,294,967,295, at least one, such as range(3)"
-        raise ValueError(f"{said}; got {reprlib.repr(seeds)}")
+        message = (
+            "seeds must be whole numbers from 0 to 4,294,967,295, at least one, such as range(3)"
+        )
+        raise ValueError(f"{message}; got {reprlib.repr(seeds)}")
     if len(set(whole)) < len(whole):
-        said = "seeds must differ, as runs of one seed are the same in every bit"
-        raise ValueError(f"{said}; got {reprlib.repr(list(whole))}")
+        message = "seeds must differ, as runs of one seed are the same in every bit"
+        raise ValueError(f"{message}; got {reprlib.repr(list(whole))}")
     return whole
 
 

@@ -74,8 +74,8 @@ def is_saturated(
         Nielsen (2015), ch. 2 and 3, where a neuron has saturated if its output is close to a limit.
     """
     if callable(activation):
-        said = "saturation is known of activations that documents name, got"
-        raise ValueError(f"{said} {name_activation(activation)}; leave its monitor out")
+        message = "saturation is known of activations that documents name, got"
+        raise ValueError(f"{message} {name_activation(activation)}; leave its monitor out")
     if activation == "softmax":
         outputs = jax.nn.softmax(weighted)
         slopes = outputs * (1 - outputs)

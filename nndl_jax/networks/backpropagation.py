@@ -249,16 +249,18 @@ def layers_of(model: FeedforwardNetwork, spec: Network) -> tuple[Layer, ...]:
     for index, layer in spec.model.stack():
         at = f"model.layers[{index}]"
         if layer.kind != "dense":
-            said = f"chapter 2 knows dense layers only, got {layer.kind!r}; let JAX differentiate"
-            raise SpecError.at(spec.id, None, f"{at}.kind", said)
+            message = (
+                f"chapter 2 knows dense layers only, got {layer.kind!r}; let JAX differentiate"
+            )
+            raise SpecError.at(spec.id, None, f"{at}.kind", message)
         if layer.dropout:
-            said = f"chapter 2 knows no dropout, got {layer.dropout}; let JAX differentiate"
-            raise SpecError.at(spec.id, None, f"{at}.dropout", said)
+            message = f"chapter 2 knows no dropout, got {layer.dropout}; let JAX differentiate"
+            raise SpecError.at(spec.id, None, f"{at}.dropout", message)
     dense = [layer for layer in model.layers if isinstance(layer, DenseLayer)]
     if len(dense) < len(model.layers):
         (other, *_) = [layer for layer in model.layers if not isinstance(layer, DenseLayer)]
-        said = f"chapter 2 knows dense layers only, and the network has {type(other).__name__}"
-        raise ValueError(f"{said}; let JAX differentiate")
+        message = f"chapter 2 knows dense layers only, and the network has {type(other).__name__}"
+        raise ValueError(f"{message}; let JAX differentiate")
     return tuple(
         Layer(each.weight[...], each.bias[...], Partial(activation_fn(each.activation)))
         for each in dense
@@ -267,8 +269,8 @@ def layers_of(model: FeedforwardNetwork, spec: Network) -> tuple[Layer, ...]:
 
 def _loss_of(spec: Network) -> Loss:
     if spec.loss == "cross-entropy-by-activation":
-        said = "is no gradient of a cost, got 'cross-entropy-by-activation'; use cross-entropy"
-        raise SpecError.at(spec.id, None, "loss", said)
+        message = "is no gradient of a cost, got 'cross-entropy-by-activation'; use cross-entropy"
+        raise SpecError.at(spec.id, None, "loss", message)
     return spec.loss
 
 

@@ -308,14 +308,14 @@ def draw_network(
     if build_fn is None:
         return FeedforwardNetwork(_build_layers(spec, key), spec.model.inputs)
     if isinstance(build_fn, nnx.Module):
-        said = "a function from a key to one, as it is drawn anew for each run"
-        raise TypeError(f"model is a network, and must be {said}; give its weights as init")
+        message = "a function from a key to one, as it is drawn anew for each run"
+        raise TypeError(f"model is a network, and must be {message}; give its weights as init")
     model = build_fn(key)
     if isinstance(model, FeedforwardNetwork):
         return FeedforwardNetwork(model.layers, model.inputs)
     if not isinstance(model, nnx.Module):
-        said = "a model of one's own is a function from a key to a module of flax.nnx"
-        raise TypeError(f"{said}, such as lambda key: build_model(spec, key=key); got {model!r}")
+        message = "a model of one's own is a function from a key to a module of flax.nnx"
+        raise TypeError(f"{message}, such as lambda key: build_model(spec, key=key); got {model!r}")
     activation = spec.model.layers[-1].activation or "linear"
     own = OwnLayer(model, activation, spec.num_outputs())
     return FeedforwardNetwork([own], spec.model.inputs)
@@ -333,8 +333,8 @@ def check_supported(spec: Network) -> None:
         SpecError: names the field.
     """
     if spec.training.dtype == "float64" and not jax.config.jax_enable_x64:  # pyright: ignore
-        said = "float64 needs JAX's 64-bit mode; set JAX_ENABLE_X64=1 before Python starts"
-        raise SpecError.at(spec.id, None, "training.dtype", said)
+        message = "float64 needs JAX's 64-bit mode; set JAX_ENABLE_X64=1 before Python starts"
+        raise SpecError.at(spec.id, None, "training.dtype", message)
 
 
 def _build_layers(spec: Network, key: Key[Array, ""]) -> Iterator[AnyLayer]:

@@ -25,13 +25,13 @@ class Fault(NamedTuple):
     """Counted from 1; None where there is no file."""
     field: str
     """Path of the field, such as `model.layers[2].filters`; empty for the whole text."""
-    said: str
+    message: str
     """What is wrong, what was found and what to do."""
 
     def __str__(self) -> str:
         where, field = printable(self.where), printable(self.field, _MAX_NAME)
         place = where if self.line is None else f"{where}:{self.line}"
-        return ": ".join(part for part in (place, field, printable(self.said)) if part)
+        return ": ".join(part for part in (place, field, printable(self.message)) if part)
 
 
 class SpecError(ValueError):
@@ -55,9 +55,9 @@ class SpecError(ValueError):
         return SpecError, (self.faults, self.num_more)
 
     @classmethod
-    def at(cls, where: object, line: int | None, field: str, said: str) -> "SpecError":
+    def at(cls, where: object, line: int | None, field: str, message: str) -> "SpecError":
         """An error of one fault."""
-        return cls([Fault(str(where), line, field, said)])
+        return cls([Fault(str(where), line, field, message)])
 
 
 def printable(text: str, most: int = _MAX_SENTENCE) -> str:

@@ -37,8 +37,10 @@ def html_curves(title: str, curves: Mapping[str, Sequence[float]]) -> str:
             for at, value in enumerate(curve)
             if math.isfinite(value)
         )
-        said = f"<title>{escape(name)}</title>"
-        lines.append(f'<polyline fill="none" stroke="{colour}" points="{points}">{said}</polyline>')
+        message = f"<title>{escape(name)}</title>"
+        lines.append(
+            f'<polyline fill="none" stroke="{colour}" points="{points}">{message}</polyline>'
+        )
     box = f'viewBox="-4 -4 {_WIDTH + 8} {_HEIGHT + 8}" width="{_WIDTH}" height="{_HEIGHT}"'
     bounds = f"{low:.4g} to {high:.4g}, {length} measurements"
     return f"<b>{escape(title)}</b> {bounds}<br><svg {box}>{''.join(lines)}</svg>"

@@ -77,19 +77,19 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise SpecError.at(path, None, "", f"cannot be read: {error.strerror}") from None
     except ValueError:  # Of a null character, or half of a surrogate pair.
-        said = "cannot be read: its name holds what no name of a file can"
-        raise SpecError.at(path, None, "", said) from None
+        message = "cannot be read: its name holds what no name of a file can"
+        raise SpecError.at(path, None, "", message) from None
     if not is_file:
         raise SpecError.at(path, None, "", "cannot be read: it is not a file with a text in it")
     if len(raw) > MAX_BYTES:
-        said = f"the file has {status.st_size:,} bytes; at most {MAX_BYTES:,} are read"
-        raise SpecError.at(path, 1, "", said)
+        message = f"the file has {status.st_size:,} bytes; at most {MAX_BYTES:,} are read"
+        raise SpecError.at(path, 1, "", message)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        said = "the file is not UTF-8 text; save it as UTF-8"
-        raise SpecError.at(path, line, "", said) from None
+        message = "the file is not UTF-8 text; save it as UTF-8"
+        raise SpecError.at(path, line, "", message) from None
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -106,8 +106,8 @@ def parse_yaml(text: str, path: Path) -> LocatedYaml:
         _check_text(text)
         root = yaml.compose(text)
     except _ForbiddenError as error:
-        said, line = error.args
-        raise SpecError.at(path, line, "", said) from None
+        message, line = error.args
+        raise SpecError.at(path, line, "", message) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
@@ -156,11 +156,11 @@ def _check_text(text: str) -> None:
     """Refuse what does not show in the events of a text."""
     if escape := _NO_CHARACTER.search(text):
         code = escape[0][2:].upper()
-        said = f"not valid YAML: the escape of U+{code} stands for no character"
-        raise _ForbiddenError(said, text.count("\n", 0, escape.start()) + 1)
+        message = f"not valid YAML: the escape of U+{code} stands for no character"
+        raise _ForbiddenError(message, text.count("\n", 0, escape.start()) + 1)
     if directive := re.search("^%", text, re.MULTILINE):
-        said = "directives are not read here; leave it out"
-        raise _ForbiddenError(said, text.count("\n", 0, directive.start()) + 1)
+        message = "directives are not read here; leave it out"
+        raise _ForbiddenError(message, text.count("\n", 0, directive.start()) + 1)
 
 
 class _PlainComposer(Composer):
@@ -173,15 +173,15 @@ class _PlainComposer(Composer):
         event = self.parser.peek_event()
         is_collection = isinstance(event, CollectionStartEvent)
         self._num_open += is_collection
-        said = ""
+        message = ""
         if event.anchor:
-            said = "anchors and aliases are not read here; write the value out"
+            message = "anchors and aliases are not read here; write the value out"
         elif event.tag is not None:
-            said = f"tags are not read here, got {str(event.tag)!r}; leave it out"
+            message = f"tags are not read here, got {str(event.tag)!r}; leave it out"
         elif self._num_open > MAX_DEPTH:
-            said = f"nested more than {MAX_DEPTH} deep"
-        if said:
-            raise _ForbiddenError(said, event.start_mark.line + 1)
+            message = f"nested more than {MAX_DEPTH} deep"
+        if message:
+            raise _ForbiddenError(message, event.start_mark.line + 1)
         node = super().compose_node(parent, index)
         self._num_open -= is_collection
         return node
@@ -220,8 +220,8 @@ class _Values:
             name, line = self._name(key), key.start_mark.line + 1
             own = (*at, name)
             if name in values:
-                said = f"is given twice, first in line {self.lines[own]}; keep one"
-                raise SpecError.at(self._path, line, field_path(own), said)
+                message = f"is given twice, first in line {self.lines[own]}; keep one"
+                raise SpecError.at(self._path, line, field_path(own), message)
             self.lines[own] = line
             values[name] = self.build(value, own)
         return values
@@ -231,8 +231,8 @@ class _Values:
         groups = takewhile(lambda field: _is_digits(*field), fields[index:])
         written = ",".join([str(fields[index - 1][1].value), *(key.value for key, _ in groups)])
         if number := without_comma(written):
-            said = f"in braces a comma ends a field; write {number}"
-            raise self._error(fields[index][0], said, field_path(at))
+            message = f"in braces a comma ends a field; write {number}"
+            raise self._error(fields[index][0], message, field_path(at))
 
     def _name(self, key: Node) -> str:
         if _tag(key) == "merge":
@@ -246,15 +246,17 @@ class _Values:
         if _tag(node) not in ("int", "float", "bool", "null"):
             return node.value
         if (length := len(node.value)) > MAX_DIGITS:
-            said = f"a number of {length:,} characters is too long; at most {MAX_DIGITS} are read"
-            raise self._error(node, said)
+            message = (
+                f"a number of {length:,} characters is too long; at most {MAX_DIGITS} are read"
+            )
+            raise self._error(node, message)
         try:
             return self._constructor.construct_object(node)
         except ValueError as error:
             raise self._error(node, f"not valid YAML: {error}") from None
 
-    def _error(self, node: Node, said: str, field: str = "") -> SpecError:
-        return SpecError.at(self._path, node.start_mark.line + 1, field, said)
+    def _error(self, node: Node, message: str, field: str = "") -> SpecError:
+        return SpecError.at(self._path, node.start_mark.line + 1, field, message)
 
 
 def without_comma(text: str) -> str | None:

@@ -31,7 +31,7 @@ def picture(
     width: float,
     height: float,
     *children: Markup | str,
-    said: str,
+    message: str,
     class_: str,
     xmlns: str | None = None,
 ) -> Markup:
@@ -41,12 +41,12 @@ def picture(
         width: in pixels at its natural size.
         height: likewise.
         children: what is drawn.
-        said: the same in words.
+        message: the same in words.
         class_: for the style sheet.
         xmlns: SVG's name space, which a file of its own needs; None within a page.
     """
     box: Mapping[str, Attribute] = {"viewBox": f"0 0 {width:g} {height:g}"}
-    size = {"width": width, "height": height, "role": "img", "aria_label": said}
+    size = {"width": width, "height": height, "role": "img", "aria_label": message}
     return tag("svg", *children, xmlns=xmlns, class_=class_, **box, **size)
 
 

@@ -62,5 +62,5 @@ def fault(at: Sequence[str | int], message: str) -> PydanticCustomError:
         message: one sentence that says what is wrong, what was found and what would be right.
     """
     # Braces would be taken for placeholders by pydantic's message templates.
-    said = message.replace("{", "(").replace("}", ")")
-    return PydanticCustomError("document", cast(LiteralString, said), {"at": tuple(at)})
+    sentence = message.replace("{", "(").replace("}", ")")
+    return PydanticCustomError("document", cast(LiteralString, sentence), {"at": tuple(at)})

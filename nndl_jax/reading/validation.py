@@ -52,8 +52,8 @@ def _no_json(text: LocatedYaml) -> SpecError:
     at = next(_halves(text.value), None)
     if at is None:
         return SpecError.at(text.where, None, "", "nested too deep to be read")
-    said = "holds half of a surrogate pair, which is no character; leave it out"
-    return SpecError.at(text.where, text.follow(at)[1], field_path(at), said)
+    message = "holds half of a surrogate pair, which is no character; leave it out"
+    return SpecError.at(text.where, text.follow(at)[1], field_path(at), message)
 
 
 def _halves(value: object) -> Iterator[Location]:
@@ -125,7 +125,7 @@ def _error(
         at = (*at, full[-1]) if detail["type"] == "missing" else at
         found.setdefault(at, _Place(line, [])).details.append((detail, full))
     ordered = sorted(found.items(), key=lambda item: item[1].line or 0)
-    said: dict[Location, Fault] = {}
+    message: dict[Location, Fault] = {}
     meant: set[Location] = set()
     # Missing fields come last: one that is there, misspelt, has then been hinted at.
     first = sorted(ordered[:MAX_SHOWN], key=lambda item: item[1].is_missing())
@@ -135,8 +135,8 @@ def _error(
         complaints = [_complain(detail, at, full, text, schema) for detail, full in place.details]
         meant |= {(*at[:-1], each.meant) for each in complaints if each.meant}
         field = field_path(at) or "(top level)"
-        said[at] = Fault(text.where, place.line, field, _join(complaints))
-    faults = sorted(said.values(), key=lambda fault: fault.line or 0)
+        message[at] = Fault(text.where, place.line, field, _join(complaints))
+    faults = sorted(message.values(), key=lambda fault: fault.line or 0)
     return SpecError(faults, len(found) - len(first))
 
 

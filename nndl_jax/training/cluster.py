@@ -50,9 +50,9 @@ def join() -> None:
             f"each; JAX says: {error}"
         ) from None
     except RuntimeError as error:
-        said = str(error).partition("\n")[0]
+        message = str(error).partition("\n")[0]
         raise OSError(
-            f"the processes that train together did not find each other: {said}"
+            f"the processes that train together did not find each other: {message}"
         ) from None
 
 

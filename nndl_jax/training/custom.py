@@ -71,16 +71,16 @@ def check_custom(custom: Custom, specs: Sequence[Network], *, has_init: bool) ->
     parts["model"] = True if has_init else custom.model
     for name, part in parts.items():
         if part is not None and len({getattr(spec, name) for spec in specs}) > 1:
-            said = "in the place of which one of your own is given"
-            raise ValueError(f"{specs[0].id}: the variants differ in {name}, {said}; give one")
+            message = "in the place of which one of your own is given"
+            raise ValueError(f"{specs[0].id}: the variants differ in {name}, {message}; give one")
     optimizer = custom.optimizer
     if optimizer is not None and not isinstance(optimizer, optax.GradientTransformation):
         found = type(optimizer).__name__
         raise TypeError(f"optimizer must be a transformation of Optax, got {found}")
     spec = specs[0]
     if optimizer is not None and any(each.optimizer.schedule is not None for each in specs):
-        said = "lowers the document's learning rate, and the optimizer given here has its own"
-        raise ValueError(f"{spec.id}: optimizer.schedule: {said}; set it to None")
+        message = "lowers the document's learning rate, and the optimizer given here has its own"
+        raise ValueError(f"{spec.id}: optimizer.schedule: {message}; set it to None")
     for each in specs:
         _check_model(custom, each)
     if custom.loss is not None:
@@ -94,15 +94,17 @@ def check_loss(loss: object, spec: Network) -> None:
         TypeError: says what it gives.
     """
     shape = jax.ShapeDtypeStruct((3, spec.data.num_outputs()), spec.training.dtype)
-    said = f"a cost for each example, a function of logits and targets of the shape {shape.shape}"
+    message = (
+        f"a cost for each example, a function of logits and targets of the shape {shape.shape}"
+    )
     if not callable(loss):
-        raise TypeError(f"loss must give {said}; got {loss!r}, which a document's loss may be")
+        raise TypeError(f"loss must give {message}; got {loss!r}, which a document's loss may be")
     found = jax.eval_shape(loss, shape, shape)
     if getattr(found, "shape", None) != (3,):
         given = getattr(found, "shape", type(found).__name__)
-        raise TypeError(f"loss must give {said}; it gives {given} and not (3,)")
+        raise TypeError(f"loss must give {message}; it gives {given} and not (3,)")
     if not jnp.issubdtype(found.dtype, jnp.floating):
-        raise TypeError(f"loss must give {said}; it gives {found.dtype}, which has no slope")
+        raise TypeError(f"loss must give {message}; it gives {found.dtype}, which has no slope")
 
 
 def _check_model(custom: Custom, spec: Network) -> None:
@@ -113,42 +115,46 @@ def _check_model(custom: Custom, spec: Network) -> None:
         _check_own(network, spec)
         has_weights = any(is_weight(path) for path, _ in leaves)
         if not has_weights and (spec.regularizer.l1 > 0 or spec.regularizer.l2 > 0):
-            said = "no parameter of the model given here is called weight or kernel"
-            raise ValueError(f"{spec.id}: regularizer: {said}, and nothing is regularised; drop it")
+            message = "no parameter of the model given here is called weight or kernel"
+            raise ValueError(
+                f"{spec.id}: regularizer: {message}, and nothing is regularised; drop it"
+            )
     if custom.frozen is not None:
         _check_filter(custom.frozen)
         frozen = [is_frozen(custom.frozen, path, leaf) for path, leaf in leaves]
         if all(frozen) or not any(frozen):
             found = "all parameters" if all(frozen) else "no parameter"
             paths = f"{next(iter(nnx.to_flat_state(params)))[0]}"
-            said = f"frozen fits {found}, whose paths are such as {paths}"
-            raise ValueError(f"{spec.id}: {said}; give a filter that fits some")
+            message = f"frozen fits {found}, whose paths are such as {paths}"
+            raise ValueError(f"{spec.id}: {message}; give a filter that fits some")
 
 
 def _check_filter(frozen: object) -> None:
     try:
         nnx.filterlib.to_predicate(frozen)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError):  # Flax cannot say what is wrong with a number.
-        said = "a filter of Flax, such as nnx.PathContains(0) for the first layer"
-        raise TypeError(f"frozen must be {said}; got {frozen!r}") from None
+        message = "a filter of Flax, such as nnx.PathContains(0) for the first layer"
+        raise TypeError(f"frozen must be {message}; got {frozen!r}") from None
 
 
 def _check_own(network: FeedforwardNetwork, spec: Network) -> None:
     """Refuse a model of one's own that cannot be trained as the document's is."""
     if others := nnx.state(network, nnx.Not(nnx.Param)):
         kinds = sorted({type(each).__name__ for _, each in nnx.to_flat_state(others)})
-        said = f"the model given here holds {', '.join(kinds)} beside its parameters"
-        raise ValueError(f"{spec.id}: {said}; give one with nnx.Param only")
+        message = f"the model given here holds {', '.join(kinds)} beside its parameters"
+        raise ValueError(f"{spec.id}: {message}; give one with nnx.Param only")
     by_layer = [name for name in spec.monitors if parse_metric(name).quantity.by == "layer"]
     if by_layer or spec.training.replay is not None:
         field = "training.replay" if spec.training.replay else f"monitors: {by_layer[0]}"
-        said = "is known of the document's own layers only, and another model is given"
-        raise ValueError(f"{spec.id}: {field} {said}; leave it out")
+        message = "is known of the document's own layers only, and another model is given"
+        raise ValueError(f"{spec.id}: {field} {message}; leave it out")
     pixels = jax.ShapeDtypeStruct((3, spec.data.num_inputs()), spec.training.dtype)
     found = nnx.eval_shape(lambda model, images: model.logits(images), network, pixels).shape
     if found != (3, spec.data.num_outputs()):
-        said = f"the model given here makes {found} of 3 images"
-        raise ValueError(f"{spec.id}: {said}; the document has {spec.data.num_outputs()} outputs")
+        message = f"the model given here makes {found} of 3 images"
+        raise ValueError(
+            f"{spec.id}: {message}; the document has {spec.data.num_outputs()} outputs"
+        )
 
 
 def first_params(
@@ -163,14 +169,14 @@ def first_params(
     given = init if isinstance(init, list | tuple) else [init] * num_runs
     models = [check_network(model) for model in given]
     if len(models) != num_runs:
-        said = f"init holds {len(models)} networks and there are {num_runs} runs"
-        raise ValueError(f"{spec.id}: {said}; give one for each, or one for all")
+        message = f"init holds {len(models)} networks and there are {num_runs} runs"
+        raise ValueError(f"{spec.id}: {message}; give one for each, or one for all")
     wanted = describe_leaves(nnx.state(abstract_network(spec, custom), nnx.Param))
     states = [nnx.state(model, nnx.Param) for model in models]
     for state in states:
         if why := misfit(describe_leaves(state), wanted):
-            said = "the weights to begin with are of another network"
-            raise ValueError(f"{spec.id}: {said}: {why}; give init a network of this document")
+            message = "the weights to begin with are of another network"
+            raise ValueError(f"{spec.id}: {message}: {why}; give init a network of this document")
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state)):
             raise ValueError(f"{spec.id}: the weights to begin with are not all finite numbers")
     # Training takes its state over, and these are somebody's.

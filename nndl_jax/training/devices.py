@@ -33,11 +33,11 @@ def check_devices() -> None:
     try:
         jax.devices()
     except (AssertionError, RuntimeError) as error:  # JAX asserts that a platform has a plugin.
-        said = str(error).partition("(")[0].partition("\n")[0].strip() or "there is no plugin"
+        message = str(error).partition("(")[0].partition("\n")[0].strip() or "there is no plugin"
         raise OSError(
             f"JAX has nothing to compute on, with JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}: "
-            f"{said}; unset JAX_PLATFORMS to take what there is, or install JAX for this device: "
-            "make JAX=cuda, make JAX=tpu"
+            f"{message}; unset JAX_PLATFORMS to take what there is, or install JAX for this "
+            "device: make JAX=cuda, make JAX=tpu"
         ) from None
 
 

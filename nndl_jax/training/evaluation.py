@@ -28,8 +28,8 @@ class Evaluation(NamedTuple):
     def __repr__(self) -> str:
         first, value = ("output", self.output) if self.num_correct is None else ("accuracy", None)
         numbers = {first: self.accuracy if value is None else value, "cost": self.cost}
-        said = ", ".join(f"{name}={_said(value)}" for name, value in numbers.items())
-        return f"Evaluation({said})"
+        message = ", ".join(f"{name}={_said(value)}" for name, value in numbers.items())
+        return f"Evaluation({message})"
 
     @property
     def accuracy(self) -> Float[np.ndarray, "*runs"] | np.float64:

@@ -68,8 +68,8 @@ def export_stablehlo(model: FeedforwardNetwork, path: Path) -> None:
     try:
         content = bytes(exported.serialize())
     except ModuleNotFoundError:
-        said = "StableHLO is written with flatbuffers: pip install nndl-jax[export]"
-        raise ImportError(said) from None
+        message = "StableHLO is written with flatbuffers: pip install nndl-jax[export]"
+        raise ImportError(message) from None
     _check(jax.export.deserialize(bytearray(content)).call(jnp.asarray(probes)), model, probes)
     replace_file(path, content)
 
@@ -89,8 +89,8 @@ def export_numpy(model: FeedforwardNetwork, path: Path) -> None:
     layers = [layer for layer in model.layers if isinstance(layer, DenseLayer)]
     names = [str(layer.activation) for layer in layers]
     if len(layers) < len(model.layers) or not _WRITTEN.keys() >= set(names):
-        said = "only networks of dense layers with the book's activations are written for NumPy"
-        raise ValueError(f"{said}; use --to stablehlo")
+        message = "only networks of dense layers with the book's activations are written for NumPy"
+        raise ValueError(f"{message}; use --to stablehlo")
     lines = ["a = images / 256  # (images, pixels), bytes"]
     if model.spec is not None and (scaling := model.spec.data.scaling) is not None:
         arrays |= {"means": np.array(scaling.means), "deviations": np.array(scaling.deviations)}
@@ -223,5 +223,5 @@ def _check(
         expected = np.asarray(jax.jit(lambda: nnx.merge(graph, params)(jnp.asarray(probes)))())
     difference = np.abs(np.asarray(found) - expected).max()
     if not difference <= _TOLERANCE * max(1.0, float(np.abs(expected).max())):
-        said = f"outputs differ by up to {difference:.2g} on {NUM_CHECKED} inputs"
-        raise ValueError(f"what was exported is not the network: {said}; nothing is written")
+        message = f"outputs differ by up to {difference:.2g} on {NUM_CHECKED} inputs"
+        raise ValueError(f"what was exported is not the network: {message}; nothing is written")

@@ -43,8 +43,8 @@ def load_network2(path: Path | str) -> FeedforwardNetwork:
     if shapes != wanted:
         raise ValueError(f"{path}: its sizes {sizes} are not those of its weights and biases")
     if len(sizes) < 2 or (sizes[0], sizes[-1]) != (784, 10):
-        said = "and documents read images of 784 pixels and give ten outputs"
-        raise ValueError(f"{path}: its sizes are {sizes}, {said}")
+        message = "and documents read images of 784 pixels and give ten outputs"
+        raise ValueError(f"{path}: its sizes are {sizes}, {message}")
     if not all(np.isfinite(each).all() for each in (*weights, *biases)):
         raise ValueError(f"{path}: holds numbers that are not finite")
     layers = [{"kind": "dense", "units": size, "activation": "sigmoid"} for size in sizes[1:]]

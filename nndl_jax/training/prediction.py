@@ -71,8 +71,8 @@ def confusion_matrix(
     """
     spec = document_of(model, spec)
     if not spec.data.has_classes():
-        said = "has outputs of real numbers, which take nothing for a class; look at its cost"
-        raise ValueError(f"{spec.id}: {said}")
+        message = "has outputs of real numbers, which take nothing for a class; look at its cost"
+        raise ValueError(f"{spec.id}: {message}")
     labels, guesses = read_split(split, spec).labels, predict(model, split, spec)
     num_guesses = 2 ** spec.num_outputs() if spec.data.targets == "binary" else spec.num_outputs()
     return np.asarray(confusion(guesses, labels, (spec.num_classes(), num_guesses)))

@@ -57,8 +57,10 @@ def find_pretrained(name: str) -> Path:
             raise FileNotFoundError(f"{folder / _INDEX} lists {name}, and {path} is not there")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != entry:
-            said = f"is not the file that {_INDEX} beside it lists: its SHA-256 is {found[:12]}..."
-            raise ValueError(f"{path} {said} and not {entry[:12]}...; get both again")
+            message = (
+                f"is not the file that {_INDEX} beside it lists: its SHA-256 is {found[:12]}..."
+            )
+            raise ValueError(f"{path} {message} and not {entry[:12]}...; get both again")
         return path
     raise FileNotFoundError(
         f"there are no weights of {name!r} here, {closest(name, list_pretrained())}; train it with "

@@ -154,10 +154,10 @@ def _total(own: UInt32[np.ndarray, " words"], over: Mesh) -> UInt32[np.ndarray, 
         return np.asarray(total_fn(parts).addressable_data(0))[0]
     # What JAX raises, at once or when it is waited for, in the words of what carries the numbers.
     except (RuntimeError, ValueError) as error:
-        said = str(error).partition("\n")[0]
+        message = str(error).partition("\n")[0]
         raise ConnectionError(
-            f"another process of this training has ended ({said}), so this one ends as well; start "
-            "all of them again, what is saved is gone on with"
+            f"another process of this training has ended ({message}), so this one ends as well; "
+            "start all of them again, what is saved is gone on with"
         ) from None
 
 

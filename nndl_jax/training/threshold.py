@@ -72,8 +72,8 @@ def _search(spec: Threshold, falls: Callable[[float], bool]) -> tuple[float, flo
         order = next((rate for rate in smaller if falls(rate)), None)
         if order is None:
             last = _rate(method, -method.steps)
-            said = f"the cost falls with no learning rate from {method.start:g} down to {last:g}"
-            raise SpecError.at(spec.id, None, "method.steps", f"{said}; take more steps")
+            message = f"the cost falls with no learning rate from {method.start:g} down to {last:g}"
+            raise SpecError.at(spec.id, None, "method.steps", f"{message}; take more steps")
     between = [_rounded(order * multiple) for multiple in method.refine]
     return order, max([order, *(rate for rate in between if falls(rate))])
 

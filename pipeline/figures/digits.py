@@ -31,12 +31,12 @@ def draw_errors(results: Results, spec: Ensemble) -> Figure | None:
         return None
     known = {error.image for error in spec.known_errors}
     shown = errors[:_MOST]
-    said = (
+    message = (
         f"{len(errors)} errors"
         if len(errors) == len(shown)
         else (f"the first {len(shown)} of {len(errors)} errors")
     )
-    title = f"{results.document.title}: {said}, framed where the book's are the same"
+    title = f"{results.document.title}: {message}, framed where the book's are the same"
     figure, panels = new_figure(len(shown), columns=_COLUMNS, title=title, panel=_PANEL)
     for axes, error in zip(panels, shown, strict=True):
         _draw_image(

@@ -33,8 +33,8 @@ def draw_sizes(results: Results, experiments: Mapping[str, Results]) -> Figure:
         _set_axes(axes, axis_label([metric], results.document), is_log=axes is not linear)
     machine = experiments.get("ch1-svm")
     if machine is not None:
-        said = ", recorded" if machine.origin else ""
-        _draw_line(both, machine, metric, COLOURS[1], f"support vector machine{said}")
+        message = ", recorded" if machine.origin else ""
+        _draw_line(both, machine, metric, COLOURS[1], f"support vector machine{message}")
     both.set_ylim(24, 100)
     return figure
 

@@ -107,5 +107,5 @@ def expand(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        said = f"there is no home folder for the {Path(path).parts[0]!r} in it"
-        raise FileNotFoundError(said) from None
+        message = f"there is no home folder for the {Path(path).parts[0]!r} in it"
+        raise FileNotFoundError(message) from None

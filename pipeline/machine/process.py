@@ -91,8 +91,8 @@ def _forget_signals() -> None:
 
 def _stop(number: int) -> None:
     line = "\n" if sys.stderr.isatty() else ""  # Below a progress bar.
-    said = f"{line}{_program()}: stopped; the same command goes on from what is finished\n"
-    os.write(2, said.encode())
+    sentence = f"{line}{_program()}: stopped; the same command goes on from what is finished\n"
+    os.write(2, sentence.encode())
     _end_descendants()
     os._exit(128 + number)
 
@@ -170,8 +170,8 @@ def named(name: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, FloatingPointError) as error:
-        said = str(error)
-        sys.exit(said if said.startswith(f"{name}:") else f"{name}: {said}")
+        sentence = str(error)
+        sys.exit(sentence if sentence.startswith(f"{name}:") else f"{name}: {sentence}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -218,8 +218,8 @@ def die_with_parent(parent: int | None = None) -> None:
     parent = parent or os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent or _is_orphan():
-        said = "the process that started this one has ended, and it ends as well"
-        sys.exit(f"{_program()}: {said}; begin it with `setsid` to have it go on alone")
+        sentence = "the process that started this one has ended, and it ends as well"
+        sys.exit(f"{_program()}: {sentence}; begin it with `setsid` to have it go on alone")
 
 
 def _is_orphan() -> bool:

@@ -351,7 +351,7 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
         alt.Tooltip("x:Q", title=drawn.x, format=","),
         alt.Tooltip("y:Q", title=drawn.y, format=".5~g"),
     ]
-    said = [alt.Tooltip("t:N", title="the book"), *told[1:]]
+    message = [alt.Tooltip("t:N", title="the book"), *told[1:]]
     text, is_cut = alt.value("currentColor"), drawn.limits is not None
     thin = {"x": x, "y": y, "color": colour}
     layers = {
@@ -371,7 +371,7 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
         .encode(x=x, y=y, color=text, detail="s:N"),
         "mark": of("mark")
         .mark_point(shape=_CROSS, size=70, strokeWidth=2.2, opacity=1, clip=is_cut)
-        .encode(x=x, y=y, stroke=text, tooltip=said),
+        .encode(x=x, y=y, stroke=text, tooltip=message),
         "hover": of("mean", "dot")
         .mark_point(size=160, opacity=0, filled=True, clip=True)
         .encode(tooltip=told, **thin),

@@ -47,17 +47,17 @@ def _draw_number(claim: NumberClaim, judged: JudgedClaim, results: Results) -> M
     ends = [claim.value, *(expected or ())]
     axis = _Axis(metric, np.append(values, ends))
     parts = [tag("line", x1=_MARGIN, x2=_WIDTH - _MARGIN, y1=_MIDDLE, y2=_MIDDLE, class_="axis")]
-    said = f"Ours: {show_mean(metric, float(values.mean()), None)}. Book: "
-    said += f"{show(metric, claim.value)}."
+    message = f"Ours: {show_mean(metric, float(values.mean()), None)}. Book: "
+    message += f"{show(metric, claim.value)}."
     if expected is not None:
         low, high = (axis.place(end) for end in expected)
         box = {"x": low, "width": max(high - low, 1.0), "y": _MIDDLE - 9, "height": 18.0}
         parts.append(tag("rect", class_="range", rx=3.0, **box))
-        said += f" Range of the protocol: {show_range(metric, *expected)}."
+        message += f" Range of the protocol: {show_range(metric, *expected)}."
     parts += _dots(axis, values, _MIDDLE, "dot")
     place = axis.place(claim.value)
     parts.append(tag("path", d=_mark(place), class_="book"))
-    return picture(_WIDTH, _HEIGHT, *parts, said=said, class_="claim-picture")
+    return picture(_WIDTH, _HEIGHT, *parts, message=message, class_="claim-picture")
 
 
 def _draw_comparison(
@@ -77,8 +77,8 @@ def _draw_comparison(
         place = axis.place(float(values.mean()))
         parts.append(tag("path", d=f"M{place:.2f} {y - 8:.2f}V{y + 8:.2f}", class_="mean"))
         told.append(show_mean(claim.metric, float(values.mean()), None))
-    said = f"Said to be better, above: {told[0]}. Said to be worse, below: {told[1]}."
-    return picture(_WIDTH, _HEIGHT, *parts, said=said, class_="claim-picture")
+    message = f"Said to be better, above: {told[0]}. Said to be worse, below: {told[1]}."
+    return picture(_WIDTH, _HEIGHT, *parts, message=message, class_="claim-picture")
 
 
 def _side(
@@ -100,8 +100,8 @@ def _draw_curve(claim: CurveClaim, results: Results) -> Markup:
         tag("path", d=_path(values, low, high, len(book)), class_=class_)
         for values, class_ in ((book, "book-curve"), (ours, "our-curve"))
     ]
-    said = f"The author's {len(book)} epochs and ours, on top of each other."
-    return picture(_WIDTH, _HEIGHT, *parts, said=said, class_="claim-picture")
+    message = f"The author's {len(book)} epochs and ours, on top of each other."
+    return picture(_WIDTH, _HEIGHT, *parts, message=message, class_="claim-picture")
 
 
 def _path(values: Float[np.ndarray, " epochs"], low: float, high: float, length: int) -> str:

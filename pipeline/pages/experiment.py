@@ -77,7 +77,7 @@ class Figure(NamedTuple):
     file: str
     width: int
     height: int
-    said: str
+    message: str
 
 
 class ExperimentView(NamedTuple):
@@ -239,11 +239,11 @@ def _pictures(site: SiteInputs, name: str) -> Iterator[Path]:
         yield from owned_pictures(name, list(site.today))
 
 
-def picture_file(path: Path, said: str) -> Figure:
+def picture_file(path: Path, message: str) -> Figure:
     """A picture of the report, with what is seen on it."""
     with Image.open(path) as image:
         width, height = image.size
-    return Figure(path.name, width, height, said)
+    return Figure(path.name, width, height, message)
 
 
 def _commands(document: Document, *, is_recorded: bool) -> Sequence[str]:

@@ -75,5 +75,5 @@ def chart_of_start(experiments: Sequence[ExperimentView], site: SiteInputs) -> S
 
 def data_figures() -> Sequence[Figure]:
     """The book's pictures of the data, where the report has them."""
-    paths = ((FIGURES / f"{name}.png", said) for name, said in _DATA.items())
-    return [picture_file(path, said) for path, said in paths if path.is_file()]
+    paths = ((FIGURES / f"{name}.png", message) for name, message in _DATA.items())
+    return [picture_file(path, message) for path, message in paths if path.is_file()]

@@ -96,11 +96,11 @@ def _of_number(claim: NumberClaim, entry: Entry, verdict: str) -> str:
     if verdict == "inconsistent":
         least = chance(LEVEL)
         return f"One more draw would be as far out in {share} of cases, less than {least}."
-    said = f"One more draw would be as far out in {share} of cases."
+    message = f"One more draw would be as far out in {share} of cases."
     if entry["departure"] is not None:
         power = show_departure(claim.metric, entry["departure"])
-        said += f" A number that departs by {power} would be found out nine times in ten."
-    return said
+        message += f" A number that departs by {power} would be found out nine times in ten."
+    return message
 
 
 def _of_curve(entry: Entry) -> str:
@@ -123,10 +123,10 @@ def _of_comparison(entry: Entry, verdict: str) -> str:
         share = chance(1 - probability)
         return f"It is reversed; by chance alone it would be as much so in {share} of cases."
     share, beaten = chance(probability), entry["superiority"]
-    said = f"By chance alone such a difference would come up in {share} of cases."
+    message = f"By chance alone such a difference would come up in {share} of cases."
     if beaten is not None:
-        said += f" The better side wins {100 * beaten:.0f} of 100 pairs of runs."
-    return said
+        message += f" The better side wins {100 * beaten:.0f} of 100 pairs of runs."
+    return message
 
 
 def chance(probability: float) -> str:

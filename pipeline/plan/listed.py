@@ -58,17 +58,17 @@ def faulty_lists(
     listed: dict[Location, dict[str, tuple[Location, object]]] = {}
     for at, name, found in _entries(text):
         listed.setdefault(at[:-1], {})[name] = at, found
-        if said := _stray(at, name, specs, paths, wanted):
-            yield _fault(text, at, said)
+        if message := _stray(at, name, specs, paths, wanted):
+            yield _fault(text, at, message)
     for at, entries in wanted.items():
         for name, entry in entries.items():
             if name not in listed.get(at, {}):
                 line = f"- {name}" if entry is None else f"{name}: {_shown(entry)}"
-                said = f"lacks {_described(name, at, specs, paths)}; {_COMMAND} adds the line"
-                yield _fault(text, at, f"{said}: {line}")
+                message = f"lacks {_described(name, at, specs, paths)}; {_COMMAND} adds the line"
+                yield _fault(text, at, f"{message}: {line}")
             elif (found := listed[at][name])[1] != entry:
-                said = f"must be {_shown(entry)}, got {_shown(found[1])}; {_COMMAND} writes it"
-                yield _fault(text, found[0], said)
+                message = f"must be {_shown(entry)}, got {_shown(found[1])}; {_COMMAND} writes it"
+                yield _fault(text, found[0], message)
 
 
 def update_lists(paths: Mapping[str, Path], overrides: Overrides) -> list[str]:
@@ -96,11 +96,11 @@ def update_lists(paths: Mapping[str, Path], overrides: Overrides) -> list[str]:
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(DVC.read_text(encoding="utf-8"))
     wanted = _wanted(_overridden(specs, overrides), paths)
-    said = []
+    message = []
     for at, name, _ in reversed(list(_entries(text))):
         if _stray(at, name, specs, paths, wanted):
             del _follow(content, at[:-1])[at[-1]]
-            said.append(f"{DVC}: {field_path(at[:-1])}: {name} is taken out")
+            message.append(f"{DVC}: {field_path(at[:-1])}: {name} is taken out")
     for at, entries in wanted.items():
         if not entries:
             continue
@@ -109,15 +109,15 @@ def update_lists(paths: Mapping[str, Path], overrides: Overrides) -> list[str]:
             if name not in listed:
                 place = bisect(list(listed), name, lo=at == _FILES or at[1] in _DATA)
                 listed.insert(place, *((name,) if entry is None else (name, entry)))
-                said.append(f"{DVC}: {field_path(at)}: {name} is added")
+                message.append(f"{DVC}: {field_path(at)}: {name} is added")
             elif entry is not None and listed[name] != entry:
                 listed[name] = entry
-                said.append(f"{DVC}: {field_path(at)}: {name} is of {_shown(entry)}")
-    if said:
+                message.append(f"{DVC}: {field_path(at)}: {name} is of {_shown(entry)}")
+    if message:
         stream = StringIO()
         yaml.dump(content, stream)
         write_text(DVC, stream.getvalue())
-    return said
+    return message
 
 
 def _overridden(specs: Mapping[str, Document], overrides: Overrides) -> dict[str, Document]:
@@ -217,8 +217,8 @@ def _stray(
     if entry not in paths:
         return f"there is no document {entry!r}; {_COMMAND} takes the line out"
     if entry in specs and specs[entry].stage != at[1]:
-        said = f"{entry} is of kind {specs[entry].kind}, which this stage does not run"
-        return f"{said}; {_COMMAND} takes the line out"
+        message = f"{entry} is of kind {specs[entry].kind}, which this stage does not run"
+        return f"{message}; {_COMMAND} takes the line out"
     return None
 
 
@@ -239,5 +239,5 @@ def _shown(entry: object) -> str:
     return "nothing" if entry is None else printable(str(entry))
 
 
-def _fault(text: LocatedYaml, at: Location, said: str) -> Fault:
-    return Fault(text.where, text.follow(at)[1], field_path(at), said)
+def _fault(text: LocatedYaml, at: Location, message: str) -> Fault:
+    return Fault(text.where, text.follow(at)[1], field_path(at), message)

@@ -125,11 +125,11 @@ def load_needed_data(key: str) -> NeededData:
         return TypeAdapter(NeededData).validate_json(path.read_bytes())
     except FileNotFoundError:
         known = ", ".join(sorted(each.stem for each in NEEDED.glob("*.json"))) or "none yet"
-        said = f"no document learns it; those that are: {known}"
-        raise OSError(f"{key!r}: {said}; `python -m pipeline.resolve` lists them anew") from None
+        message = f"no document learns it; those that are: {known}"
+        raise OSError(f"{key!r}: {message}; `python -m pipeline.resolve` lists them anew") from None
     except ValidationError:
-        said = "is not what this version of `resolve` writes; run `python -m pipeline.resolve`"
-        raise OSError(f"{path}: {said}") from None
+        message = "is not what this version of `resolve` writes; run `python -m pipeline.resolve`"
+        raise OSError(f"{path}: {message}") from None
 
 
 def _is_real(data: Data) -> bool:

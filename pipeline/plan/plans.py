@@ -125,8 +125,8 @@ def load_plan(name: str, kind: type[Record] | None = None, done: str = "") -> Pl
         raise OSError(f"{name!r}: there is no such document; {closest(name, known)}")
     plan = _read(plan_file(name), _PLAN)
     if kind is not None and not isinstance(plan.spec, kind):
-        said = f"is of kind {plan.spec.kind}, and only those of kind {kind.__name__.lower()}"
-        raise OSError(f"{name}: {said} are {done}")
+        message = f"is of kind {plan.spec.kind}, and only those of kind {kind.__name__.lower()}"
+        raise OSError(f"{name}: {message} are {done}")
     return plan
 
 
@@ -159,8 +159,8 @@ def _read(path: Path, adapter: TypeAdapter[Content]) -> Content:
     except FileNotFoundError:
         raise OSError(f"{path}: no such file; run `python -m pipeline.resolve` first") from None
     except ValidationError:
-        said = "is not what this version of `resolve` writes; run `python -m pipeline.resolve`"
-        raise OSError(f"{path}: {said}") from None
+        message = "is not what this version of `resolve` writes; run `python -m pipeline.resolve`"
+        raise OSError(f"{path}: {message}") from None
 
 
 def save_plan(name: str, plan: Plan, folder: Path = RESOLVED) -> None:

@@ -27,10 +27,10 @@ def faulty_references(
     """
     found = list(_unfit_sides(spec, specs, names))
     found += unfit_reference(spec, specs, names)
-    for at, said in found:
+    for at, message in found:
         text = read_yaml(path)
         _, line = text.follow(at)
-        yield Fault(text.where, line, field_path(at), said)
+        yield Fault(text.where, line, field_path(at), message)
 
 
 def unfit_reference(
@@ -67,8 +67,8 @@ def _unfit_sides(
             if side.document not in names:
                 yield (*at, "document"), _no_document(side.document, names)
             elif side.document in specs:
-                for field, said in _unfit_side(claim, side, specs[side.document]):
-                    yield (*at, field), said
+                for field, message in _unfit_side(claim, side, specs[side.document]):
+                    yield (*at, field), message
 
 
 def _unfit_side(claim: ComparisonClaim, side: Side, other: Document) -> Iterator[tuple[str, str]]:

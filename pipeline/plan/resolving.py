@@ -51,8 +51,8 @@ def resolve_all(
     own = settings.experiments if settings is not None and folder == SPEC else None
     paths = document_paths(folder, own)
     if not paths:
-        said = "there are no documents here; work in the repository's folder"
-        raise SpecError.at(folder, None, "", said)
+        message = "there are no documents here; work in the repository's folder"
+        raise SpecError.at(folder, None, "", message)
     names = list(paths)
     if settings is not None and text is not None:
         try:
@@ -146,14 +146,14 @@ def _check_varied(spec: Document, path: Path, committed: Document | None) -> Non
             value, was = _given(spec, field), _given(before, field)
             if value is None or isinstance(value, dict | list):
                 continue
-            said = f"is varied by vary[{index}], and "
+            message = f"is varied by vary[{index}], and "
             if value not in values:
-                said += f"no variant has {value!r}"
+                message += f"no variant has {value!r}"
             elif value != was:
-                said += f"{value!r} in the place of {was!r} changes none of its variants"
+                message += f"{value!r} in the place of {was!r} changes none of its variants"
             else:
                 continue
-            error = SpecError.at(spec.id, None, field, f"{said}; set vary as well")
+            error = SpecError.at(spec.id, None, field, f"{message}; set vary as well")
             raise locate(error, path)
 
 
@@ -187,8 +187,8 @@ def _missing_data(run: Document, spec: Document, path: Path, text: LocatedYaml) 
     data = learnt_data(run)
     if data is None or data.known() is not None or Path(data.name).exists():
         return ()
-    said = f"there is no file or folder {data.name!r}; put it there, or name another"
-    error = SpecError.at(spec.id, None, "data.name", said)
+    message = f"there is no file or folder {data.name!r}; put it there, or name another"
+    error = SpecError.at(spec.id, None, "data.name", message)
     if data == learnt_data(spec):
         return locate(error, path).faults
     return [_relocate(fault, spec.id, text) for fault in error.faults]
@@ -213,14 +213,14 @@ def _faulty_votes(specs: Mapping[str, Document], text: LocatedYaml) -> Iterator[
     overrides = _overrides(text)
     for name, spec in specs.items():
         reference = spec.reference()
-        for (field, *_), said in unfit_reference(spec, specs, list(specs)):
+        for (field, *_), message in unfit_reference(spec, specs, list(specs)):
             if name in overrides:
-                yield _relocate(Fault(text.where, None, str(field), said), name, text)
+                yield _relocate(Fault(text.where, None, str(field), message), name, text)
             elif reference and reference.document in overrides and field != "variant":
                 # A variant that overrides leave out is not trained, and does not vote.
                 at = ("overrides", reference.document)
-                said = f"{name} has no {reference.field} any more, as its {field} {said}"
-                yield Fault(text.where, text.follow(at)[1], ".".join(at), said)
+                message = f"{name} has no {reference.field} any more, as its {field} {message}"
+                yield Fault(text.where, text.follow(at)[1], ".".join(at), message)
 
 
 def _overrides(text: LocatedYaml) -> Mapping:
@@ -234,7 +234,7 @@ def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:
     own = _overrides(text).get(name, {})
     if not own:
         field = "runs" if text.lookup(("runs",)) else "profile"
-        return Fault(text.where, text.follow((field,))[1], field, f"{name}: {fault.said}")
+        return Fault(text.where, text.follow((field,))[1], field, f"{name}: {fault.message}")
     _, line = text.follow(("overrides", name))
     for key in own:
         steps = parse_field_path(key)
@@ -242,4 +242,4 @@ def _relocate(fault: Fault, name: str, text: LocatedYaml) -> Fault:
             _, line = text.follow(("overrides", name, key, *wanted[len(steps) :]))
         elif steps[: len(wanted)] == wanted:
             _, line = text.follow(("overrides", name, key))
-    return Fault(text.where, line, f"overrides.{name}.{fault.field}", fault.said)
+    return Fault(text.where, line, f"overrides.{name}.{fault.field}", fault.message)

@@ -115,12 +115,12 @@ def check_names(settings: Settings, text: LocatedYaml, ids: Sequence[str]) -> No
     for location, name in named.items():
         if name not in ids:
             _, line = text.follow(location)
-            said = f"there is no document {name!r}; {closest(name, ids)}"
+            message = f"there is no document {name!r}; {closest(name, ids)}"
             field = ".".join(str(step) for step in location[:-1])
-            faults.append(Fault(text.where, line, field, said))
+            faults.append(Fault(text.where, line, field, message))
     folder = settings.experiments
     if folder != Settings.model_fields["experiments"].default and not Path(folder).is_dir():
-        said = f"there is no folder {folder!r}; make it, or take 'experiments'"
-        faults.append(Fault(text.where, text.follow(("experiments",))[1], "experiments", said))
+        message = f"there is no folder {folder!r}; make it, or take 'experiments'"
+        faults.append(Fault(text.where, text.follow(("experiments",))[1], "experiments", message))
     if faults:
         raise SpecError(faults)

@@ -75,8 +75,8 @@ def list_sources(path: Path) -> Sequence[Source]:
         for folder in sorted({file.parent for file in files}):
             found.append(Source(str(parent), partial(_read_folder, folder)))
     if not found:
-        said = "holds no recordings; what is wanted is <id>/<run>.csv, or .zip files with such"
-        raise FileNotFoundError(f"{path}: {said}")
+        message = "holds no recordings; what is wanted is <id>/<run>.csv, or .zip files with such"
+        raise FileNotFoundError(f"{path}: {message}")
     return found
 
 
@@ -112,8 +112,8 @@ def _read_archive(path: Path) -> Mapping[str, Files]:
                 match = _MEMBER.fullmatch(member.filename)
                 where = f"{path}: {member.filename!r}"
                 if match is None:
-                    said = "is no file of a recording; those are <id>/<run>.csv"
-                    raise ValueError(f"{where} {said}")
+                    message = "is no file of a recording; those are <id>/<run>.csv"
+                    raise ValueError(f"{where} {message}")
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
                     raise ValueError(f"{where} is not a regular file")
                 files = recordings.setdefault(match[1], {})

@@ -81,8 +81,8 @@ def _check_columns(metrics: Sequence[str], spec: Document) -> None:
     found = set(metrics) - {*_first_gradients(metrics, spec)}
     wanted = {name for name in spec.metrics() if name in found or not _may_lack(name, spec)}
     for name in sorted(found ^ wanted):
-        said = "is missing" if name in wanted else "is not measured by the document"
-        raise ValueError(f"column {name[:80]!r} {said}")
+        message = "is missing" if name in wanted else "is not measured by the document"
+        raise ValueError(f"column {name[:80]!r} {message}")
 
 
 def _may_lack(metric: str, spec: Document) -> bool:
@@ -163,14 +163,14 @@ def _check_extra(file: str, content: bytes, columns: Sequence[str]) -> None:
     for number, line in enumerate(lines[1:-1], start=2):
         cells = line.split(",")
         if len(cells) != len(columns):
-            said = f"must have {len(columns)} cells, got {len(cells)}"
-            raise ValueError(f"{file}, line {number}: {said}")
+            message = f"must have {len(columns)} cells, got {len(cells)}"
+            raise ValueError(f"{file}, line {number}: {message}")
         for name, cell in zip(columns, cells, strict=True):
             pattern, most = _WEIGHT if name == "weight" else _WHOLE, _most(name)
             if not pattern.fullmatch(cell) or float(cell) > most:
-                said = f"must be a whole number up to {most:,}"
-                said = "must be a finite number" if name == "weight" else said
-                raise ValueError(f"{file}, line {number}: {name}: {said}, got {cell[:50]!r}")
+                message = f"must be a whole number up to {most:,}"
+                message = "must be a finite number" if name == "weight" else message
+                raise ValueError(f"{file}, line {number}: {name}: {message}, got {cell[:50]!r}")
 
 
 def _most(name: str) -> float:

@@ -122,12 +122,12 @@ def parse_run(content: bytes) -> RecordedRun:
 def _parse_head(matches: Sequence[re.Match[str]]) -> Head:
     texts = {match[1]: match[2] for match in matches}
     if len(texts) != len(matches) or not {*_MUST} <= {*texts} <= {*_MUST, *_MAY}:
-        said = f"must begin with lines for {', '.join(_MUST)}, may have {', '.join(_MAY)}"
-        raise ValueError(f"{said}, each once, and nothing else")
+        message = f"must begin with lines for {', '.join(_MUST)}, may have {', '.join(_MAY)}"
+        raise ValueError(f"{message}, each once, and nothing else")
     seed, seconds = texts["seed"], texts.get("seconds")
     if not _WHOLE.fullmatch(seed) or int(seed) > MAX_SEED:
-        said = f"must be a whole number up to {MAX_SEED:,}"
-        raise ValueError(f"seed: {said}, got {seed[:50]!r}")
+        message = f"must be a whole number up to {MAX_SEED:,}"
+        raise ValueError(f"seed: {message}, got {seed[:50]!r}")
     if seconds is not None and not _SECONDS.fullmatch(seconds):
         raise ValueError(f"seconds: must be a number, got {seconds[:50]!r}")
     took = None if seconds is None else float(seconds)
@@ -148,8 +148,10 @@ def _parse_table(
         if len(cells) != len(names):
             raise ValueError(f"line {number}: must have {len(names)} cells, got {len(cells)}")
         if not _WHOLE.fullmatch(cells[0]) or not last < int(cells[0]) < _MAX_EPOCHS:
-            said = f"must be a whole number above {last}" if last >= 0 else "must be a whole number"
-            raise ValueError(f"line {number}: epoch: {said}, got {cells[0][:50]!r}")
+            message = (
+                f"must be a whole number above {last}" if last >= 0 else "must be a whole number"
+            )
+            raise ValueError(f"line {number}: epoch: {message}, got {cells[0][:50]!r}")
         last = int(cells[0])
         rows.append(_parse_cells(f"line {number}", names, cells, line))
     if not rows:

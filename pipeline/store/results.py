@@ -73,9 +73,9 @@ class Results(NamedTuple):
         folder, points = RECORDED / document.id, plans[document.id].points()
         learner = _learner(document.id, plans)
         runs, stale = _parted(read_runs(folder), identity(document.id, plans), learner)
-        said = [f"{folder}: {_listed(files)} {why}; not judged" for why, files in stale.items()]
+        message = [f"{folder}: {_listed(files)} {why}; not judged" for why, files in stale.items()]
         if not runs:
-            return None, said
+            return None, message
         names = [point.name for point in points]
         runs = sorted(runs, key=lambda run: (names.index(run.head.variant), run.head.seed))
         heads = [run.head for run in runs]
@@ -83,7 +83,7 @@ class Results(NamedTuple):
         files = [path for name in names if (path := folder / name).exists()]
         history, origin = as_history(runs), Origin.of(heads)
         foreign = why_foreign(history.data, learner)
-        return cls(document, points, history, foreign, files, origin=origin), said
+        return cls(document, points, history, foreign, files, origin=origin), message
 
     @property
     def folder(self) -> Path | None:
@@ -180,13 +180,13 @@ def load_recorded() -> tuple[dict[str, Results], Sequence[str]]:
     """All that was recorded of documents that have not changed since, and what of the rest."""
     plans, documents = load_books_plans(), load_documents()
     found: dict[str, Results] = {}
-    said: list[str] = []
+    message: list[str] = []
     for name, document in documents.items():
         results, stale = Results.recorded(document, plans)
-        said += stale
+        message += stale
         if results is not None:
             found[name] = results
-    return found, said
+    return found, message
 
 
 def _parted(

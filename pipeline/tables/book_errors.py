@@ -84,8 +84,8 @@ def _two_kinds(entries: Sequence[Entry]) -> str:
                          entry["num_runs"]])  # fmt: skip
     if not rows:
         return "Runs of two kinds: none among those of thirty runs and more.\n"
-    said = "Runs of two kinds, far apart, of which the book's is one or the other:\n"
-    return f"{said}\n{markdown(rows, ['document', 'number', 'book', 'runs above', 'runs'])}\n"
+    message = "Runs of two kinds, far apart, of which the book's is one or the other:\n"
+    return f"{message}\n{markdown(rows, ['document', 'number', 'book', 'runs above', 'runs'])}\n"
 
 
 def _varied(entries: Sequence[Entry]) -> str:
@@ -103,5 +103,5 @@ def _varied(entries: Sequence[Entry]) -> str:
     ]
     if not rows:
         return "Numbers that vary too much to be held against anything: none.\n"
-    said = "Numbers whose runs lie so far apart that the book's is one of very many:\n"
-    return f"{said}\n{markdown(rows, ['document', 'number', 'book', '98 % range', 'runs'])}\n"
+    message = "Numbers whose runs lie so far apart that the book's is one of very many:\n"
+    return f"{message}\n{markdown(rows, ['document', 'number', 'book', '98 % range', 'runs'])}\n"

@@ -194,9 +194,9 @@ def our_cell(entry: Entry) -> str:
     """What our runs gave; empty if there were none."""
     metric, mean, deviation = entry["metric"], entry["mean"], entry["deviation"]
     if deviation is not None:
-        said = f"{entry['num_equal']} of {entry['num_epochs']} epochs equal"
+        message = f"{entry['num_equal']} of {entry['num_epochs']} epochs equal"
         is_shown = deviation > _ROUNDING
-        return f"{said}, at most {show(metric, deviation)} apart" if is_shown else said
+        return f"{message}, at most {show(metric, deviation)} apart" if is_shown else message
     if mean is None:
         return ""
     show_ours = show_gain if entry["kind"] == "comparison" else show_mean

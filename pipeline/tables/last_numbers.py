@@ -30,11 +30,11 @@ def last_numbers(results: Results) -> str:
 
 def _measured(results: Results, point: Variant) -> list[str]:
     """Each metric of a variant in words, but for those by layer, digit, row and the like."""
-    said = []
+    message = []
     for metric in results.metrics():
         values = results.at_epoch("last", metric, point.values)
         if values is None or parse_metric(metric).part:
             continue
         spread = float(values.std(ddof=1)) if len(values) > 1 else None
-        said.append(f"{quantity_name(metric)} {show_mean(metric, float(values.mean()), spread)}")
-    return said
+        message.append(f"{quantity_name(metric)} {show_mean(metric, float(values.mean()), spread)}")
+    return message

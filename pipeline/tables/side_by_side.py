@@ -74,8 +74,8 @@ def best_and_last_table(results: Results) -> str:
 
 def list_details(results: Results) -> Sequence[str]:
     """What there is to say of a document besides its claims, some of it empty."""
-    said = [last_numbers(results), errors_line(results), confusions_line(results)]
-    return [*said, best_and_last_table(results)]
+    message = [last_numbers(results), errors_line(results), confusions_line(results)]
+    return [*message, best_and_last_table(results)]
 
 
 def confusions_line(results: Results) -> str:
@@ -83,8 +83,8 @@ def confusions_line(results: Results) -> str:
     found = read_confusion(results)
     mistakes = found.mistakes()[:_MOST_CONFUSIONS] if found else ()
     named = [f"{label} for {guess} ({100 * share:.1f} %)" for share, label, guess in mistakes]
-    said = "Taken for another most often, by the share of a class's test images"
-    return f"{said}: {', '.join(named)}." if named else ""
+    message = "Taken for another most often, by the share of a class's test images"
+    return f"{message}: {', '.join(named)}." if named else ""
 
 
 def errors_line(results: Results) -> str:

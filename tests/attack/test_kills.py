@@ -77,12 +77,12 @@ def test_a_pipeline_killed_many_times_ends_with_the_same_files(
     longest, before = time.monotonic() - started, sums(folder)
 
     def kill_once() -> str:
-        status, said = 0, ""
+        status, message = 0, ""
         while status == 0:  # It was done before.
             delay, is_alone = rng.uniform(0, longest), rng.random() < 0.5
-            status, said = kill_pipeline(folder, own, delay, is_alone=is_alone)
-        if status != -signal.SIGKILL or "Traceback" in said:
-            raise FindingError(f"status {status}: {said}")
+            status, message = kill_pipeline(folder, own, delay, is_alone=is_alone)
+        if status != -signal.SIGKILL or "Traceback" in message:
+            raise FindingError(f"status {status}: {message}")
         return RIGHT
 
     for number in range(attack_size("kills of the pipeline")):

@@ -40,14 +40,14 @@ def test_a_cut_lock_file_is_set_aside_or_read(
     conclude(outcome)
 
 
-def check(content: bytes, kept: Path, said: str) -> None:
+def check(content: bytes, kept: Path, message: str) -> None:
     """Hold what is left to be kept as it is, and DVC to read all stages."""
     from dvc.repo import Repo
 
     if kept.read_bytes() != content:
         raise FindingError("what is left of the file is lost")
-    if (kept == ASIDE) != said.startswith("dvc.lock: was left unfinished"):
-        raise FindingError(f"says {said!r}")
+    if (kept == ASIDE) != message.startswith("dvc.lock: was left unfinished"):
+        raise FindingError(f"says {message!r}")
     with Repo() as repo:
         names = [stage.addressing for stage in repo.index.stages]
         files = [str(file) for stage in repo.index.stages for file in (*stage.deps, *stage.outs)]

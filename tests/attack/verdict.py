@@ -44,9 +44,9 @@ def attempt(
         return None, error
 
 
-def check_sentence(said: str, where: object) -> None:
+def check_sentence(message: str, where: object) -> None:
     """Hold a message to be a few lines that a terminal can show, each of which says where."""
-    lines = said.split("\n")
+    lines = message.split("\n")
     if not 1 <= len(lines) <= MAX_SHOWN + 1:
         raise FindingError(f"{len(lines)} lines are said")
     if len(lines) > MAX_SHOWN and lines[-1].startswith("and ") and lines[-1].endswith(" more"):

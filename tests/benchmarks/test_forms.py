@@ -196,8 +196,8 @@ def test_every_flag_is_known():
 def test_an_unknown_flag_is_an_error_of_its_set_only(monkeypatch):
     unknown = {"new": forms.Flags("--xla_gpu_is_fast=true", "a flag of another version")}
     monkeypatch.setattr(forms, "XLA_FLAG_SETS", unknown)
-    said = "flags 'new' failed with code .*--xla_gpu_is_fast=true"
-    with pytest.raises(RuntimeError, match=said):
+    message = "flags 'new' failed with code .*--xla_gpu_is_fast=true"
+    with pytest.raises(RuntimeError, match=message):
         forms.time_with_flags("new", "library", "ch1-30-hidden", 1, num_train=20)
 
 

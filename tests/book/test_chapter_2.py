@@ -244,7 +244,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("said", FAULTS)
-def test_what_cannot_be_compared_is_refused(said):
+def test_what_cannot_be_compared_is_refused(message):
     with pytest.raises(ValidationError) as caught:
-        quantity_of(FAULTS[said])
-    assert caught.value.errors()[0]["msg"].startswith(said)
+        quantity_of(FAULTS[message])
+    assert caught.value.errors()[0]["msg"].startswith(message)

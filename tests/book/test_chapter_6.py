@@ -211,9 +211,9 @@ def test_sweeps_of_lambda_are_those_of_the_authors_script():
 @pytest.mark.parametrize("name", TRAINED)
 def test_claims_of_chapter_6_are_the_numbers_printed(name):
     claims = [claim for claim in _network(name).claims if isinstance(claim, NumberClaim)]
-    said = {(claim.variant or {}).get(UNITS): round(claim.value * 10_000, 6) for claim in claims}
-    assert said == ACCURACIES.get(name, {})
-    assert len(said) == len(claims)
+    message = {(claim.variant or {}).get(UNITS): round(claim.value * 10_000, 6) for claim in claims}
+    assert message == ACCURACIES.get(name, {})
+    assert len(message) == len(claims)
     for claim in claims:
         assert (claim.variant or {})[WEIGHTS] == PRINTED
         assert (claim.metric, claim.epoch, claim.best_of) == ("test_accuracy", "best-validation", 3)

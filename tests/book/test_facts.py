@@ -63,9 +63,9 @@ def test_network_of_chapter_1_is_the_books(name):
 def test_claims_of_chapter_1_are_the_numbers_printed(name):
     claims = [claim for claim in load_spec(name).claims if isinstance(claim, NumberClaim)]
     on_test = [claim for claim in claims if claim.metric == "test_accuracy"]
-    said = {(claim.epoch, claim.best_of): round(claim.value * 10_000, 6) for claim in on_test}
-    assert said == PRINTED[name]
-    assert len(on_test) == len(said)
+    message = {(claim.epoch, claim.best_of): round(claim.value * 10_000, 6) for claim in on_test}
+    assert message == PRINTED[name]
+    assert len(on_test) == len(message)
 
 
 def test_learning_rates_begin_at_the_too_small_one_and_end_at_1():

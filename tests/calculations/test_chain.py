@@ -154,5 +154,5 @@ def test_a_chain_whose_ratio_no_float_holds_is_refused():
     values = fields(weights=[1e6] * 64, biases="balanced")
     with pytest.raises(SpecError) as caught:
         measure(values)
-    said = "gives ratio.59 = inf, which is no number; make its numbers more moderate"
-    assert str(caught.value) == f"ch5-exploding: network: {said}"
+    message = "gives ratio.59 = inf, which is no number; make its numbers more moderate"
+    assert str(caught.value) == f"ch5-exploding: network: {message}"

@@ -277,8 +277,8 @@ def test_a_circuit_of_1024_rows_and_1024_variants_is_refused_before_any_of_them_
     monkeypatch.setattr("nndl_jax.documents.load._check_variant", None)
     with pytest.raises(SpecError) as caught:
         _large(64, 16)
-    said = re.sub(r"of [\d,]+ characters", "of N characters", str(caught.value))
-    assert said == (
+    message = re.sub(r"of [\d,]+ characters", "of N characters", str(caught.value))
+    assert message == (
         "ch1-nand: vary: makes 1,024 documents of N characters; at most 10,000,000 are read in "
         "all: vary over less, or shorten the lists of this document"
     )

@@ -102,10 +102,10 @@ KNOWN = "'pi', 'e', 'sin', 'cos', 'tan', 'exp', 'log', 'sqrt', 'abs', 'sigmoid',
         ("-" * MAX_DEPTH + "x", "is nested deeper than 100 levels; write it in fewer terms"),
     ],
 )
-def test_formula_is_refused_with_its_place(text, said):
+def test_formula_is_refused_with_its_place(text, message):
     with pytest.raises(FormulaError) as caught:
         parse_formula(text, ("x",))
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_everything_else_is_refused(text):
 @drawn
 def test_any_text_is_a_formula_or_refused_in_a_sentence(text):
     try:
-        said = f"{parse_formula(text, ('x',))(np.array(X)).shape}"
+        message = f"{parse_formula(text, ('x',))(np.array(X)).shape}"
     except FormulaError as error:
-        said = f"{error}" or "nothing"
-    assert said == "(3,)" or (len(said.splitlines()) == 1 and len(said) < 300)
+        message = f"{error}" or "nothing"
+    assert message == "(3,)" or (len(message.splitlines()) == 1 and len(message) < 300)
 
 
 def test_nothing_is_called_when_a_formula_is_read(tmp_path):

@@ -213,8 +213,8 @@ def test_new_never_overwrites(nndl) -> None:
     before = Path("experiments/mine.yaml").read_bytes()
     done = nndl("new", "mine", "--from", "ch3-dropout")
     assert done.exit_code == 1
-    said = "error: experiments/mine.yaml exists; choose another name, or move it away\n"
-    assert done.stderr == said
+    message = "error: experiments/mine.yaml exists; choose another name, or move it away\n"
+    assert done.stderr == message
     assert Path("experiments/mine.yaml").read_bytes() == before
 
 

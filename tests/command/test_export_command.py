@@ -84,8 +84,8 @@ def test_inputs_are_scaled_as_the_network_learnt_them(nndl, small_network) -> No
     scaling = {"means": [0.25], "deviations": [0.5]}
     model = save(small_network({"data.standardize": True, "data.scaling": scaling}))
     done = nndl("export", "small.safetensors", "--to", "numpy")
-    said = "(inputs, numbers), bytes / 256 in images, less [0.25], divided by [0.5]"
-    assert done.stdout.splitlines()[1] == f"its inputs are {said}"
+    message = "(inputs, numbers), bytes / 256 in images, less [0.25], divided by [0.5]"
+    assert done.stdout.splitlines()[1] == f"its inputs are {message}"
     with np.load("small.npz") as arrays:
         known = {"arrays": arrays, "inputs": IMAGES / 256}
         known["sigmoid"] = lambda z: 1 / (1 + np.exp(-z))
@@ -93,7 +93,7 @@ def test_inputs_are_scaled_as_the_network_learnt_them(nndl, small_network) -> No
     np.testing.assert_allclose(known["a"], nndl_jax.activations(model, IMAGES)[-1], atol=1e-5)
     nndl("export", "small.safetensors", "--to", "torch")
     with safe_open("small.torch.safetensors", "numpy") as file:
-        assert f"# model(images): {said}, to output" in file.metadata()["usage"]
+        assert f"# model(images): {message}, to output" in file.metadata()["usage"]
 
 
 def test_numbers_of_a_table_are_not_said_to_be_bytes(nndl, small_network) -> None:
@@ -183,10 +183,10 @@ REFUSED = {
 @pytest.mark.parametrize("situation", REFUSED)
 def test_what_cannot_be_exported_gets_a_sentence(nndl, small_network, situation: str) -> None:
     save(small_network(CONVOLVING))
-    words, said = REFUSED[situation]
+    words, message = REFUSED[situation]
     done = nndl("export", *words.split())
     assert done.exit_code == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert [path.name for path in Path().iterdir()] == ["small.safetensors"]
 

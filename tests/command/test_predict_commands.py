@@ -105,10 +105,10 @@ def test_what_is_refused_gets_a_sentence(nndl, situation: str) -> None:
     Path("sizes.json").write_text(network2(sizes=[784, 3, 10]))
     Path("cost.json").write_text(network2(cost="OtherCost"))
     Path("nan.json").write_text(network2(biases=[[[1.0], [float("nan")]], [[0.0]] * 10]))
-    words, said = REFUSED[situation]
+    words, message = REFUSED[situation]
     done = nndl(*words.split())
     assert done.exit_code == 1, done.output
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""

@@ -112,10 +112,10 @@ def folder(nndl, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("situation", REFUSED)
 def test_what_is_refused_gets_a_sentence(nndl, situation: str) -> None:
-    words, said = REFUSED[situation]
+    words, message = REFUSED[situation]
     done = nndl(*words.split())
     assert done.exit_code == 1, done.output
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""

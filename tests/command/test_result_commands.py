@@ -147,8 +147,8 @@ def test_diff_shows_metrics_of_the_variants_that_both_have(nndl, judged: list[di
     (folder / "mine.json").write_text("3")
     done = nndl(*words)
     assert done.stdout.split("\n\n")[1:] == [claims]
-    said = f"{folder / 'mine.json'} is not what the pipeline writes; run it again"
-    assert done.stderr == f"error: {said}\n"
+    message = f"{folder / 'mine.json'} is not what the pipeline writes; run it again"
+    assert done.stderr == f"error: {message}\n"
 
 
 def test_claims_of_another_document_of_the_name_are_not_taken_for_its_own(

@@ -150,8 +150,10 @@ def test_train_does_not_train_twice_nor_over_another_training(nndl, tiny: str) -
     assert again.stderr == "trained/tiny holds this training already; move it away to train again\n"
     other = nndl("train", tiny, *SHORT, "--seed", "1")
     assert other.exit_code == 1
-    said = "trained/tiny holds a training of another choice of seeds; give another --out, or move"
-    assert other.stderr == f"error: {said} it away\n"
+    message = (
+        "trained/tiny holds a training of another choice of seeds; give another --out, or move"
+    )
+    assert other.stderr == f"error: {message} it away\n"
     assert Path("trained/tiny/results.json").stat().st_mtime_ns == before
 
 

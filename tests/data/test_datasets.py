@@ -179,10 +179,10 @@ def test_unpacked_file_with_other_bytes_is_refused(tiny_mnist):
     raw = gzip.decompress((tiny_mnist / LABELS).read_bytes())
     (tiny_mnist / LABELS).unlink()
     (tiny_mnist / "t10k-labels.idx1-ubyte").write_bytes(raw[:-1] + b"\x09")
-    said = (
+    sentence = (
         r"t10k-labels\.idx1-ubyte is not the published file: expected 14 bytes, .* found 14 bytes"
     )
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=sentence):
         load_mnist(tiny_mnist)
 
 

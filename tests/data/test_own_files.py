@@ -87,9 +87,9 @@ def test_idx_has_six_types_of_numbers(tmp_path, dtype):
     ],
     ids=["empty", "a page", "a byte short", "a byte more", "too large", "cut"],
 )
-def test_a_damaged_idx_file_is_refused(tmp_path, content, said):
+def test_a_damaged_idx_file_is_refused(tmp_path, content, sentence):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
-    with pytest.raises(ValueError, match=re.escape(said)):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         read_idx(tmp_path / "train-images-idx3-ubyte")
 
 
@@ -274,8 +274,8 @@ def test_images_of_two_sizes_are_refused(tmp_path):
     (tmp_path / "cat").mkdir()
     Image.new("L", (3, 4)).save(tmp_path / "cat" / "a.png")
     Image.new("L", (5, 4)).save(tmp_path / "cat" / "b.png")
-    said = r"b\.png has 4 x 5 pixels, and .*a\.png 4 x 3; make all images of one size"
-    with pytest.raises(ValueError, match=said):
+    sentence = r"b\.png has 4 x 5 pixels, and .*a\.png 4 x 3; make all images of one size"
+    with pytest.raises(ValueError, match=sentence):
         load_data(tmp_path)
 
 
@@ -290,8 +290,8 @@ def test_images_of_two_sizes_are_refused(tmp_path):
 def test_images_of_more_levels_than_bytes_have_are_refused(tmp_path, pixels, ending):
     (tmp_path / "cat").mkdir()
     Image.fromarray(pixels).save(tmp_path / "cat" / f"a.{ending}")
-    said = "cannot be read as an image: it has more levels of grey than the 256 of bytes, mode"
-    with pytest.raises(ValueError, match=said):
+    sentence = "cannot be read as an image: it has more levels of grey than the 256 of bytes, mode"
+    with pytest.raises(ValueError, match=sentence):
         load_data(tmp_path)
 
 
@@ -416,8 +416,8 @@ def test_published_files_that_are_missing_are_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NNDL_CACHE", str(tmp_path))
     monkeypatch.delenv("NNDL_KMNIST_MIRROR", raising=False)
-    said = "kmnist is not on this machine: put its four files as published into data/raw-kmnist"
-    with pytest.raises(FileNotFoundError, match=said):
+    sentence = "kmnist is not on this machine: put its four files as published into data/raw-kmnist"
+    with pytest.raises(FileNotFoundError, match=sentence):
         load_data("kmnist")
     (tmp_path / "mine").mkdir()
     monkeypatch.setenv("NNDL_KMNIST_MIRROR", str(tmp_path / "mine"))

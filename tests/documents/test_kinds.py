@@ -49,8 +49,8 @@ def test_a_document_of_another_kind_is_refused_with_its_own_function(name):
     with pytest.raises(TypeError) as caught:
         function(load_spec("ch6-ensemble"))
     remedy = "load the document of its members, and let their networks vote"
-    said = f"ch6-ensemble is of kind ensemble, and {needed}; {remedy}"
-    assert str(caught.value) == said
+    message = f"ch6-ensemble is of kind ensemble, and {needed}; {remedy}"
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_each_kind_is_sent_where_it_belongs(name, remedy):
     wanted = nndl_jax.Ensemble
     with pytest.raises(TypeError) as caught:
         of_kind(spec, wanted)
-    said = f"{name} is of kind {spec.kind}, and ensemble is needed here; {remedy}"
-    assert str(caught.value) == said
+    message = f"{name} is of kind {spec.kind}, and ensemble is needed here; {remedy}"
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_each_kind_is_sent_where_it_belongs(name, remedy):
 def test_an_id_in_place_of_a_document_is_answered_with_load_spec(function):
     with pytest.raises(TypeError) as caught:
         function("ch1-30-hidden")
-    said = "a document is needed here, got 'ch1-30-hidden'; load_spec(id or path) gives one"
-    assert str(caught.value) == said
+    message = "a document is needed here, got 'ch1-30-hidden'; load_spec(id or path) gives one"
+    assert str(caught.value) == message
 
 
 def test_runs_of_any_kind_of_document_are_listed():

@@ -61,15 +61,15 @@ def test_schema_file_is_that_of_the_records():
 def test_misspelt_id_is_answered_with_the_nearest():
     with pytest.raises(SpecError) as caught:
         load_spec("ch1-30-hiden")
-    said = f"there is no such document in {spec_folder()}; did you mean 'ch1-30-hidden'?"
-    assert str(caught.value) == f"ch1-30-hiden: {said}"
+    message = f"there is no such document in {spec_folder()}; did you mean 'ch1-30-hidden'?"
+    assert str(caught.value) == f"ch1-30-hiden: {message}"
 
 
 def test_an_id_that_resembles_none_is_answered_with_three_and_the_way_to_all():
     with pytest.raises(SpecError) as caught:
         load_spec("zzzz")
-    said = f"there is no such document in {spec_folder()}; the nearest are "
-    start, nearest = str(caught.value).split(said)
+    message = f"there is no such document in {spec_folder()}; the nearest are "
+    start, nearest = str(caught.value).split(message)
     assert start == "zzzz: "
     names, end = nearest.removesuffix("; list_specs() names all"), nearest[-24:]
     assert (len(names.split(", ")), end) == (3, "; list_specs() names all")
@@ -146,10 +146,10 @@ def test_override_leaves_claims_what_the_book_says():
         ({"loss.name": 1}, "loss.name: is not a field of this document"),
     ],
 )
-def test_override_that_does_not_fit_is_refused(values, said):
+def test_override_that_does_not_fit_is_refused(values, message):
     with pytest.raises(SpecError) as caught:
         load_spec("ch1-30-hidden", values)
-    assert str(caught.value) == f"ch1-30-hidden: {said}"
+    assert str(caught.value) == f"ch1-30-hidden: {message}"
 
 
 def test_a_document_for_a_larger_machine_is_read_and_not_built(monkeypatch):

@@ -45,26 +45,26 @@ def test_a_network_is_not_measured_by_a_document_of_several(
     small_network, small_dataset, network, ask_fn
 ):
     spec = small_network(AXIS)
-    said = refusal(ask_fn, network, small_dataset.test, spec)
-    assert said == f"small: {REFUSAL}"
+    message = refusal(ask_fn, network, small_dataset.test, spec)
+    assert message == f"small: {REFUSAL}"
     assert ask_fn(network, small_dataset.test, variants(spec)[1].spec) is not None
 
 
 def test_networks_do_not_vote_by_a_document_of_several(small_network, small_dataset, network):
-    said = refusal(vote, [network], small_dataset.test, small_network(AXIS))
-    assert said == f"small: {REFUSAL}"
+    message = refusal(vote, [network], small_dataset.test, small_network(AXIS))
+    assert message == f"small: {REFUSAL}"
 
 
 def test_a_network_is_not_saved_with_a_document_of_several(small_network, network, tmp_path):
-    said = refusal(save, network, small_network(AXIS), tmp_path / "net.safetensors")
-    assert said == f"small: {REFUSAL}"
+    message = refusal(save, network, small_network(AXIS), tmp_path / "net.safetensors")
+    assert message == f"small: {REFUSAL}"
     assert not list(tmp_path.iterdir())
 
 
 def test_backpropagation_is_not_by_a_document_of_several(small_network, network):
     images, targets = jnp.zeros((2, 784)), jnp.zeros((2, 10))
-    said = refusal(backpropagate, network, images, targets, small_network(AXIS))
-    assert said == f"small: {REFUSAL}"
+    message = refusal(backpropagate, network, images, targets, small_network(AXIS))
+    assert message == f"small: {REFUSAL}"
 
 
 @pytest.mark.parametrize("call", [build_construction, measure_construction])

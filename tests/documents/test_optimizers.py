@@ -34,8 +34,10 @@ def test_another_kind_begins_the_record_anew():
     values = {"optimizer.kind": "rmsprop", "optimizer.learning_rate": 0.01}
     rmsprop = RmsProp(kind="rmsprop", learning_rate=0.01)
     assert load_spec("ch1-30-hidden", values).optimizer == rmsprop
-    said = "optimizer.momentum: is not a known field; known are 'clip_norm', 'decay', 'epsilon', "
-    assert refusal(half | values) == f"{said}'kind', 'learning_rate', 'schedule'"
+    message = (
+        "optimizer.momentum: is not a known field; known are 'clip_norm', 'decay', 'epsilon', "
+    )
+    assert refusal(half | values) == f"{message}'kind', 'learning_rate', 'schedule'"
 
 
 def test_another_kind_alone_lacks_its_learning_rate():
@@ -43,8 +45,8 @@ def test_another_kind_alone_lacks_its_learning_rate():
 
 
 def test_an_unknown_kind_is_refused_with_those_that_are_known():
-    said = "must be one of sgd, rmsprop, adam, adamw, got 'adamm'; did you mean 'adam'?"
-    assert refusal({"optimizer": {**ADAM, "kind": "adamm"}}) == f"optimizer.kind: {said}"
+    message = "must be one of sgd, rmsprop, adam, adamw, got 'adamm'; did you mean 'adam'?"
+    assert refusal({"optimizer": {**ADAM, "kind": "adamm"}}) == f"optimizer.kind: {message}"
 
 
 def test_kinds_are_varied_together_with_their_learning_rates():
@@ -55,7 +57,9 @@ def test_kinds_are_varied_together_with_their_learning_rates():
 
 
 def test_a_decay_that_float32_rounds_to_one_is_refused():
-    said = "must be < 1 in float32 as well, got 0.9999999999; move it away, or make training.dtype"
+    message = (
+        "must be < 1 in float32 as well, got 0.9999999999; move it away, or make training.dtype"
+    )
     assert refusal({"optimizer": {**ADAM, "beta2": 0.9999999999}}) == (
-        f"optimizer.beta2: {said} float64"
+        f"optimizer.beta2: {message} float64"
     )

@@ -20,9 +20,9 @@ def _refusal(name: str, values: dict) -> str:
 @pytest.mark.parametrize("written", ["optimizer.momentum", "optimizer"])
 def test_a_varied_field_is_overridden_together_with_its_axis_or_not_at_all(written):
     values = {"momentum": 0.99} if written == "optimizer" else 0.99
-    said = "is varied by vary[0]; set vary as well, [] for this value alone"
+    message = "is varied by vary[0]; set vary as well, [] for this value alone"
     assert _refusal("ch3-momentum", {written: values}) == (
-        f"ch3-momentum: optimizer.momentum: {said}"
+        f"ch3-momentum: optimizer.momentum: {message}"
     )
     alone = load_spec("ch3-momentum", {"vary": [], written: values})
     assert [point.spec.optimizer.momentum for point in variants(alone)] == [0.99]
@@ -187,8 +187,8 @@ def test_a_part_of_another_document_is_a_value():
         ("optimizer.learning_rate", np.nan, "must be a finite number, got nan"),
     ],
 )
-def test_values_of_numpy_that_do_not_fit_are_shown_as_numbers(path, value, said):
-    assert _refusal("ch1-30-hidden", {path: value}) == f"ch1-30-hidden: {path}: {said}"
+def test_values_of_numpy_that_do_not_fit_are_shown_as_numbers(path, value, message):
+    assert _refusal("ch1-30-hidden", {path: value}) == f"ch1-30-hidden: {path}: {message}"
 
 
 @pytest.mark.parametrize("depth", [40, 250, 900, None])
@@ -199,8 +199,8 @@ def test_values_that_are_nested_without_end_are_refused(depth, make):
         value[next(iter(value)) if isinstance(value, dict) else 0] = value
     for _ in range(depth or 0):
         value = make(value)
-    said = "ch1-30-hidden: title: nested more than 32 deep"
-    assert _refusal("ch1-30-hidden", {"title": value}) == said
+    message = "ch1-30-hidden: title: nested more than 32 deep"
+    assert _refusal("ch1-30-hidden", {"title": value}) == message
 
 
 HALF = "holds half of a surrogate pair, which is no character; leave it out"

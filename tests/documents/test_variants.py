@@ -113,14 +113,14 @@ def test_fields_that_tell_nothing_apart_alone_name_an_axis_together():
         ([RATES, RATES], "is already varied by vary[0]; keep one"),
     ],
 )
-def test_axes_that_give_one_point_twice_are_refused(axes, said):
+def test_axes_that_give_one_point_twice_are_refused(axes, message):
     # Runs are told apart by their variant's name.
     with pytest.raises(SpecError) as caught:
         _vary(*axes)
     (fault,) = caught.value.faults
-    assert (fault.field, fault.said) == (
+    assert (fault.field, fault.message) == (
         f"vary[{len(axes) - 1}].optimizer.learning_rate",
-        said,
+        message,
     )
 
 

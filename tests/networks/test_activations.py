@@ -65,8 +65,8 @@ def test_an_activation_is_known_to_fall_where_it_does(name):
 
 def test_what_softmax_is_to_be_replaced_by_are_all_activations_of_neurons(small_network):
     names = list(get_args(NeuronActivation))
-    said = f"use {', '.join(names[:-1])} or {names[-1]} here"
-    with pytest.raises(SpecError, match=said):
+    message = f"use {', '.join(names[:-1])} or {names[-1]} here"
+    with pytest.raises(SpecError, match=message):
         small_network({"model.layers[0].activation": "softmax"})
 
 

@@ -244,9 +244,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("said", REFUSED)
-def test_what_the_chapter_does_not_know_is_refused(small_network, said):
-    spec = small_network(REFUSED[said])
+def test_what_the_chapter_does_not_know_is_refused(small_network, message):
+    spec = small_network(REFUSED[message])
     images, targets = jnp.zeros((1, 784)), jnp.zeros((1, 10))
     with pytest.raises(SpecError) as caught:
         backpropagate(build_model(spec, key=KEY), images, targets, spec)
-    assert str(caught.value) == f"small: {said}"
+    assert str(caught.value) == f"small: {message}"

@@ -81,9 +81,9 @@ def test_dropout_of_a_layer_is_of_its_inputs_and_the_schema_says_so(
     # Where pixels are dropped, an image without ink loses nothing.
     is_same = jnp.array_equal(model.logits(white, dropout_keys=keys), model.logits(white))
     assert bool(is_same) == are_pixels
-    said = Dense.model_fields["dropout"].description or ""
-    assert "each input of this layer" in said
-    assert "To drop hidden neurons, write it on the layer after" in " ".join(said.split())
+    message = Dense.model_fields["dropout"].description or ""
+    assert "each input of this layer" in message
+    assert "To drop hidden neurons, write it on the layer after" in " ".join(message.split())
 
 
 def test_evaluation_weakens_inputs_and_leaves_biases(small_network, small_dataset):

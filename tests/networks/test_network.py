@@ -205,7 +205,7 @@ def test_training_in_nnx_tree_mode_gives_the_same_bits(small_network, small_data
     spec, data = tmp_path / "small.yaml", tmp_path / "data.safetensors"
     spec.write_text(dump_spec(small_network()))
     save_dataset(small_dataset, data)
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, "-c", _IN_TREE_MODE, spec, data],
         env={**os.environ, "NNX_GRAPH_MODE": "false"},
         capture_output=True,
@@ -213,4 +213,4 @@ def test_training_in_nnx_tree_mode_gives_the_same_bits(small_network, small_data
         check=True,
     ).stdout
     (result,) = train(small_network(), load_dataset(data))
-    assert said.strip() == result.metrics["batch_cost"].tobytes().hex()
+    assert message.strip() == result.metrics["batch_cost"].tobytes().hex()

@@ -118,13 +118,13 @@ def test_recordings_of_the_earlier_form_become_files_of_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     bring()
-    before, said = contents(Path("recorded")), capsys.readouterr()
+    before, message = contents(Path("recorded")), capsys.readouterr()
     shutil.rmtree("recorded")
     for name in ("tiny", "crowd"):
         measure(name, is_earlier=True)
     assert {*contents(CAME / "tiny")} == {"about.json", "history.csv"}
     assert bring() == 0
-    assert capsys.readouterr() == said
+    assert capsys.readouterr() == message
     assert contents(Path("recorded")) == before
     with zipfile.ZipFile("earlier.zip", "w") as archive:
         for path in sorted(CAME.rglob("*.*")):
@@ -140,7 +140,7 @@ def test_recordings_of_the_earlier_form_become_files_of_runs(
 @pytest.mark.usefixtures("project")
 def test_recordings_from_an_archive_are_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     bring()
-    before, said = contents(Path("recorded")), capsys.readouterr()
+    before, message = contents(Path("recorded")), capsys.readouterr()
     pack(Path("results.zip"))
     shutil.rmtree("recorded")
     shutil.rmtree(CAME)
@@ -148,7 +148,7 @@ def test_recordings_from_an_archive_are_the_same(capsys: pytest.CaptureFixture[s
     Path("results.zip").rename(CAME / "results.zip")
     (CAME / "times.json").write_text("{}")
     assert bring() == 0
-    assert capsys.readouterr() == said
+    assert capsys.readouterr() == message
     assert contents(Path("recorded")) == before
 
 
@@ -222,8 +222,8 @@ def test_a_recording_of_a_changed_document_is_left_out_and_the_others_are_added(
     changed = CROWD.replace("size: 3", "size: 2")
     Path("spec/crowd.yaml").write_text(changed)
     assert bring() == 1
-    said = "was recorded of another version of the document; left out\n"
-    assert capsys.readouterr().err == f"came: crowd: base,seed=0.csv: {said}"
+    message = "was recorded of another version of the document; left out\n"
+    assert capsys.readouterr().err == f"came: crowd: base,seed=0.csv: {message}"
     assert [path.name for path in Path("recorded").iterdir()] == ["tiny"]
 
 
@@ -483,8 +483,8 @@ def test_recordings_of_an_unknown_document_are_left_out(
 ) -> None:
     (CAME / "tiny").rename(CAME / "tin")
     assert bring() == 1
-    said = "there is no such document; did you mean 'tiny'?; left out"
-    assert capsys.readouterr().err == f"came: tin: {said}\n"
+    message = "there is no such document; did you mean 'tiny'?; left out"
+    assert capsys.readouterr().err == f"came: tin: {message}\n"
     assert [path.name for path in Path("recorded").iterdir()] == ["crowd"]
 
 
@@ -507,8 +507,8 @@ def test_a_link_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     RUN.rename("elsewhere.csv")
     RUN.symlink_to(Path("elsewhere.csv").absolute())
     assert bring() == 1
-    said = "came/tiny/base,seed=0.csv: is not a regular file; left out\n"
-    assert capsys.readouterr().err == said
+    message = "came/tiny/base,seed=0.csv: is not a regular file; left out\n"
+    assert capsys.readouterr().err == message
     assert [path.name for path in Path("recorded").iterdir()] == ["crowd"]
 
 
@@ -538,7 +538,7 @@ MEMBERS = {
 def test_members_that_lead_elsewhere_are_refused(
     capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    name, mode, said = MEMBERS[kind]
+    name, mode, message = MEMBERS[kind]
     shutil.rmtree(CAME)
     CAME.mkdir()
     with zipfile.ZipFile(CAME / "all.zip", "w") as archive:
@@ -546,7 +546,7 @@ def test_members_that_lead_elsewhere_are_refused(
         member.external_attr = mode << 16
         archive.writestr(member, "/etc/passwd")
     assert bring() == 1
-    assert capsys.readouterr().err == f"came/all.zip: {name!r} {said}; left out\n"
+    assert capsys.readouterr().err == f"came/all.zip: {name!r} {message}; left out\n"
     assert not Path("recorded").exists()
 
 
@@ -569,8 +569,8 @@ def test_a_file_that_unpacks_to_too_much_is_refused(
     monkeypatch.setattr("pipeline.store.archive._MAX_BYTES", 100)
     pack(CAME / "all.zip", CAME)
     assert bring() == 1
-    said = "came/all.zip: 'crowd/base,seed=0.csv': unpacks to more than 100 bytes; left out\n"
-    assert capsys.readouterr().err.startswith(said)
+    message = "came/all.zip: 'crowd/base,seed=0.csv': unpacks to more than 100 bytes; left out\n"
+    assert capsys.readouterr().err.startswith(message)
 
 
 @pytest.mark.usefixtures("project")

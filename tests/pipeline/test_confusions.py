@@ -97,5 +97,5 @@ def test_it_is_drawn_beside_the_curves(results, tmp_path):
 
 def test_the_largest_shares_are_told(results, tmp_path):
     write_confusions({"base": COUNTS}, NAMES, tmp_path)
-    said = "Taken for another most often, by the share of a class's test images"
-    assert confusions_line(results) == f"{said}: cat for dog (10.0 %), dog for cat (5.0 %)."
+    message = "Taken for another most often, by the share of a class's test images"
+    assert confusions_line(results) == f"{message}: cat for dog (10.0 %), dog for cat (5.0 %)."

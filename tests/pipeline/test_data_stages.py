@@ -111,10 +111,10 @@ def test_cache_may_lie_in_the_home_folder(tmp_path, monkeypatch):
 def test_mirror_in_the_home_folder_of_nobody_is_named_in_the_notice(monkeypatch, capsys):
     monkeypatch.setenv("NNDL_MNIST_MIRROR", "~nosuchuser/x")
     download.main()
-    said = (
+    sentence = (
         "~nosuchuser/x (t10k-labels-idx1-ubyte.gz): there is no home folder for the '~nosuchuser'"
     )
-    assert f"!! - {said} in it\n" in capsys.readouterr().err
+    assert f"!! - {sentence} in it\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_empty_project")

@@ -120,14 +120,14 @@ def test_errors_that_the_book_shares_are_framed() -> None:
     [(3, "3 errors"), (40, "40 errors"), (41, "the first 40 of 41 errors")],
 )
 def test_at_most_forty_errors_are_shown_and_the_title_says_of_how_many(
-    num_errors: int, said: str
+    num_errors: int, message: str
 ) -> None:
     write_errors([(image % 10, 0, 1) for image in range(num_errors)])
     figure = errors()
     assert len(figure.axes) == min(num_errors, 40)
     (body, _) = figure.subfigs
     words = body.get_suptitle().split()
-    assert " ".join(words) == f"A vote: {said}, framed where the book's are the same"
+    assert " ".join(words) == f"A vote: {message}, framed where the book's are the same"
 
 
 def test_errors_among_other_images_have_no_picture() -> None:

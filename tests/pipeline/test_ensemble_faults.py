@@ -52,8 +52,8 @@ def test_one_variant_of_several_must_be_named(project: Path, variant: str, line:
     (project / "spec/tiny.yaml").write_text(SHORT + AXES)
     (project / "spec/crowd.yaml").write_text(CROWD + variant)
     points = (f"learning_rate={rate},batch_size={size}" for rate in (0.5, 1.0) for size in (5, 10))
-    said = f"variant: must name one variant of tiny: {', '.join(points)}"
-    assert refusal() == f"spec/crowd.yaml:{line}: {said}"
+    message = f"variant: must name one variant of tiny: {', '.join(points)}"
+    assert refusal() == f"spec/crowd.yaml:{line}: {message}"
 
 
 def test_faulty_members_are_told_of_once(project: Path) -> None:

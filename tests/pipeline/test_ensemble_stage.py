@@ -179,7 +179,7 @@ def test_a_vote_that_cannot_be_held_is_one_sentence(
 ) -> None:
     folder = shutil.copytree(project, tmp_path / "copy")
     monkeypatch.chdir(folder)
-    path, said = network_path("tiny", Run("base", 1)), "last: there are no images"
+    path, message = network_path("tiny", Run("base", 1)), "last: there are no images"
     if fault == "no images":
         dataset = synthetic(NUM_IMAGES)
         nothing = dataset.test._replace(images=dataset.test.images[:0], labels=np.zeros(0, int))
@@ -187,7 +187,7 @@ def test_a_vote_that_cannot_be_held_is_one_sentence(
     else:
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        said = f"last: {path}: its checksum does not fit; the file is damaged"
+        message = f"last: {path}: its checksum does not fit; the file is damaged"
     with pytest.raises(SystemExit) as caught:
         ensemble.main("last")
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)

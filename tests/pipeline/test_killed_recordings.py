@@ -244,8 +244,8 @@ def test_spoilt_notes_of_what_was_finished_are_told_and_nothing_is_deleted(
     path = RUNS / "tiny/finished.json"
     path.write_text(content, encoding="latin-1")
     before = contents(RUNS)
-    said = f"{path}: is not what was written; restore it, or delete its folder"
-    with pytest.raises(OSError, match=re.escape(said)):
+    message = f"{path}: is not what was written; restore it, or delete its folder"
+    with pytest.raises(OSError, match=re.escape(message)):
         KEPT.recover()
     assert contents(RUNS) == before
 
@@ -265,8 +265,8 @@ def test_spoilt_measurements_are_told_and_not_kept(begin, content: str) -> None:
     train(7)
     path = RUNS / "tiny/history.csv"
     path.write_text(content, encoding="latin-1")
-    said = f"{path}: is not what was written; restore it, or delete its folder"
-    with pytest.raises(OSError, match=re.escape(said)):
+    message = f"{path}: is not what was written; restore it, or delete its folder"
+    with pytest.raises(OSError, match=re.escape(message)):
         finish(7)
     assert not TARGET.exists()
 

@@ -39,6 +39,6 @@ def results(name: str, metrics: dict[str, list[list[float]]], *, is_own: bool = 
         ),
     ],
 )
-def test_the_last_numbers_of_ones_own_document_are_told(name, metrics, said):
-    assert last_numbers(results(name, metrics)) == said
+def test_the_last_numbers_of_ones_own_document_are_told(name, metrics, message):
+    assert last_numbers(results(name, metrics)) == message
     assert last_numbers(results(name, metrics, is_own=False)) == ""

@@ -122,10 +122,10 @@ def test_a_document_that_dvc_yaml_lacks_is_named(name: str, expected: list[str])
 )
 def test_a_line_in_dvc_yaml_without_a_document_is_named(name: str, lines: list[str]) -> None:
     Path(f"spec/{name}.yaml").unlink()
-    said = "`python -m pipeline` takes the line out"
+    message = "`python -m pipeline` takes the line out"
     place = 1 + list(DOCUMENTS).index(name)
-    params = f"dvc.yaml:{26 + place}: params[{place}]: there is no spec/{name}.yaml; {said}"
-    stages = [f"{line}: there is no document {name!r}; {said}" for line in lines]
+    params = f"dvc.yaml:{26 + place}: params[{place}]: there is no spec/{name}.yaml; {message}"
+    stages = [f"{line}: there is no document {name!r}; {message}" for line in lines]
     assert refused() == [*stages, params]
 
 
@@ -140,15 +140,15 @@ def test_a_document_that_is_gone_is_named_by_every_line_that_speaks_of_it() -> N
 def test_a_document_that_the_list_of_parameter_files_lacks_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(text.replace("  - spec/sums.yaml\n", ""))
-    said = f"lacks spec/sums.yaml, of kind calculation; {ADDS}: - spec/sums.yaml"
-    assert refused() == [f"dvc.yaml:25: params: {said}"]
+    message = f"lacks spec/sums.yaml, of kind calculation; {ADDS}: - spec/sums.yaml"
+    assert refused() == [f"dvc.yaml:25: params: {message}"]
 
 
 def test_a_parameter_file_without_a_document_is_named() -> None:
     text = Path("dvc.yaml").read_text()
     Path("dvc.yaml").write_text(f"{text}  - spec/gone.yaml\n")
-    said = "there is no spec/gone.yaml; `python -m pipeline` takes the line out"
-    assert refused() == [f"dvc.yaml:31: params[5]: {said}"]
+    message = "there is no spec/gone.yaml; `python -m pipeline` takes the line out"
+    assert refused() == [f"dvc.yaml:31: params[5]: {message}"]
 
 
 def test_a_document_in_the_list_of_another_kind_is_named() -> None:
@@ -191,10 +191,10 @@ def test_nothing_is_touched_before_lists_are_compared() -> None:
 
 def updated() -> list[str]:
     """What is said of the lists of `dvc.yaml`, which are good then."""
-    said = update_lists(all_documents(), todays_overrides())
+    message = update_lists(all_documents(), todays_overrides())
     resolve_all()
     assert update_lists(all_documents(), todays_overrides()) == []
-    return said
+    return message
 
 
 def test_lists_that_are_good_stay_as_they_are() -> None:
@@ -269,8 +269,8 @@ def test_a_document_of_ones_own_needs_no_chapter() -> None:
 def test_two_documents_of_one_name_are_refused() -> None:
     Path("experiments").mkdir()
     Path("experiments/tiny.yaml").write_text(TINY)
-    said = "experiments/tiny.yaml: id: is that of spec/tiny.yaml too; rename this one"
-    assert refused() == [said]
+    message = "experiments/tiny.yaml: id: is that of spec/tiny.yaml too; rename this one"
+    assert refused() == [message]
 
 
 def test_a_fault_in_a_document_of_ones_own_is_at_its_line() -> None:

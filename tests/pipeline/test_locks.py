@@ -51,8 +51,8 @@ def test_a_spoilt_lock_file_is_set_aside(content: bytes, project: Path, capsys) 
     mend()
     assert not Path("dvc.lock").exists()
     assert Path(".nndl/dvc.lock.damaged").read_bytes() == content
-    said = "dvc.lock: was left unfinished by a killed run; moved to .nndl/dvc.lock.damaged\n"
-    assert capsys.readouterr().err == said
+    message = "dvc.lock: was left unfinished by a killed run; moved to .nndl/dvc.lock.damaged\n"
+    assert capsys.readouterr().err == message
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def test_the_best_on_validation_images_stands_for_a_document(project: Path) -> N
     card = Path("models/tiny.md").read_text()
     data = hashlib.sha256(Path("data/dataset.safetensors").read_bytes()).hexdigest()
     # Wilson's interval of 11 right of 20.
-    for said in ("0.5500 (95 %: 0.3421 to 0.7418", "0.5750 on average", "0.0354", data):
-        assert said in card
+    for message in ("0.5500 (95 %: 0.3421 to 0.7418", "0.5750 on average", "0.0354", data):
+        assert message in card
 
 
 def test_without_validation_the_cost_in_training_decides_between_runs(project: Path) -> None:

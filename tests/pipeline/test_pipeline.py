@@ -199,9 +199,9 @@ def test_a_stopped_pipeline_says_so_in_one_sentence_and_leaves_nothing_behind(
         time.sleep(0.05)
     for _ in range(2):
         os.killpg(process.pid, number) if to_group else process.send_signal(number)
-    _, said = process.communicate()
+    _, message = process.communicate()
     assert process.returncode == status
-    *warnings, sentence = said.splitlines()
+    *warnings, sentence = message.splitlines()
     assert sentence == "pipeline: stopped; the same command goes on from what is finished"
     # DVC tells of locks that an earlier one has left.
     assert all(line.startswith("WARNING: Process") for line in warnings)

@@ -63,12 +63,12 @@ def test_a_stage_settles_its_end_before_it_imports_anything_heavy(stage: str) ->
         (report.main, ["--read"], "unrecognized arguments: --read; --help says what it takes"),
     ],
 )
-def test_wrong_arguments_are_one_sentence(main, arguments, said, monkeypatch, capsys) -> None:
+def test_wrong_arguments_are_one_sentence(main, arguments, message, monkeypatch, capsys) -> None:
     monkeypatch.setattr(Path, "write_text", lambda *_: pytest.fail("writes"))
     takes_id = main is train.main
     assert ending(main, *arguments, monkeypatch=monkeypatch, takes_id=takes_id) == "2"
     program = main.__module__
-    assert capsys.readouterr().err == f"python -m {program}: {said}\n"
+    assert capsys.readouterr().err == f"python -m {program}: {message}\n"
 
 
 def test_help_of_the_report_deletes_no_figure(tmp_path, monkeypatch, capsys) -> None:
@@ -90,16 +90,16 @@ def test_help_of_the_report_deletes_no_figure(tmp_path, monkeypatch, capsys) -> 
         (baseline.main, "tiny", "tiny: is of kind network, and only those of kind baseline are"),
     ],
 )
-def test_a_stage_says_which_documents_it_takes(main, name, said, resolved, monkeypatch) -> None:
+def test_a_stage_says_which_documents_it_takes(main, name, message, resolved, monkeypatch) -> None:
     monkeypatch.chdir(resolved)
-    assert ending(main, name, monkeypatch=monkeypatch, takes_id=True).startswith(said)
+    assert ending(main, name, monkeypatch=monkeypatch, takes_id=True).startswith(message)
     assert not Path("runs").exists()
 
 
 def test_a_stage_without_resolved_documents_says_what_comes_first(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    said = ending(train.main, "tiny", monkeypatch=monkeypatch, takes_id=True)
-    assert said == "resolved: is empty; run `python -m pipeline.resolve` first"
+    message = ending(train.main, "tiny", monkeypatch=monkeypatch, takes_id=True)
+    assert message == "resolved: is empty; run `python -m pipeline.resolve` first"
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"selected": true}', "\xff"])
@@ -116,8 +116,8 @@ def test_a_full_disk_is_one_sentence(monkeypatch) -> None:
         with Path("/dev/full").open("w") as file:
             file.write("x")
 
-    said = ending(main, monkeypatch=monkeypatch)
-    assert said.endswith("No space left on device; make room and run the same command again, "
+    message = ending(main, monkeypatch=monkeypatch)
+    assert message.endswith("No space left on device; make room and run the same command again, "
                          "what is finished is kept")  # fmt: skip
 
 
@@ -132,8 +132,8 @@ def test_a_read_only_checkout_is_one_sentence(tmp_path, monkeypatch) -> None:
             pass
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    said = ending(main, monkeypatch=monkeypatch)
-    assert said.startswith(".nndl/tiny: Read-only file system; work in a copy of the repository")
+    message = ending(main, monkeypatch=monkeypatch)
+    assert message.startswith(".nndl/tiny: Read-only file system; work in a copy of the repository")
 
 
 def test_a_file_in_place_of_a_folder_is_one_sentence(tmp_path, monkeypatch) -> None:
@@ -185,8 +185,8 @@ def test_a_trainer_that_is_stopped_while_it_starts_says_so_in_one_sentence(
     wait_for(lambda: any(name in loaded(trainer.pid) for name in HEAVY) or trainer.poll())
     for _ in range(times):
         trainer.send_signal(number)
-    _, said = trainer.communicate()
-    assert (trainer.returncode, said) == (status, f"train{STOPPED}")
+    _, message = trainer.communicate()
+    assert (trainer.returncode, message) == (status, f"train{STOPPED}")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -202,8 +202,8 @@ def test_a_stage_is_stopped_at_once_in_the_middle_of_a_long_computation(
     stage = subprocess.Popen([sys.executable, "-c", code], env=environment(), **pipes)
     stage.stdout.readline()
     stage.send_signal(number)
-    _, said = stage.communicate(timeout=20)
-    assert (stage.returncode, said) == (status, f"-c{STOPPED}")
+    _, message = stage.communicate(timeout=20)
+    assert (stage.returncode, message) == (status, f"-c{STOPPED}")
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -252,9 +252,9 @@ def test_what_a_stopped_process_has_started_ends_with_it(
     grandchild = int(parent.stdout.readline())
     for _ in range(2):
         os.killpg(parent.pid, number) if to_group else parent.send_signal(number)
-    _, said = parent.communicate(timeout=20)
-    assert (parent.returncode, said.count("\n")) == (status, 1)
-    assert said.endswith(STOPPED)
+    _, message = parent.communicate(timeout=20)
+    assert (parent.returncode, message.count("\n")) == (status, 1)
+    assert message.endswith(STOPPED)
     wait_for(lambda: not is_running(grandchild), seconds=5)
 
 

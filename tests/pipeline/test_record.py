@@ -67,8 +67,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, cache: str) -> Path:
     """A project in which all that can be was recorded; tests do not change it."""
     folder = new_project(tmp_path_factory.mktemp("recorded"))
     done = run(*COMMAND, cwd=folder, NNDL_CACHE=cache)
-    said = "".join(rf"{name}: recorded in \d+ s\n" for name in ("machine", "tiny", "crowd"))
-    assert re.fullmatch(said, done.stdout)
+    message = "".join(rf"{name}: recorded in \d+ s\n" for name in ("machine", "tiny", "crowd"))
+    assert re.fullmatch(message, done.stdout)
     return folder
 
 
@@ -180,8 +180,8 @@ def test_what_is_recorded_is_passed_over(
     (copy / ".nndl/record/.nndl/tiny/lock").write_text("")
     before = contents(copy)
     record_again(monkeypatch, "tiny")
-    said = "tiny: is recorded already; delete recorded/tiny to do it again\n"
-    assert capsys.readouterr().out == said
+    message = "tiny: is recorded already; delete recorded/tiny to do it again\n"
+    assert capsys.readouterr().out == message
     after = contents(copy)
     assert after.pop(".nndl/record/.nndl/tiny/lock")
     assert after == {name: content for name, content in before.items() if name in after}

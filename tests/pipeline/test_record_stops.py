@@ -180,8 +180,8 @@ def test_a_second_recorder_of_a_document_is_turned_away_before_it_touches_anythi
     with (STATE / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         outcomes = list(record.record(["tiny"], runs=1))
-    said = "tiny: process 123 is running this; wait for it or stop it"
-    assert outcomes == [record.Outcome("tiny", "failed", said)]
+    sentence = "tiny: process 123 is running this; wait for it or stop it"
+    assert outcomes == [record.Outcome("tiny", "failed", sentence)]
     assert [path.name for path in STATE.iterdir()] == ["lock"]
     assert not Path("recorded").exists()
     assert not Path(".nndl/record/runs").exists()
@@ -204,7 +204,7 @@ def test_a_second_recorder_of_a_document_is_turned_away_before_it_touches_anythi
     ids=["full disk", "full memory"],
 )
 def test_what_one_document_lacks_is_told_and_the_next_is_recorded(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
 ) -> None:
     original = train.run
 
@@ -215,7 +215,7 @@ def test_what_one_document_lacks_is_told_and_the_next_is_recorded(
 
     monkeypatch.setattr(train, "run", run)
     first, second = record.record(runs=1)
-    assert first == record.Outcome("tiny", "failed", said)
+    assert first == record.Outcome("tiny", "failed", sentence)
     assert (second.name, second.status) == ("zebra", "recorded")
 
 
@@ -228,9 +228,9 @@ def test_what_one_document_lacks_is_told_and_the_next_is_recorded(
     ],
 )
 def test_what_cannot_be_recorded_is_an_error_of_the_call(
-    names: list[str], runs: int, said: str
+    names: list[str], runs: int, sentence: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=sentence):
         list(record.record(names, runs=runs))
 
 

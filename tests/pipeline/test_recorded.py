@@ -332,18 +332,20 @@ def test_without_records_nothing_is_said_of_them() -> None:
     ],
 )
 def test_a_run_of_something_else_is_not_judged_and_a_sentence_says_which(
-    capsys: pytest.CaptureFixture[str], changed: dict[str, str], said: str
+    capsys: pytest.CaptureFixture[str], changed: dict[str, str], message: str
 ) -> None:
     file = "weights=normal-fan-out,seed=1.csv"
     edit_heads("net", only=file, **changed)
     entry = by_statement(judged()["recorded"])["the best network"]
     assert (entry["verdict"], entry["num_runs"]) == ("equal", 1)
-    assert capsys.readouterr().err == f"recorded/net: {file} is {said}; not judged\n"
+    assert capsys.readouterr().err == f"recorded/net: {file} is {message}; not judged\n"
     assert (Path("recorded/net") / file).exists()
     edit_heads("net", only=file.replace("1", "0"), **changed)
     judged()
     first = file.replace("1", "0")
-    assert capsys.readouterr().err == (f"recorded/net: {first} and 1 more are {said}; not judged\n")
+    assert capsys.readouterr().err == (
+        f"recorded/net: {first} and 1 more are {message}; not judged\n"
+    )
 
 
 @pytest.mark.usefixtures("project")
@@ -366,5 +368,5 @@ def test_records_of_the_repository_are_of_its_documents(monkeypatch: pytest.Monk
     monkeypatch.chdir(ROOT)
     _, plans = resolve_all(changes=BOOK)
     kept = sorted(path.name for path in Path("recorded").glob("[!.]*"))
-    stale = [said for name in kept for said in Results.recorded(load_spec(name), plans)[1]]
+    stale = [message for name in kept for message in Results.recorded(load_spec(name), plans)[1]]
     assert not stale, f"record them again, or delete them: {stale}"

@@ -63,15 +63,15 @@ def test_a_metric_of_the_claim_must_be_measured_on_both_sides(project: Path) -> 
     measuring = comparison("{document: other}", metric="validation_accuracy")
     measuring = measuring.replace("monitors: [", "monitors: [validation_accuracy, ")
     (project / "spec/tiny.yaml").write_text(measuring)
-    said = "'validation_accuracy' is not measured by other; what is: test_accuracy"
-    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].worse.document: {said}"
+    message = "'validation_accuracy' is not measured by other; what is: test_accuracy"
+    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].worse.document: {message}"
 
 
 def test_one_variant_of_several_must_be_named(project: Path) -> None:
     (project / "spec/other.yaml").write_text(OTHER + AXIS)
     (project / "spec/tiny.yaml").write_text(comparison("{document: other}"))
-    said = "must name one variant of other: learning_rate=0.5, learning_rate=1.0"
-    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].worse.document: {said}"
+    message = "must name one variant of other: learning_rate=0.5, learning_rate=1.0"
+    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].worse.document: {message}"
     named = "{document: other, variant: {optimizer.learning_rate: 1.0}}"
     (project / "spec/tiny.yaml").write_text(comparison(named))
     assert set(resolve_all()[1]) == {"tiny", "other"}
@@ -80,13 +80,13 @@ def test_one_variant_of_several_must_be_named(project: Path) -> None:
 def test_best_validation_needs_validation_on_both_sides(project: Path) -> None:
     claim = comparison("{document: other}", epoch="best-validation")
     (project / "spec/tiny.yaml").write_text(claim)
-    said = "'best-validation' needs validation_accuracy, which is not measured; monitor it"
-    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].epoch: {said}"
+    message = "'best-validation' needs validation_accuracy, which is not measured; monitor it"
+    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].epoch: {message}"
     (project / "spec/tiny.yaml").write_text(
         claim.replace("monitors: [", "monitors: [validation_accuracy, ")
     )
-    said = "'best-validation' needs validation_accuracy, which other does not measure"
-    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].worse.document: {said}"
+    message = "'best-validation' needs validation_accuracy, which other does not measure"
+    assert refusal() == f"spec/tiny.yaml:{LINE}: claims[0].worse.document: {message}"
 
 
 def test_faults_of_the_other_document_are_told_once(project: Path) -> None:

@@ -87,9 +87,13 @@ def test_power_is_shown_by_what_is_claimed(changes: dict, power: str) -> None:
 def test_false_alarms_are_counted_over_all_numbers() -> None:
     sure = ENTRY | {"probability": 1e-6, "verdict": "inconsistent"}
     chance = ENTRY | {"probability": 0.009, "verdict": "inconsistent"}
-    said = false_alarms([sure, chance, *[ENTRY] * 198, COMPARISON | ENTRY | {"kind": "comparison"}])
-    assert said.startswith("200 numbers ")
-    assert "finds 2.0 inconsistent where all are ours. 2 are, and 1 if of what is found 5 %" in said
+    message = false_alarms(
+        [sure, chance, *[ENTRY] * 198, COMPARISON | ENTRY | {"kind": "comparison"}]
+    )
+    assert message.startswith("200 numbers ")
+    assert (
+        "finds 2.0 inconsistent where all are ours. 2 are, and 1 if of what is found 5 %" in message
+    )
     assert false_alarms([ENTRY | {"probability": None}]) == ""
 
 

@@ -246,9 +246,9 @@ def test_a_value_in_the_place_of_a_varied_field_that_no_variant_has_is_refused()
     )
     with pytest.raises(SpecError) as caught:
         _resolve()
-    said = "is varied by vary[0], and no variant has 0.5; set vary as well"
+    message = "is varied by vary[0], and no variant has 0.5; set vary as well"
     assert str(caught.value) == (
-        f"spec/ch1-learning-rates.yaml:16: optimizer.learning_rate: {said}"
+        f"spec/ch1-learning-rates.yaml:16: optimizer.learning_rate: {message}"
     )
 
 
@@ -266,9 +266,9 @@ def test_another_variants_value_in_the_place_of_a_varied_field_is_refused():
     )
     with pytest.raises(SpecError) as caught:
         _resolve()
-    said = "and 0.1 in the place of 0.001 changes none of its variants; set vary as well"
+    message = "and 0.1 in the place of 0.001 changes none of its variants; set vary as well"
     assert str(caught.value) == (
-        "spec/ch1-learning-rates.yaml:16: optimizer.learning_rate: is varied by vary[0], " + said
+        "spec/ch1-learning-rates.yaml:16: optimizer.learning_rate: is varied by vary[0], " + message
     )
 
 

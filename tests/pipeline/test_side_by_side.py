@@ -195,7 +195,9 @@ def test_errors_of_a_vote_are_counted_beside_the_books() -> None:
     metrics = {"num_errors": np.array([[35.0]]), "num_common_errors": np.array([[1.0]])}
     history = History(list_runs(document, [0]), metrics, "mnist")
     vote = Results(document, variants(document), history, None, ())
-    said = "The vote gets 35 test images wrong. The book's gets 2 wrong, of which ours gets 1 wrong"
-    assert errors_line(vote) == f"{said}, too."
+    message = (
+        "The vote gets 35 test images wrong. The book's gets 2 wrong, of which ours gets 1 wrong"
+    )
+    assert errors_line(vote) == f"{message}, too."
     assert errors_line(vote._replace(history=None)) == ""
     assert errors_line(experiment(KEEPING, {"base": TEST})) == ""

@@ -49,12 +49,12 @@ def test_without_a_repository_nothing_is_said_of_commits() -> None:
 def test_metrics_that_are_not_as_committed_are_named(project: Path) -> None:
     run("git", "init", "-q", cwd=project)
     commit(project)
-    said = "2 of 2 documents have the metrics that are committed"
-    assert [*summary(0)][1] == said
+    message = "2 of 2 documents have the metrics that are committed"
+    assert [*summary(0)][1] == message
     (METRICS / "mine.json").write_text("{ }\n")
     (METRICS / "new.json").write_text("{}\n")
-    said = "1 of 3 documents have the metrics that are committed"
-    assert [*summary(0)][1:3] == [said, "other numbers: mine, new"]
+    message = "1 of 3 documents have the metrics that are committed"
+    assert [*summary(0)][1:3] == [message, "other numbers: mine, new"]
     assert not MADE_ON.exists()
 
 

@@ -56,5 +56,5 @@ def test_a_search_without_its_network_is_refused(project):
     (project / "spec/rate.yaml").write_text(text)
     with pytest.raises(SystemExit) as caught:
         resolve.main()
-    said = "spec/rate.yaml:5: learner: there is no document 'tiy'; did you mean 'tiny'?"
-    assert said in str(caught.value)
+    message = "spec/rate.yaml:5: learner: there is no document 'tiy'; did you mean 'tiny'?"
+    assert message in str(caught.value)

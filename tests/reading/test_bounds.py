@@ -52,10 +52,10 @@ def test_a_sparse_file_of_three_gigabytes_is_refused_at_once(tmp_path):
     with path.open("wb") as file:
         file.truncate(3 * 2**30)
     tracemalloc.start()
-    said = _refusal(path)
+    message = _refusal(path)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert said == f"{path}:1: the file has 3,221,225,472 bytes; at most 200,000 are read"
+    assert message == f"{path}:1: the file has 3,221,225,472 bytes; at most 200,000 are read"
     assert most < 2_000_000
 
 

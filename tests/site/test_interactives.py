@@ -82,9 +82,9 @@ class Figure:
 
     def number(self, name: str) -> float:
         """A number that it says."""
-        return float(self.said(name))
+        return float(self.sentence(name))
 
-    def said(self, name: str) -> str:
+    def sentence(self, name: str) -> str:
         """What it says, in full."""
         return self.root.locator(f'[data-name="{name}"]').get_attribute("data-value")
 
@@ -177,7 +177,7 @@ def test_small_changes_of_a_neuron_are_as_measured(page):
         figure.set("factor", exponent)
         assert figure.number("ratio") == pytest.approx(figure.number("measured"), rel=1e-9)
     figure.set("w1", 2)
-    assert figure.said("measured").startswith("–")
+    assert figure.sentence("measured").startswith("–")
 
 
 def test_the_ball_rolls_as_measured_and_can_be_put_elsewhere(page):
@@ -312,7 +312,7 @@ def test_the_challenge_is_scored_as_the_book_scores_it(page):
         figure.choose("setting", title)
         assert figure.number("score") == pytest.approx(score(point.spec.network), abs=1e-9)
         assert figure.number("score") == pytest.approx(figure.number("measured"), abs=1e-9)
-    assert figure.said("verdict") in ("met: at most 0.40", "not met: 0.40 is asked for")
+    assert figure.sentence("verdict") in ("met: at most 0.40", "not met: 0.40 is asked for")
     figure.choose("setting", "all zero")
     worst = figure.number("score")
     figure.drag(figure.root.get_by_role("slider", name="height of bump 1"), 0, 60)

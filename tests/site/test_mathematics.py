@@ -75,11 +75,11 @@ def test_formulas_are_read_as_in_documents():
         ("", "something is missing at the end, at character 1"),
     ],
 )
-def test_what_documents_refuse_is_refused_with_its_place(formula: str, said: str):
+def test_what_documents_refuse_is_refused_with_its_place(formula: str, message: str):
     body = (
         """try { NNDL.mathematics.parseFormula(data); } catch (error) { return error.message; }"""
     )
-    assert in_node(body, formula) == said
+    assert in_node(body, formula) == message
     with pytest.raises(FormulaError):
         parse_formula(formula, ["x"])
 

@@ -108,8 +108,8 @@ def test_what_is_no_file_of_a_network_is_refused():
       return data.map((file) => {
         try { return readNetwork(bytesOf(file)).id; } catch (error) { return error.message; }
       });"""
-    said = in_node(read, [base64.b64encode(file).decode() for file in files])
-    assert said == [
+    message = in_node(read, [base64.b64encode(file).decode() for file in files])
+    assert message == [
         "this is no whole safetensors file",
         "there is no document in this file",
         "layers of kind median-pool are not run here",

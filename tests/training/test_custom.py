@@ -208,8 +208,8 @@ def test_functions_are_told_apart_by_what_they_compute(small_network, small_data
     spec = small_network(TWO_EPOCHS)
     then, now = OTHERS[part]
     snapshot = next(nndl_jax.train(spec, small_dataset, **then)).snapshot()
-    said = r"the functions given to train .* are not those of then"
-    with pytest.raises(ValueError, match=said):
+    message = r"the functions given to train .* are not those of then"
+    with pytest.raises(ValueError, match=message):
         next(nndl_jax.train(spec, small_dataset, resume=snapshot, **now))
 
 
@@ -285,8 +285,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("situation", REFUSED)
 def test_what_does_not_fit_the_document_is_refused(small_network, small_dataset, situation):
-    changes, given, said = REFUSED[situation]
-    with pytest.raises((TypeError, ValueError), match=said) as caught:
+    changes, given, message = REFUSED[situation]
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
         next(inspect.unwrap(nndl_jax.train)(small_network(changes), small_dataset, **given))
     assert "\n" not in str(caught.value)
 
@@ -301,8 +301,8 @@ def test_another_number_of_first_networks_than_runs_is_refused(small_network, la
 
 def test_first_weights_of_another_network_are_refused(small_network, last):
     wider = nndl_jax.build_model(small_network({"model.layers[0].units": 9}), key=jax.random.key(0))
-    said = r"the weights to begin with are of another network: array 'layers.0.bias' must be"
-    with pytest.raises(ValueError, match=said):
+    message = r"the weights to begin with are of another network: array 'layers.0.bias' must be"
+    with pytest.raises(ValueError, match=message):
         last(small_network(), init=wider)
 
 

@@ -88,14 +88,14 @@ def test_a_network_of_another_document_is_refused_where_it_cannot_fit(
 
 
 def test_a_network_alone_does_not_vote() -> None:
-    said = "networks that vote are given as a list, [model] of one; got FeedforwardNetwork"
-    assert message(TypeError, nndl_jax.vote, MODEL, SPLIT, NETWORK) == said
+    sentence = "networks that vote are given as a list, [model] of one; got FeedforwardNetwork"
+    assert message(TypeError, nndl_jax.vote, MODEL, SPLIT, NETWORK) == sentence
 
 
 @pytest.mark.parametrize("spec", ["ch1-30-hidden", None, {"id": "mine"}])
 def test_what_is_no_document_is_not_written_as_one(spec: object) -> None:
-    said = f"a document is needed here, got {spec!r}; load_spec(id or path) gives one"
-    assert message(TypeError, nndl_jax.dump_spec, spec) == said
+    sentence = f"a document is needed here, got {spec!r}; load_spec(id or path) gives one"
+    assert message(TypeError, nndl_jax.dump_spec, spec) == sentence
 
 
 @pytest.mark.parametrize("name", [5, None, {"id": "mine"}, ["ch1-30-hidden"]])
@@ -108,9 +108,9 @@ def test_a_document_is_asked_for_by_its_id_or_path(name: object) -> None:
 
 @pytest.mark.parametrize("path", ["a\0b.yaml", "\ud800.yaml"])
 def test_a_path_that_no_file_can_have_is_refused(path: str) -> None:
-    said = message(nndl_jax.SpecError, nndl_jax.load_spec, path)
-    assert said.endswith(": cannot be read: its name holds what no name of a file can")
-    assert said.isprintable()
+    sentence = message(nndl_jax.SpecError, nndl_jax.load_spec, path)
+    assert sentence.endswith(": cannot be read: its name holds what no name of a file can")
+    assert sentence.isprintable()
 
 
 def test_documents_are_listed_of_a_folder_by_its_name() -> None:
@@ -181,16 +181,16 @@ def test_targets_of_other_types_are_the_same_numbers(dtype: type) -> None:
 
 @pytest.mark.parametrize("seed", ["a", -1, 2**32, 1.5, None, True])
 def test_one_rule_holds_for_every_seed(seed: object) -> None:
-    said = f"at least one, such as range(3); got ({seed!r},)"
+    sentence = f"at least one, such as range(3); got ({seed!r},)"
     baseline = nndl_jax.load_spec("ch1-random-guess")
-    assert message(ValueError, nndl_jax.run_calculation, CALCULATION, seed=seed).endswith(said)
-    assert message(ValueError, run_baseline, baseline, DATASET, seed=seed).endswith(said)
+    assert message(ValueError, nndl_jax.run_calculation, CALCULATION, seed=seed).endswith(sentence)
+    assert message(ValueError, run_baseline, baseline, DATASET, seed=seed).endswith(sentence)
 
 
 @pytest.mark.parametrize("dtype", [int, "int8", "nosuch", bool, complex])
 def test_a_construction_has_no_weights_but_floats(dtype: object) -> None:
-    said = f"dtype must be one of floats, such as 'float32'; got {dtype!r}"
-    assert message(TypeError, nndl_jax.build_construction, CONSTRUCTION, dtype) == said
+    sentence = f"dtype must be one of floats, such as 'float32'; got {dtype!r}"
+    assert message(TypeError, nndl_jax.build_construction, CONSTRUCTION, dtype) == sentence
 
 
 @pytest.mark.parametrize("dtype", ["float16", np.float32, jax.numpy.bfloat16])
@@ -207,18 +207,18 @@ NO_SNAPSHOT = (
 
 def test_what_is_no_snapshot_is_neither_gone_on_from_nor_written(tmp_path: Path) -> None:
     for wrong in ("snapshot.safetensors", (None, [])):
-        said = NO_SNAPSHOT + type(wrong).__name__
+        sentence = NO_SNAPSHOT + type(wrong).__name__
         training = plain(nndl_jax.train)(NETWORK, DATASET, resume=wrong)
-        assert message(TypeError, lambda results: next(results), training) == said
+        assert message(TypeError, lambda results: next(results), training) == sentence
         path = tmp_path / "snapshot.safetensors"
-        assert message(TypeError, nndl_jax.save_snapshot, wrong, path, identity={}) == said
+        assert message(TypeError, nndl_jax.save_snapshot, wrong, path, identity={}) == sentence
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_number_of_devices_is_no_mesh() -> None:
     training = plain(nndl_jax.train)(NETWORK, DATASET, mesh=2)
-    said = "mesh must be a jax.sharding.Mesh of devices to train on, got 2"
-    assert message(TypeError, lambda results: next(results), training) == said
+    sentence = "mesh must be a jax.sharding.Mesh of devices to train on, got 2"
+    assert message(TypeError, lambda results: next(results), training) == sentence
 
 
 def test_a_device_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,10 +227,10 @@ def test_a_device_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(jax, "devices", fail)
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
-    said = "JAX has nothing to compute on, with JAX_PLATFORMS=cuda: there is no plugin; unset "
+    sentence = "JAX has nothing to compute on, with JAX_PLATFORMS=cuda: there is no plugin; unset "
     training = nndl_jax.train(NETWORK, DATASET)
     for function in (nndl_jax.describe_devices, lambda: next(training)):
-        assert message(OSError, function).startswith(said)
+        assert message(OSError, function).startswith(sentence)
 
 
 def test_a_snapshot_is_written_and_read_by_the_name_of_its_file(tmp_path: Path) -> None:

@@ -130,8 +130,8 @@ def test_a_network_knows_its_document(small_network, small_dataset, source, tmp_
 
 def test_a_network_put_together_by_hand_asks_for_its_document(model, small_dataset):
     own = nndl_jax.FeedforwardNetwork(model.layers, model.inputs)
-    said = "the network does not know its document, .* give it as well, spec=load_spec"
-    with pytest.raises(ValueError, match=said):
+    message = "the network does not know its document, .* give it as well, spec=load_spec"
+    with pytest.raises(ValueError, match=message):
         nndl_jax.predict(own, small_dataset.test)
     assert len(nndl_jax.predict(own, small_dataset.test, model.spec)) == 70
 

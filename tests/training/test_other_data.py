@@ -184,8 +184,8 @@ def test_r2_is_no_number_where_targets_do_not_vary():
         ("test_r2", "takes targets of real numbers, and data.targets is 'one-hot'; monitor test_c"),
     ],
 )
-def test_a_monitor_of_other_data_is_refused(monitor, said):
-    with pytest.raises(SpecError, match=re.escape(said)):
+def test_a_monitor_of_other_data_is_refused(monitor, sentence):
+    with pytest.raises(SpecError, match=re.escape(sentence)):
         document("name: iris", monitor=monitor)
 
 

@@ -84,7 +84,7 @@ def test_a_list_that_is_none_is_refused(folder: Path, text: str) -> None:
 def test_what_is_not_here_is_told_with_where_to_get_it() -> None:
     with pytest.raises(FileNotFoundError) as caught:
         nndl_jax.load_pretrained("smal")
-    said = str(caught.value)
-    assert "did you mean 'small'?" in said
+    message = str(caught.value)
+    assert "did you mean 'small'?" in message
     for way in ("nndl train smal", "dvc artifacts get", VARIABLE):
-        assert way in said
+        assert way in message

@@ -24,13 +24,13 @@ def refusal(spec, dataset, snapshot, seeds=(0, 1)):
     """Why a snapshot is not gone on from."""
     with pytest.raises(ValueError, match="snapshot") as caught:
         next(train(spec, dataset, seeds=seeds, resume=snapshot))
-    said = (
+    message = (
         "; resume with the document, the seeds and the data that it was made with, or begin with "
         "its networks by init"
     )
     assert str(caught.value).startswith("small: the snapshot is not of this training: ")
-    assert str(caught.value).endswith(said)
-    return str(caught.value).split(": ", 2)[2].removesuffix(said)
+    assert str(caught.value).endswith(message)
+    return str(caught.value).split(": ", 2)[2].removesuffix(message)
 
 
 OTHERS = {
@@ -176,11 +176,11 @@ def test_seeds_that_are_none_are_refused_in_one_sentence(small_network, seeds):
 
 @pytest.mark.parametrize("seeds", [[1, 1], (0, 2, 0), np.array([3, 3])])
 def test_a_seed_is_trained_once(small_network, small_dataset, seeds):
-    said = "seeds must differ, as runs of one seed are the same in every bit"
+    message = "seeds must differ, as runs of one seed are the same in every bit"
     for ask in (train, lambda spec, _, seeds: iter(list_runs(spec, seeds))):
         with pytest.raises(ValueError, match="seeds must differ") as caught:
             next(ask(small_network(), small_dataset, seeds=seeds))
-        assert str(caught.value) == f"{said}; got {[int(seed) for seed in seeds]}"
+        assert str(caught.value) == f"{message}; got {[int(seed) for seed in seeds]}"
 
 
 @pytest.mark.parametrize("seeds", [[], [-1], [0, 2**32]])

@@ -262,11 +262,11 @@ NO_STATE = {
 
 
 @pytest.mark.parametrize(("arrays", "said"), NO_STATE.values(), ids=NO_STATE)
-def test_right_checksum_around_no_state_is_not_used(trained, two_generations, arrays, said):
+def test_right_checksum_around_no_state_is_not_used(trained, two_generations, arrays, message):
     write_arrays(two_generations, arrays, {"history": "[" * 1000})
     snapshot, problems = read_back(two_generations, trained[0])
     assert same(snapshot, trained[1][0])
-    assert problems == [f"{two_generations}: {said}; it is not used"]
+    assert problems == [f"{two_generations}: {message}; it is not used"]
 
 
 @pytest.mark.parametrize(
@@ -376,12 +376,12 @@ for _ in range(25):
 
 
 def test_kill_in_the_middle_of_saving_leaves_a_whole_snapshot(tmp_path):
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, "-c", _KILLED, tmp_path / "s.safetensors"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    lines = [line.split(";") for line in said.splitlines()]
+    lines = [line.split(";") for line in message.splitlines()]
     assert [line[:2] for line in lines] == [["[]", "True"]] * 25
     assert len({number for *_, number in lines}) > 3

@@ -67,8 +67,8 @@ def test_a_search_ends_after_its_steps(tried):
 def test_a_cost_that_falls_with_no_rate_is_refused(tried):
     with pytest.raises(SpecError) as caught:
         search(5, steps=2)
-    said = "the cost falls with no learning rate from 0.01 down to 0.0001; take more steps"
-    assert str(caught.value) == f"ch3-threshold: method.steps: {said}"
+    message = "the cost falls with no learning rate from 0.01 down to 0.0001; take more steps"
+    assert str(caught.value) == f"ch3-threshold: method.steps: {message}"
 
 
 def test_networks_begin_without_what_ends_or_slows_a_training(monkeypatch):

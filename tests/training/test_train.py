@@ -205,11 +205,11 @@ def test_divergence_is_named_with_epoch_step_run_and_remedy(small_network, small
     rates = {"vary": [{"optimizer.learning_rate": [1e-5, 1e5]}], "training.epochs": 2}
     with pytest.raises(DivergenceError) as caught:
         list(train(small_network(linear | rates), small_dataset, seeds=[5]))
-    said = (
+    message = (
         r"small: the cost of run learning_rate=100000\.0,seed=5 became (inf|nan) at epoch 0, "
         r"step \d+, with optimizer\.learning_rate = 100000; make the learning rate smaller"
     )
-    assert re.fullmatch(said, str(caught.value))
+    assert re.fullmatch(message, str(caught.value))
 
 
 def test_divergence_in_the_last_step_of_all_is_found(small_network, small_dataset):

@@ -76,9 +76,9 @@ def test_a_rate_is_lowered_where_the_training_cost_rests(small_network, small_da
         ("generalization-loss", "test_accuracy", "which is to rise; watch a cost"),
     ],
 )
-def test_what_no_rule_can_watch_is_refused(small_network, rule, metric, said):
+def test_what_no_rule_can_watch_is_refused(small_network, rule, metric, message):
     number = {"patience": 1} if rule == "no-improvement" else {"threshold": 0.1}
     stopping = {"rule": rule, "metric": metric, **number}
     changes = {"monitors": ["test_accuracy", "gradient_norms"], RULE: stopping}
-    with pytest.raises(SpecError, match=said):
+    with pytest.raises(SpecError, match=message):
         small_network(changes)
