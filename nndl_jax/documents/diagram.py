@@ -99,7 +99,7 @@ def draw_diagram(layers: Sequence[LayerPicture], *, is_alone: bool = False) -> M
         parts += _draw_layer(layer, x, drop=20.0 * (index % 2) if step < _WIDEST else 0.0)
     message = "; ".join(_say(layer) for layer in layers)
     parts = [tag("style", _STYLE), *parts] if is_alone else parts
-    names = {"said": f"Network: {message}.", "class_": "network"}
+    names = {"message": f"Network: {message}.", "class_": "network"}
     return picture(width, _HEIGHT, *parts, **names, xmlns=_SVG if is_alone else None)
 
 
