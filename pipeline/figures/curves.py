@@ -59,8 +59,12 @@ def draw_curves(results: Results, panels: Sequence[Panel], *, columns: int) -> F
     # One legend tells of all panels, so that a colour means the same in each.
     labels = dict.fromkeys(line.label for _, lines in measured for line in lines)
     colours = dict(zip(labels, cycle(COLOURS), strict=False))
+    # Beyond the last colour they begin anew, in another style where that tells no metrics apart.
+    rounds = {label: at // len(COLOURS) % len(_STYLES) for at, label in enumerate(labels)}
     for axes, (panel, lines) in zip(parts, measured, strict=True):
         lines = [line._replace(colour=colours[line.label]) for line in lines]
+        if len({line.metric for line in lines}) == 1:
+            lines = [line._replace(style=_STYLES[rounds[line.label]]) for line in lines]
         for line in lines:
             _draw_line(axes, line, panel)
             _draw_claims(axes, line, panel, results, is_alone=len(lines) == 1)

@@ -1,5 +1,7 @@
 """What was measured at the end of a run, in a sentence for each variant."""
 
+from collections.abc import Sequence
+
 from nndl_jax.documents import Network
 from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import Variant
@@ -12,26 +14,36 @@ _MOST_VARIANTS = 12
 def last_numbers(results: Results) -> str:
     """Means of the runs of a document of one's own, which has no claims to show them beside.
 
-    Empty for what the book has, and where nothing was run.
+    Of the book's documents only what is counted, by variant. Empty where there is nothing to tell,
+    or nothing was run.
     """
     document = results.document
-    if document.source is not None or results.history is None:
+    metrics = [
+        metric
+        for metric in results.metrics()
+        if document.source is None or (isinstance(document, Network) and _is_counted(metric))
+    ]
+    if not metrics or results.history is None:
         return ""
     begin = "At the end" if isinstance(document, Network) else "Measured"
     points = results.points[:_MOST_VARIANTS]
     labels = variant_labels([point.name for point in results.points])
     lines = []
     for point, label in zip(points, labels, strict=False):
-        found = ", ".join(_measured(results, point))
+        found = ", ".join(_measured(results, point, metrics))
         lines.append(f"{begin if point.name == 'base' else label}: {found}.")
     more = len(results.points) - len(points)
     return " ".join([*lines, *([f"{more} variants more."] if more else [])])
 
 
-def _measured(results: Results, point: Variant) -> list[str]:
+def _is_counted(metric: str) -> bool:
+    return parse_metric(metric).quantity.unit == "whole"
+
+
+def _measured(results: Results, point: Variant, metrics: Sequence[str]) -> list[str]:
     """Each metric of a variant in words, but for those by layer, digit, row and the like."""
     message = []
-    for metric in results.metrics():
+    for metric in metrics:
         values = results.at_epoch("last", metric, point.values)
         if values is None or parse_metric(metric).part:
             continue

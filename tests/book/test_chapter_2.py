@@ -243,7 +243,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("said", FAULTS)
+@pytest.mark.parametrize("message", FAULTS)
 def test_what_cannot_be_compared_is_refused(message):
     with pytest.raises(ValidationError) as caught:
         quantity_of(FAULTS[message])

@@ -86,7 +86,7 @@ KNOWN = "'pi', 'e', 'sin', 'cos', 'tan', 'exp', 'log', 'sqrt', 'abs', 'sigmoid',
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("x + sine(x)", "unknown name 'sine' at character 5; did you mean 'sin'?"),
         ("x + zzz", f"unknown name 'zzz' at character 5; known are 'x', {KNOWN}"),

@@ -73,7 +73,7 @@ def test_idx_has_six_types_of_numbers(tmp_path, dtype):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "sentence"),
     [
         (b"", "it begins with b''"),
         (b"<html>", "it begins with b'<htm'"),

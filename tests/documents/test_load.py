@@ -134,7 +134,7 @@ def test_override_leaves_claims_what_the_book_says():
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (
             {"optimizer.learning_rat": 1.0},

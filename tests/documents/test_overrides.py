@@ -180,7 +180,7 @@ def test_a_part_of_another_document_is_a_value():
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("training.epochs", np.float32(2.5), "must be a whole number, got 2.5"),
         ("training.epochs", np.array([1, 2]), "must be a whole number, got [1, 2]"),

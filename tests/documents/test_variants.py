@@ -100,7 +100,7 @@ def test_fields_that_tell_nothing_apart_alone_name_an_axis_together():
 
 
 @pytest.mark.parametrize(
-    ("axes", "said"),
+    ("axes", "message"),
     [
         (
             [{"optimizer.learning_rate": [0.1, 0.1]}],

@@ -243,7 +243,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("said", REFUSED)
+@pytest.mark.parametrize("message", REFUSED)
 def test_what_the_chapter_does_not_know_is_refused(small_network, message):
     spec = small_network(REFUSED[message])
     images, targets = jnp.zeros((1, 784)), jnp.zeros((1, 10))

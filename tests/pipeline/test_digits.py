@@ -116,7 +116,7 @@ def test_errors_that_the_book_shares_are_framed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_errors", "said"),
+    ("num_errors", "message"),
     [(3, "3 errors"), (40, "40 errors"), (41, "the first 40 of 41 errors")],
 )
 def test_at_most_forty_errors_are_shown_and_the_title_says_of_how_many(

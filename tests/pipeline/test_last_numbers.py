@@ -19,7 +19,7 @@ def results(name: str, metrics: dict[str, list[list[float]]], *, is_own: bool = 
 
 
 @pytest.mark.parametrize(
-    ("name", "metrics", "said"),
+    ("name", "metrics", "message"),
     [
         (
             "ch1-30-hidden",
@@ -42,3 +42,10 @@ def results(name: str, metrics: dict[str, list[list[float]]], *, is_own: bool = 
 def test_the_last_numbers_of_ones_own_document_are_told(name, metrics, message):
     assert last_numbers(results(name, metrics)) == message
     assert last_numbers(results(name, metrics, is_own=False)) == ""
+
+
+def test_what_is_counted_is_told_of_the_books_documents_too():
+    accuracies, counts = [[0.8, 0.9]] * 2, [[2.0, 1.0]] * 2
+    metrics = {"test_accuracy": accuracies, "test_unlearned": counts}
+    message = last_numbers(results("ch1-100-hidden", metrics, is_own=False))
+    assert message == "At the end: test unlearned 1 ± 0."

@@ -55,7 +55,7 @@ def test_a_stage_settles_its_end_before_it_imports_anything_heavy(stage: str) ->
 
 
 @pytest.mark.parametrize(
-    ("main", "arguments", "said"),
+    ("main", "arguments", "message"),
     [
         (train.main, [], "the following arguments are required: id; --help says what it takes"),
         (train.main, ["tiny", "more"], "unrecognized arguments: more; --help says what it takes"),
@@ -82,7 +82,7 @@ def test_help_of_the_report_deletes_no_figure(tmp_path, monkeypatch, capsys) -> 
 
 
 @pytest.mark.parametrize(
-    ("main", "name", "said"),
+    ("main", "name", "message"),
     [
         (train.main, "tini", "'tini': there is no such document; did you mean 'tiny'?"),
         (train.main, "../tiny", "'../tiny': there is no such document"),

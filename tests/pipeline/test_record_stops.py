@@ -189,7 +189,7 @@ def test_a_second_recorder_of_a_document_is_turned_away_before_it_touches_anythi
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "sentence"),
     [
         (
             OSError(28, "No space left on device", "runs/tiny"),
@@ -221,7 +221,7 @@ def test_what_one_document_lacks_is_told_and_the_next_is_recorded(
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("names", "runs", "said"),
+    ("names", "runs", "sentence"),
     [
         (["tny"], 1, r"^tny: is no document that can be recorded; did you mean 'tiny'\?$"),
         ([], 0, r"^runs: must be 1 to 1,000, got 0$"),

@@ -325,7 +325,7 @@ def test_without_records_nothing_is_said_of_them() -> None:
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"document": "0" * 16}, "of another version of the document"),
         ({"data": "digits"}, "measured on digits, not on mnist"),

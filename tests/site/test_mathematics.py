@@ -62,7 +62,7 @@ def test_formulas_are_read_as_in_documents():
 
 
 @pytest.mark.parametrize(
-    ("formula", "said"),
+    ("formula", "message"),
     [
         ("2*y", "'y' is not known at character 3"),
         ("2^x", "'^' is not expected at character 2"),

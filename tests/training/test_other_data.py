@@ -179,7 +179,7 @@ def test_r2_is_no_number_where_targets_do_not_vary():
 
 
 @pytest.mark.parametrize(
-    ("monitor", "said"),
+    ("monitor", "sentence"),
     [
         ("test_r2", "takes targets of real numbers, and data.targets is 'one-hot'; monitor test_c"),
     ],

@@ -261,7 +261,7 @@ NO_STATE = {
 }
 
 
-@pytest.mark.parametrize(("arrays", "said"), NO_STATE.values(), ids=NO_STATE)
+@pytest.mark.parametrize(("arrays", "message"), NO_STATE.values(), ids=NO_STATE)
 def test_right_checksum_around_no_state_is_not_used(trained, two_generations, arrays, message):
     write_arrays(two_generations, arrays, {"history": "[" * 1000})
     snapshot, problems = read_back(two_generations, trained[0])

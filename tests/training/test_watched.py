@@ -69,7 +69,7 @@ def test_a_rate_is_lowered_where_the_training_cost_rests(small_network, small_da
 
 
 @pytest.mark.parametrize(
-    ("rule", "metric", "said"),
+    ("rule", "metric", "message"),
     [
         ("no-improvement", "train_cost", "watches train_cost, which is not measured"),
         ("no-improvement", "gradient_norm.1", "of which no value is better"),
