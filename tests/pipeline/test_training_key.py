@@ -243,14 +243,18 @@ def test_the_code_around_the_programs_is_part_of_the_key(monkeypatch) -> None:
         "nndl_jax/data/datasets.py",
         "nndl_jax/data/selection.py",
         "nndl_jax/training/checkpoint.py",
+        "nndl_jax/training/cluster.py",
         "nndl_jax/training/engine.py",
         "nndl_jax/training/jax_setup.py",
+        "nndl_jax/training/processes.py",
         "nndl_jax/training/resumption.py",
         "nndl_jax/training/train.py",
         "nndl_jax/training/trees.py",
         "pipeline/machine/jax_setup.py",
+        "pipeline/machine/stop.py",
         "pipeline/store/dataset.py",
         "pipeline/store/runs.py",
+        "pipeline/together.py",
         "pipeline/train.py",
     ]
 
