@@ -190,6 +190,11 @@ def _a_tenth(mean: float) -> float:
     return 0.1 * abs(mean)
 
 
+def _a_factor_of_two(_: float) -> float:
+    """Twice or half of a quantity, by whose logarithm this is."""
+    return math.log(2)
+
+
 def _a_tenth_of_logarithms(_: float) -> float:
     """10 % of a quantity, by whose logarithm this is."""
     return math.log(1.1)
@@ -316,9 +321,13 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
 
 _COUNT = Other(name="count", unit="whole")
 _NUMBER = Other(name="number", unit="none")
+_RATE = Other(name="rate", unit="none", scale="logarithmic", margin=_a_factor_of_two)
 _OF_IMAGES = {each.name: each for each in QUANTITIES if isinstance(each, OfImages)}
 _OF_GRADIENTS = {each.name: each for each in QUANTITIES if isinstance(each, OfGradients)}
-_OTHERS: Mapping[str, OfImages | OfGradients] = {
+_OTHERS: Mapping[str, OfImages | OfGradients | Other] = {
+    "order": _RATE,
+    "threshold": _RATE,
+    "half": _RATE,
     "batch_cost": COST,
     "mean_accuracy": ACCURACY,
     "first_cost": COST,
@@ -328,7 +337,7 @@ _OTHERS: Mapping[str, OfImages | OfGradients] = {
     "gradient_norms": GRADIENT_NORM,
     "weight_gradient_norms": WEIGHT_GRADIENT_NORM,
 }
-"""Of mini-batches, votes and descents, and the monitor of all layers at once."""
+"""Of searches, mini-batches, votes and descents, and the monitor of all layers at once."""
 
 
 @cache
