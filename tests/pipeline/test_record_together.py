@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from project import TINY, environment, tiny_project
+from several import SECONDS, ended, free_address
 
 from pipeline import record
 
-SECONDS = 300
 SNAPSHOT = Path(".nndl/record/.nndl/tiny/snapshot.safetensors")
 
 
@@ -29,11 +28,8 @@ def start(project, *, number):
     """Processes of a recorder; all but the first in a folder that holds nothing."""
     elsewhere = project.parent / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
     shared = {
-        "JAX_COORDINATOR_ADDRESS": address,
+        "JAX_COORDINATOR_ADDRESS": free_address(),
         "JAX_NUM_PROCESSES": str(number),
         "JAX_NUM_CPU_DEVICES": "1",
         "NNDL_CACHE": str(project.parent / "cache"),
@@ -49,17 +45,6 @@ def start(project, *, number):
         )
         for index in range(number)
     ]
-
-
-def ended(processes):
-    """The status of each, and what it says on both channels."""
-    end = time.monotonic() + SECONDS
-    try:
-        outputs = [each.communicate(timeout=end - time.monotonic()) for each in processes]
-    finally:
-        for each in processes:
-            each.kill()
-    return [(each.returncode, *output) for each, output in zip(processes, outputs, strict=True)]
 
 
 def tables():

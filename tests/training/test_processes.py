@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from several import SECONDS, ended, free_address
 from trains_together import IDENTITY, SEEDS
 
 from nndl_jax import abstract_states, dump_spec, load_snapshot, save_snapshot, train
@@ -27,7 +27,6 @@ TOGETHER = {
 }
 # With three runs of each of two structures, two of four processes hold runs of both.
 TWO_SHAPES = {"vary": [{"data.targets": ["one-hot", "binary"], "model.layers[1].units": [10, 4]}]}
-SECONDS = 300
 PROGRAM = Path(__file__).with_name("trains_together.py")
 
 
@@ -53,10 +52,7 @@ def write(folder, spec, dataset):
 
 def start(folder, *arguments, number):
     """What processes that train together print, and how they end."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
-    shared = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(number)}
+    shared = {"JAX_COORDINATOR_ADDRESS": free_address(), "JAX_NUM_PROCESSES": str(number)}
     path = os.pathsep.join(map(str, sys.path))
     environment = {**os.environ, **shared, "JAX_NUM_CPU_DEVICES": "1", "PYTHONPATH": path}
     processes = [
@@ -69,15 +65,10 @@ def start(folder, *arguments, number):
         )
         for index in range(number)
     ]
-    end = time.monotonic() + SECONDS
-    try:
-        outputs = [each.communicate(timeout=end - time.monotonic()) for each in processes]
-    finally:
-        for each in processes:
-            each.kill()
-    if any("Address already in use" in errors for _, errors in outputs):
+    outputs = ended(processes)
+    if any("Address already in use" in errors for _, _, errors in outputs):
         return start(folder, *arguments, number=number)  # Another took the port meanwhile.
-    return [(each.returncode, *output) for each, output in zip(processes, outputs, strict=True)]
+    return outputs
 
 
 def bits(snapshot):
