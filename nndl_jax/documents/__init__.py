@@ -50,6 +50,7 @@ from nndl_jax.documents.network import Network
 from nndl_jax.documents.optimizers import Optimizer
 from nndl_jax.documents.threshold import Threshold
 from nndl_jax.reading.record import ID_PATTERN, FieldValue, Record
+from nndl_jax.reading.schema import DescribedSchema
 
 Document = Network | Ensemble | Threshold | Construction | Baseline | Calculation
 DISCRIMINATORS = frozenset({"form", "kind", "rule"})
@@ -61,7 +62,8 @@ DOCUMENTS: TypeAdapter[Document] = TypeAdapter(AnyDocument)
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a document, for editors: kept as `spec/schema.json`."""
-    return {"title": "nndl_jax document", **DOCUMENTS.json_schema()}
+    schema = DOCUMENTS.json_schema(schema_generator=DescribedSchema)
+    return {"title": "nndl_jax document", **schema}
 
 
 __all__ = [

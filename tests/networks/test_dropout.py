@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from nndl_jax import build_model, evaluate, train
 from nndl_jax.data.datasets import Dataset, Split
 from nndl_jax.data.selection import select
-from nndl_jax.documents import Dense, Initializer
+from nndl_jax.documents import Dense, Initializer, json_schema
 from nndl_jax.networks.layers import DenseLayer
 from nndl_jax.training.engine import Engine
 from nndl_jax.training.groups import groups
@@ -81,7 +81,7 @@ def test_dropout_of_a_layer_is_of_its_inputs_and_the_schema_says_so(
     # Where pixels are dropped, an image without ink loses nothing.
     is_same = jnp.array_equal(model.logits(white, dropout_keys=keys), model.logits(white))
     assert bool(is_same) == are_pixels
-    message = Dense.model_fields["dropout"].description or ""
+    message = json_schema()["$defs"]["Dense"]["properties"]["dropout"]["description"]
     assert "each input of this layer" in message
     assert "To drop hidden neurons, write it on the layer after" in " ".join(message.split())
 
