@@ -29,7 +29,7 @@ import nndl_jax
 from nndl_jax.data.selection import cut
 from nndl_jax.documents import Network
 from nndl_jax.documents.variants import Variant, list_runs
-from pipeline.machine.jax_setup import check_jax, set_up_jax
+from pipeline.machine.jax_setup import check_jax, note_jax, set_up_jax
 from pipeline.machine.paths import RUNS, STATE
 from pipeline.machine.writing import remove_unfinished, replacing, write_text
 from pipeline.plan.plans import Plan, load_plan
@@ -61,6 +61,7 @@ def main(name: str) -> None:
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
     set_up_jax(len(list_runs(plan.points(), plan.seeds)), float64=is_float64)
     check_jax()
+    note_jax()
     with exclusive(name):
         if told := forecast.place(name):
             print(told, file=sys.stderr)

@@ -22,17 +22,19 @@ def set_up_jax(num_runs: int, *, float64: bool = False) -> None:
 
 
 def check_jax() -> None:
-    """End with a sentence if JAX has nothing to compute on, and note what it computes on.
-
-    Imports JAX.
-    """
+    """End with a sentence if JAX has nothing to compute on. Imports JAX."""
     from nndl_jax.training.devices import check_devices
-    from nndl_jax.training.environment import describe_environment
 
     try:
         check_devices()
     except OSError as error:
         sys.exit(str(error))
+
+
+def note_jax() -> None:
+    """Keep what JAX computes on, for the end of `make` to name. Imports JAX."""
+    from nndl_jax.training.environment import describe_environment
+
     environment = describe_environment()
     noted = {name: environment[name] for name in _NOTED}
     write_text(TRAINED_ON, json.dumps(noted, indent=1) + "\n")
