@@ -146,7 +146,9 @@ def _wanted(
         if known is not None and known.from_files:
             wanted["stages", "download", "foreach"][key] = source
     for name, spec in specs.items():
-        if spec.stage in _STAGES:
+        reference = spec.reference()
+        # One that names no document is refused, and its line stays as it is until then.
+        if spec.stage in _STAGES and (reference is None or reference.document in specs):
             wanted["stages", spec.stage, "foreach"][name] = _entry(spec, specs)
     return wanted
 
@@ -158,7 +160,7 @@ def _entry(spec: Document, specs: Mapping[str, Document]) -> Entry:
     reference = spec.reference()
     if reference is None:
         return None
-    other = specs.get(reference.document)
+    other = specs[reference.document]
     data = data_file(other.data) if isinstance(other, Network) else DATASET
     return {reference.field: reference.document, "data": str(data)}
 

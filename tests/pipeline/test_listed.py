@@ -248,6 +248,13 @@ def test_what_cannot_be_read_stays_listed() -> None:
     assert Path("dvc.yaml").read_text() == STAGES
 
 
+def test_the_line_of_a_vote_of_members_that_there_are_not_stays() -> None:
+    Path("spec/crowd.yaml").write_text(CROWD.replace("members: tiny", "members: tyni"))
+    assert update_lists(all_documents(), {}) == []
+    (line,) = refused()
+    assert line.startswith("spec/crowd.yaml:5: members: there is no document 'tyni'")
+
+
 def own(text: str = TINY) -> str:
     """A document without a place in the book."""
     lines = text.replace("id: tiny", "id: mine").splitlines(keepends=True)
