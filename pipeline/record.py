@@ -31,6 +31,7 @@ from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import DATASET, RECORDED, STATE
 from pipeline.machine.stop import Stop
 from pipeline.plan.claimed import claimed_epochs
+from pipeline.plan.needed_data import learner
 from pipeline.plan.plans import Plan, save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.plan.settings import MAX_RUNS
@@ -157,10 +158,11 @@ def record(
             hint = closest(name, list(able))
             raise ValueError(f"{name}: is no document that can be recorded; {hint}")
     wanted = sorted(dict.fromkeys(names or able), key=_turn(able))
-    files = {name: file_of(_learner(able, name)) for name in wanted}
+    learners = {name: learner(able[name], able).spec for name in wanted}
+    files = {name: file_of(spec) for name, spec in learners.items()}
     stop = Stop(deadline)
     with stop.heeded():
-        lacking = prepare_data(_learner(able, name) for name in wanted)
+        lacking = prepare_data(learners.values())
         data = load_data().name if DATASET in files.values() else MNIST
     if not data or not data.isprintable():
         sentence = "its name must be one line for the heads of runs"
@@ -198,12 +200,6 @@ def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
             return True
         case _:
             return False
-
-
-def _learner(able: Mapping[str, Plan], name: str) -> Document:
-    """The document whose data a document is measured on: of a vote, that of its members."""
-    spec = able[name].spec
-    return able[spec.members].spec if isinstance(spec, Ensemble) else spec
 
 
 def _num_runs(plan: Plan) -> int:
