@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from nndl_jax.training.gradients import bias_gradients
     from nndl_jax.training.loop import Step, activations, loss_fn, optimizer_of, train_step
     from nndl_jax.training.measuring import evaluate
-    from nndl_jax.training.prediction import confusion_matrix, predict
+    from nndl_jax.training.prediction import confusion_matrix, misclassified, predict
     from nndl_jax.training.pretrained import list_pretrained, load_pretrained
     from nndl_jax.training.threshold import find_thresholds
     from nndl_jax.training.train import DivergenceError, EpochResult, abstract_states, train
@@ -70,7 +70,7 @@ _LAZY = {
     "training.devices": ("describe_devices",),
     "training.evaluation": ("Evaluation",),
     "training.measuring": ("evaluate",),
-    "training.prediction": ("confusion_matrix", "predict"),
+    "training.prediction": ("confusion_matrix", "misclassified", "predict"),
     "training.gradients": ("bias_gradients",),
     "training.loop": ("Step", "activations", "loss_fn", "optimizer_of", "train_step"),
     "training.pretrained": ("list_pretrained", "load_pretrained"),
@@ -123,6 +123,7 @@ __all__ = [
     "load_spec",
     "loss_fn",
     "measure_construction",
+    "misclassified",
     "optimizer_of",
     "predict",
     "run_calculation",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 import nndl_jax
 from nndl_jax.data.selection import read_split
@@ -26,7 +26,7 @@ from pipeline.machine.writing import replacing
 from pipeline.plan.plans import Plan, load_plan
 from pipeline.store.dataset import data_of, file_of, is_missing, load_data
 from pipeline.store.measured_once import rows_of
-from pipeline.store.runs import ERRORS, FILTERS, network_path, write_history
+from pipeline.store.runs import ERRORS, FILTERS, Error, network_path, write_errors, write_history
 
 
 def main(name: str) -> None:
@@ -73,7 +73,9 @@ def run(name: str, plan: Plan, *, networks: Path | None = None) -> None:
     }
     with replacing(RUNS / name) as fresh:
         write_history(name, runs, rows_of([measured]), data=data, folder=fresh)
-        _write_errors(fresh / ERRORS, is_wrong, labels, result.digits)
+        wrong = np.flatnonzero(is_wrong).tolist()
+        said = [Error(image, int(labels[image]), int(result.digits[image])) for image in wrong]
+        write_errors(said, fresh / ERRORS)
         if isinstance(documents[0].model.layers[0], Conv):
             # Images have one channel.
             kernels = np.asarray(models[0].layers[0].weight[...])[:, 0]
@@ -94,19 +96,6 @@ def list_networks(spec: Ensemble, members: Plan, folder: Path | None = None) -> 
     runs = [Run(point.name, seed) for seed in members.seeds[: spec.size]]
     is_best = spec.network == "best"
     return [network_path(spec.members, run, is_best=is_best, folder=folder) for run in runs]
-
-
-def _write_errors(
-    path: Path,
-    is_wrong: Bool[np.ndarray, " images"],
-    labels: Int[np.ndarray, " images"],
-    digits: Int[np.ndarray, " images"],
-) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image", "label", "output"])
-        for image in np.flatnonzero(is_wrong):
-            writer.writerow([image, labels[image], digits[image]])
 
 
 def _write_filters(path: Path, kernels: Float[np.ndarray, "filters height width"]) -> None:

@@ -17,7 +17,7 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,15 @@ from pipeline.plan.plans import Plan, load_plan
 from pipeline.plan.training_key import TrainingKey, differences, training_key
 from pipeline.store import forecast
 from pipeline.store.dataset import data_of, file_of, is_missing, load_data
-from pipeline.store.runs import Row, network_path, write_confusions, write_history
+from pipeline.store.runs import (
+    MISCLASSIFIED,
+    Error,
+    Row,
+    network_path,
+    write_confusions,
+    write_errors,
+    write_history,
+)
 from pipeline.together import Job, Stopped, in_step, lead
 
 # Saving may take this share of the time: an epoch of a small network is shorter than a save.
@@ -137,6 +145,8 @@ def _train(
             if result.is_last:
                 _save_networks(name, result, fresh)
                 write_confusions(_confusions(result, dataset), dataset.classes, fresh)
+                if errors := list(_errors(result, dataset)):
+                    write_errors(errors, fresh / MISCLASSIFIED)
             elif is_over or is_due:
                 start = time.monotonic()
                 current = result.snapshot()._replace(history=rows)
@@ -191,6 +201,28 @@ def _confusions(
         found = nndl_jax.confusion_matrix(model, images, spec)
         counts[run.variant] = counts.get(run.variant, 0) + found
     return counts
+
+
+def _errors(result: nndl_jax.EpochResult, dataset: nndl_jax.Dataset) -> Iterator[Error]:
+    """Test images that the first run's network takes for another class, the most certain first.
+
+    It is the best one where that is kept. Documents of several variants have nobody to speak for
+    them, and those without an output for each class nothing to say it with.
+    """
+    spec, names = result.spec(0), {run.variant for run in result.runs}
+    if len(names) > 1 or spec.data.targets != "one-hot" or not spec.data.has_classes():
+        return
+    places = np.arange(len(dataset.test.labels))
+    if spec.data.digits is not None:
+        places = np.flatnonzero(np.isin(dataset.test.labels, spec.data.digits))
+    if not places.size:
+        return
+    images = cut(dataset, "test", digits=spec.data.digits, limit=None)
+    model = result.model(0, is_best=spec.training.keep_best)
+    for place, label, guess, certainty in zip(
+        *nndl_jax.misclassified(model, images, spec), strict=True
+    ):
+        yield Error(int(places[place]), int(label), int(guess), float(certainty))
 
 
 def _summary(row: Row) -> str:

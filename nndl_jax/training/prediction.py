@@ -1,6 +1,7 @@
 """What a network takes images for, one by one and class by class."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -19,6 +20,17 @@ from nndl_jax.networks.network import (
 )
 from nndl_jax.networks.targets import Images, decode, pixels
 from nndl_jax.training.measuring import chunk_size, confusion
+
+
+class Misclassified(NamedTuple):
+    """Images that a network takes for another class, from where it is most certain."""
+
+    images: Int[np.ndarray, " wrong"]
+    """Places in the split, from 0."""
+    labels: Int[np.ndarray, " wrong"]
+    guesses: Int[np.ndarray, " wrong"]
+    certainties: Float[np.ndarray, " wrong"]
+    """Outputs of the guessed classes: probabilities where the last layer is softmax."""
 
 
 def predict(
@@ -41,17 +53,7 @@ def predict(
         ValueError: they are no images, the network is of other inputs or outputs, or the document
             has examples of its own, which are no digits; says what was found.
     """
-    spec = document_of(model, spec)
-    pictures, size = read_images(images, spec), chunk_size(spec)
-    graph, params = split_model(fitting_network(model, spec))
-    digits = [
-        np.asarray(_predict(params, pictures[at : at + size], graph=graph, spec=spec.bare()))
-        for at in range(0, len(pictures), size)
-    ]
-    rest = np.zeros(0, np.int32)
-    if not spec.data.has_classes():
-        rest = np.zeros((0, spec.num_outputs()), spec.training.dtype)
-    return np.concatenate([rest, *digits])
+    return _run(model, images, document_of(model, spec))[0]
 
 
 def confusion_matrix(
@@ -78,6 +80,51 @@ def confusion_matrix(
     return np.asarray(confusion(guesses, labels, (spec.num_classes(), num_guesses)))
 
 
+def misclassified(
+    model: FeedforwardNetwork, split: Split, spec: Document | None = None
+) -> Misclassified:
+    """The images of a split that a network takes for another class, and how certain it is.
+
+    Args:
+        model: the network.
+        split: images and labels as `evaluate` takes them.
+        spec: the document that the network was built from; None for the one that it knows.
+
+    Raises:
+        SpecError: the document has axes.
+        TypeError: the model is no network, or the split no `Split`.
+        ValueError: the document has no output for each class, or what `evaluate` raises.
+    """
+    spec = document_of(model, spec)
+    if not spec.data.has_classes() or spec.data.targets != "one-hot":
+        message = "has no output for each class, so that none says how certain it is of one"
+        raise ValueError(f"{spec.id}: {message}; `predict` gives what it says")
+    labels = read_split(split, spec).labels
+    guesses, outputs = _run(model, split, spec)
+    wrong = np.flatnonzero(guesses != labels)
+    certainties = outputs[wrong, guesses[wrong]]
+    order = np.argsort(-certainties, kind="stable")
+    wrong = wrong[order]
+    return Misclassified(wrong, labels[wrong], guesses[wrong], certainties[order])
+
+
+def _run(
+    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Network
+) -> tuple[
+    Int[np.ndarray, " images"] | Float[np.ndarray, "images out"], Float[np.ndarray, "images out"]
+]:
+    """What a network says of images, and its outputs."""
+    pictures, size = read_images(images, spec), chunk_size(spec)
+    graph, params = split_model(fitting_network(model, spec))
+    none = np.zeros((0, spec.num_outputs()), spec.training.dtype)
+    found = [(np.zeros(0, np.int32) if spec.data.has_classes() else none, none)]
+    for at in range(0, len(pictures), size):
+        part = pictures[at : at + size]
+        found.append(_predict(params, part, graph=graph, spec=spec.bare()))
+    said, outputs = zip(*found, strict=True)
+    return np.concatenate(said), np.concatenate(outputs)
+
+
 @partial(jax.jit, static_argnames=("graph", "spec"))
 def _predict(
     params: nnx.State,
@@ -85,7 +132,8 @@ def _predict(
     *,
     graph: nnx.GraphDef[FeedforwardNetwork],
     spec: Network,
-) -> Int[Array, " images"] | Float[Array, "images out"]:
+) -> tuple[Int[Array, " images"] | Float[Array, "images out"], Float[Array, "images out"]]:
     model = nnx.merge(graph, params)
     with jax.default_matmul_precision(spec.training.matmul_precision):
-        return decode(model(pixels(images, spec)), spec.data)
+        outputs = model(pixels(images, spec))
+        return decode(outputs, spec.data), outputs

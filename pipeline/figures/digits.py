@@ -39,11 +39,9 @@ def draw_errors(results: Results, spec: Ensemble) -> Figure | None:
     title = f"{results.document.title}: {message}, framed where the book's are the same"
     figure, panels = new_figure(len(shown), columns=_COLUMNS, title=title, panel=_PANEL)
     for axes, error in zip(panels, shown, strict=True):
-        _draw_image(
-            axes, 255 - images[error["image"]].reshape(28, 28), is_framed=error["image"] in known
-        )
-        axes.set_title(f"{error['image']}", fontsize=7, pad=2)
-        for height, digit in ((0.98, error["label"]), (0.02, error["output"])):
+        _draw_image(axes, 255 - images[error.image].reshape(28, 28), is_framed=error.image in known)
+        axes.set_title(f"{error.image}", fontsize=7, pad=2)
+        for height, digit in ((0.98, error.label), (0.02, error.output)):
             edge = "top" if height > 0.5 else "bottom"
             axes.text(0.98, height, str(digit), transform=axes.transAxes, ha="right", va=edge)
     return figure

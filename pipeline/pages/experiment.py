@@ -131,7 +131,7 @@ def view_experiment(site: SiteInputs, name: str, dataset: Dataset) -> Experiment
         charts=charts,
         figures=_figures(site, name, has_charts=bool(charts)),
         claims=claims,
-        mistakes=list_mistakes(shown, dataset),
+        mistakes=list_mistakes(shown, site.today[name], dataset),
         deviations=document.deviations,
         details=[] if summary is None else [text for text in summary["details"] if "|" not in text],
         file=site.settings.paths[name],

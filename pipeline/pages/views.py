@@ -7,7 +7,7 @@ from pathlib import Path
 import vl_convert
 from pydantic import TypeAdapter, ValidationError
 
-from nndl_jax.documents import ComparisonClaim, Document, Ensemble
+from nndl_jax.documents import ComparisonClaim, Document
 from pipeline.machine.paths import DATASET, FIGURES, STATE
 from pipeline.machine.writing import write_text
 from pipeline.pages.experiment import ExperimentView
@@ -35,8 +35,8 @@ def keep_view(name: str, digest: str, view: ExperimentView) -> None:
 
 
 def digest_of_viewer() -> str:
-    """Of what makes views."""
-    return digest_of_code("site", _LIBRARIES)
+    """Of what makes views, and of the images that some of them show."""
+    return join_digests(digest_of_code("site", _LIBRARIES), digest_of_file(DATASET))
 
 
 def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
@@ -45,7 +45,7 @@ def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
     Args:
         site: everything.
         name: of the document.
-        code: what makes the view.
+        code: of `digest_of_viewer`.
     """
     document, summary = site.document(name), site.judged.documents.get(name)
     parts = [
@@ -62,8 +62,6 @@ def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
                 parts += [each, digest_of(results), results.made, str(results.is_left_out)]
                 parts += [str(results.foreign), results.origin.in_words() if results.origin else ""]
     parts += [f"{path.name} {digest_of_file(path)}" for path in sorted(FIGURES.glob(f"{name}*"))]
-    if isinstance(document, Ensemble):
-        parts.append(digest_of_file(DATASET))
     return join_digests(*parts)
 
 

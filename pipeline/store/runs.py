@@ -2,15 +2,16 @@
 
 `history.csv` has a row for each run and measured epoch, `about.json` says what the numbers come
 from, `weights/` holds a network for each run, `confusion.csv` says how many test images of a class
-the networks of a variant take for which, the runs together. Of an ensemble, `errors.csv` says what
-it got wrong and `filters.csv` holds the kernels of its first network. `made.json` holds what was
-run.
+the networks of a variant take for which, the runs together, and, of a document of one variant,
+`misclassified.csv` what its first network got wrong and how certain that was. Of an ensemble,
+`errors.csv` says what it got wrong and `filters.csv` holds the kernels of its first network.
+`made.json` holds what was run.
 """
 
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ or was not measured now. Runs of one row may be at different epochs.
 ABOUT = "about.json"
 HISTORY = "history.csv"
 ERRORS = "errors.csv"
+MISCLASSIFIED = "misclassified.csv"
 FILTERS = "filters.csv"
 CONFUSION = "confusion.csv"
 
@@ -168,12 +170,37 @@ def read_history(folder: Path) -> History | None:
         return _read_rows(rows, read_about(folder)) if rows else None
 
 
-def read_errors(path: Path | None, num_images: int) -> Sequence[Mapping[str, int]] | None:
-    """The images that a vote got wrong: `image`, `label` and `output` of each; None without a vote.
+class Error(NamedTuple):
+    """An image that was taken for another class."""
+
+    image: int
+    """Its place in the test images, from 0."""
+    label: int
+    output: int
+    certainty: float | None = None
+    """The output of a network for that class; None of a vote."""
+
+
+def write_errors(errors: Iterable[Error], path: Path) -> None:
+    """Write what was got wrong.
 
     Args:
-        path: of its `errors.csv`.
-        num_images: of the split that was voted on.
+        errors: in the order in which they are to be read.
+        path: `errors.csv` or `misclassified.csv`.
+    """
+    names = _OF_A_VOTE if path.name == ERRORS else Error._fields
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(error[: len(names)] for error in errors)
+
+
+def read_errors(path: Path | None, num_images: int) -> Sequence[Error] | None:
+    """The images that were taken for another class; None where nothing says so.
+
+    Args:
+        path: of `errors.csv` or `misclassified.csv`.
+        num_images: of the split that was looked at.
 
     Raises:
         OSError: the file is damaged; a sentence that says what to do.
@@ -181,8 +208,14 @@ def read_errors(path: Path | None, num_images: int) -> Sequence[Mapping[str, int
     if path is None:
         return None
     with whole(path):
-        errors = [{name: int(row[name]) for name in _ERROR} for row in read_table(path)]
-        if not all(0 <= error["image"] < num_images for error in errors):
+        errors = [
+            Error(
+                *(int(row[name]) for name in _OF_A_VOTE),
+                float(row["certainty"]) if "certainty" in row else None,
+            )
+            for row in read_table(path)
+        ]
+        if not all(0 <= error.image < num_images for error in errors):
             raise ValueError
     return errors
 
@@ -208,7 +241,7 @@ def read_filters(path: Path | None) -> Float[np.ndarray, "filters height width"]
         return np.reshape([float(row["weight"]) for row in rows], shape)
 
 
-_ERROR = ("image", "label", "output")
+_OF_A_VOTE = ("image", "label", "output")
 _PLACE = ("filter", "row", "column")
 
 

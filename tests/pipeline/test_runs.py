@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from nndl_jax.documents.variants import Run
-from pipeline.store.runs import read_errors, read_filters, read_history, write_history
+from pipeline.store.runs import (
+    Error,
+    read_errors,
+    read_filters,
+    read_history,
+    write_errors,
+    write_history,
+)
 
 NAN = float("nan")
 
@@ -66,13 +73,19 @@ def test_damaged_results_are_told_in_a_sentence_that_says_where(file: str, conte
 def test_what_a_vote_got_wrong_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_errors(None, 10) is None
     assert read_filters(None) is None
-    (tmp_path / "errors.csv").write_text("image,label,output\n3,1,7\n")
+    write_errors([Error(3, 1, 7)], tmp_path / "errors.csv")
     (tmp_path / "filters.csv").write_text(FILTERS)
     errors = read_errors(tmp_path / "errors.csv", 10)
-    assert errors == [{"image": 3, "label": 1, "output": 7}]
+    assert errors == [Error(3, 1, 7)]
     kernels = read_filters(tmp_path / "filters.csv")
     assert kernels is not None
     assert kernels.tolist() == [[[0.5, -1.0]], [[2.0, 3.0]]]
+
+
+def test_what_a_network_got_wrong_comes_back_with_its_certainty(tmp_path: Path) -> None:
+    errors = [Error(7, 2, 3, 0.9375), Error(3, 1, 7, 0.5)]
+    write_errors(errors, tmp_path / "misclassified.csv")
+    assert read_errors(tmp_path / "misclassified.csv", 10) == errors
 
 
 FILTERS = "filter,row,column,weight\n0,0,0,0.5\n0,0,1,-1.0\n1,0,0,2.0\n1,0,1,3.0\n"
@@ -87,6 +100,7 @@ FILTERS = "filter,row,column,weight\n0,0,0,0.5\n0,0,1,-1.0\n1,0,0,2.0\n1,0,1,3.0
         ("errors.csv", "image,label,output\n10,1,7\n"),
         ("errors.csv", "image,label,output\n-1,1,7\n"),
         ("errors.csv", "\xff\n\xff"),
+        ("misclassified.csv", "image,label,output,certainty\n3,1,7,much\n"),
         ("filters.csv", ""),
         ("filters.csv", FILTERS[:-10]),
         ("filters.csv", FILTERS.replace("0,0,1,-1.0\n", "")),
@@ -101,5 +115,5 @@ def test_damaged_results_of_a_vote_are_told_in_a_sentence_that_says_where(
     path = tmp_path / file
     path.write_text(content, encoding="latin-1")
     with pytest.raises(OSError, match="is not what was written; restore it, or delete") as caught:
-        _ = read_errors(path, 10) if file == "errors.csv" else read_filters(path)
+        _ = read_filters(path) if file == "filters.csv" else read_errors(path, 10)
     assert str(caught.value).startswith(f"{tmp_path / file}: ")

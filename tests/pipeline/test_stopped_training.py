@@ -19,6 +19,7 @@ from pipeline import resolve, train
 from pipeline.machine import process
 from pipeline.machine.paths import DATASET
 from pipeline.plan.plans import load_plan
+from pipeline.store.runs import read_errors
 
 SNAPSHOT = Path(".nndl/tiny/snapshot.safetensors")
 
@@ -96,6 +97,19 @@ def test_what_test_images_are_taken_for_is_counted_over_all_runs() -> None:
     assert right == round(sum(last) * num_images)
 
 
+def test_what_the_first_network_gets_wrong_is_kept_with_its_certainty() -> None:
+    run()
+    history = list(csv.DictReader(Path("runs/tiny/history.csv").read_text().splitlines()))
+    last = next(float(row["test_accuracy"]) for row in history if row["epoch"] == "4")
+    test = nndl_jax.load_dataset(DATASET).test
+    errors = read_errors(Path("runs/tiny/misclassified.csv"), len(test.labels))
+    assert errors is not None
+    assert len(errors) == round((1 - last) * len(test.labels))
+    assert all(error.label == test.labels[error.image] != error.output for error in errors)
+    certainties = [error.certainty for error in errors]
+    assert certainties == sorted(certainties, reverse=True)
+
+
 def test_data_without_test_images_are_trained_on_all_the_same() -> None:
     write_params(Path(), overrides="{tiny: {monitors: [train_cost], training.epochs: 1}}")
     resolve.main()
@@ -104,6 +118,7 @@ def test_data_without_test_images_are_trained_on_all_the_same() -> None:
     save_dataset(dataset._replace(test=nothing), DATASET)
     run()
     assert not Path("runs/tiny/confusion.csv").exists()
+    assert not Path("runs/tiny/misclassified.csv").exists()
 
 
 def test_a_training_that_is_forgotten_begins_anew(resumed: list[int | None]) -> None:

@@ -6,7 +6,14 @@ import numpy as np
 import oracle
 import pytest
 
-from nndl_jax import build_model, confusion_matrix, evaluate, predict, train
+from nndl_jax import (
+    build_model,
+    confusion_matrix,
+    evaluate,
+    misclassified,
+    predict,
+    train,
+)
 from nndl_jax.data.datasets import Split
 from nndl_jax.networks.targets import pixels
 from nndl_jax.training import measuring, prediction
@@ -103,6 +110,27 @@ def test_numbers_that_are_no_digits_are_wrong(small_network, small_dataset):
     spec = small_network({**four_bits, "model.initializer": initializer})
     found = evaluate(build_model(spec, key=KEY), small_dataset.test, spec)
     assert int(found.num_correct) == 0
+
+
+def test_what_is_misclassified_comes_with_the_output_for_what_was_guessed(
+    small_network, small_dataset
+):
+    spec = small_network()
+    model, split = build_model(spec, key=KEY), small_dataset.test
+    found = misclassified(model, split, spec)
+    guesses = predict(model, split, spec)
+    assert sorted(found.images) == np.flatnonzero(guesses != split.labels).tolist()
+    np.testing.assert_array_equal(found.labels, split.labels[found.images])
+    np.testing.assert_array_equal(found.guesses, guesses[found.images])
+    outputs = np.asarray(model(pixels(jnp.asarray(split.images), spec)))[found.images]
+    np.testing.assert_allclose(found.certainties, outputs.max(axis=1), rtol=1e-6)
+    assert (np.diff(found.certainties) <= 0).all()
+
+
+def test_outputs_that_stand_for_no_class_say_nothing_of_certainty(small_network, small_dataset):
+    spec = small_network({"data.targets": "binary", "model.layers[1].units": 4})
+    with pytest.raises(ValueError, match="has no output for each class"):
+        misclassified(build_model(spec, key=KEY), small_dataset.test, spec)
 
 
 def test_pixels_are_bytes_divided_by_256(small_network):

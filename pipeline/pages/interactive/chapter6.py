@@ -43,7 +43,7 @@ def _vote(site: Site, dataset: Dataset) -> Interactive | None:
     if not isinstance(document, Ensemble):
         return None
     found = read_errors(results.beside(ERRORS), len(images.labels)) or []
-    ours = {error["image"]: error["output"] for error in found}
+    ours = {error.image: error.output for error in found}
     is_books = dataset.name == "mnist"
     known = document.known_errors if is_books else ()
     book = {error.image: error.output for error in known}
