@@ -150,5 +150,5 @@ def hash_arrays(arrays: Iterable[np.ndarray | Array]) -> str:
     digest = hashlib.sha256()
     for each in map(np.asarray, arrays):
         digest.update(f"{each.dtype.str} {each.shape}".encode())
-        digest.update(np.ascontiguousarray(each).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(each).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

@@ -208,12 +208,12 @@ def read_errors(path: Path | None, num_images: int) -> Sequence[Error] | None:
     if path is None:
         return None
     with whole(path):
+        rows = read_table(path)
+        numbers = [[int(row[name]) for name in _OF_A_VOTE] for row in rows]
+        certainties = [float(row["certainty"]) if "certainty" in row else None for row in rows]
         errors = [
-            Error(
-                *(int(row[name]) for name in _OF_A_VOTE),
-                float(row["certainty"]) if "certainty" in row else None,
-            )
-            for row in read_table(path)
+            Error(image, label, output, certainty)
+            for (image, label, output), certainty in zip(numbers, certainties, strict=True)
         ]
         if not all(0 <= error.image < num_images for error in errors):
             raise ValueError
