@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import nndl_jax
-from nndl_jax.documents import Baseline, Document, Ensemble, Network
+from nndl_jax.documents import Baseline, Document, Ensemble, Network, Threshold
 from nndl_jax.documents.claims import Choice
 from nndl_jax.documents.known_data import MNIST
 from nndl_jax.documents.variants import find_variant, list_runs, variants
 from nndl_jax.reading.validation import closest
-from pipeline import add_recordings, ensemble, together, train
+from pipeline import add_recordings, ensemble, threshold, together, train
 from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import DATASET, RECORDED, STATE
 from pipeline.machine.stop import Stop
@@ -194,8 +194,8 @@ def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
     match spec:
         case Network():
             return spec.training.dtype == "float32" and spec.data.known() is not None
-        case Ensemble():
-            return is_able(resolved[spec.members].spec, resolved)
+        case Ensemble() | Threshold():
+            return is_able(resolved[spec.reference().document].spec, resolved)
         case Baseline():
             return True
         case _:
@@ -210,7 +210,7 @@ def _num_runs(plan: Plan) -> int:
 
 def _turn(able: Mapping[str, Plan]) -> Callable[[str], int]:
     """Baselines first, whose processes part before JAX is there; those that vote last."""
-    kinds = (Baseline, Network, Ensemble)
+    kinds = (Baseline, Network, Threshold, Ensemble)
     return lambda name: kinds.index(type(able[name].spec))
 
 
@@ -316,7 +316,8 @@ class _Recorder(NamedTuple):
 
     def _check_data(self, kept: Kept) -> None:
         """Refuse runs on other data than those that are recorded, which would make way for them."""
-        path, data = file_of(kept.plan.spec), data_of(kept.plan.spec, self.data)
+        spec = learner(kept.plan, self.able).spec
+        path, data = file_of(spec), data_of(spec, self.data)
         other = next((run for run in self._known(kept) if run.head.data != data), None)
         if other is not None:
             sys.exit(
@@ -335,6 +336,9 @@ class _Recorder(NamedTuple):
             match spec:
                 case Ensemble():
                     ensemble.run(name, plan, networks=self._networks(spec))
+                case Threshold():
+                    save_plan(spec.learner, self.able[spec.learner])
+                    threshold.run(name, plan)
                 case Baseline():
                     from pipeline import baseline
 

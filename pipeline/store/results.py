@@ -14,6 +14,7 @@ from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.documents.variants import Variant, find_variant
 from nndl_jax.judging.judge import at_epoch
 from pipeline.machine.paths import RECORDED, run_folder
+from pipeline.plan.needed_data import learner
 from pipeline.plan.plans import (
     Plan,
     Today,
@@ -58,7 +59,9 @@ class Results(NamedTuple):
         if _is_changed(name, planned):
             foreign = "other settings"
         if history is not None:
-            wanted, run = _learner(name, planned.books), _learner(name, planned.plans)
+            wanted, run = (
+                learner(plans[name], plans).spec for plans in (planned.books, planned.plans)
+            )
             foreign = why_foreign(history.data, wanted, run) or foreign
         return cls(document, points, history, foreign, sorted(run_folder(name).glob("*.csv")))
 
@@ -71,8 +74,8 @@ class Results(NamedTuple):
         Gives a sentence as well for runs that are not part of it.
         """
         folder, points = RECORDED / document.id, plans[document.id].points()
-        learner = _learner(document.id, plans)
-        runs, stale = _parted(read_runs(folder), identity(document.id, plans), learner)
+        spec = learner(plans[document.id], plans).spec
+        runs, stale = _parted(read_runs(folder), identity(document.id, plans), spec)
         message = [f"{folder}: {_listed(files)} {why}; not judged" for why, files in stale.items()]
         if not runs:
             return None, message
@@ -82,7 +85,7 @@ class Results(NamedTuple):
         names = [name for head in heads for name in (head.file, *map(head.beside, EXTRAS))]
         files = [path for name in names if (path := folder / name).exists()]
         history, origin = as_history(runs), Origin.of(heads)
-        foreign = why_foreign(history.data, learner)
+        foreign = why_foreign(history.data, spec)
         return cls(document, points, history, foreign, files, origin=origin), message
 
     @property
@@ -160,12 +163,6 @@ def _is_changed(name: str, planned: _Planned) -> bool:
     return name in planned.today.overridden
 
 
-def _learner(name: str, plans: Mapping[str, Plan]) -> Document:
-    """The document that says which data a document is measured on: of a vote its members'."""
-    reference = plans[name].spec.reference()
-    return plans[name if reference is None else reference.document].spec
-
-
 def identity(name: str, resolved: Mapping[str, Plan]) -> str:
     """The beginning of a document's digest, which changes with the document that it is about."""
     own = resolved[name]
@@ -190,13 +187,13 @@ def load_recorded() -> tuple[dict[str, Results], Sequence[str]]:
 
 
 def _parted(
-    runs: Sequence[RecordedRun], document: str, learner: Document
+    runs: Sequence[RecordedRun], document: str, spec: Document
 ) -> tuple[Sequence[RecordedRun], Mapping[str, Sequence[str]]]:
     """Runs of a document and of one data set, and the files of the others by what they are."""
     own = [run for run in runs if run.head.document == document]
     # The book's data before others.
     names = (run.head.data for run in own)
-    data = min(names, key=lambda name: why_foreign(name, learner) or "", default="")
+    data = min(names, key=lambda name: why_foreign(name, spec) or "", default="")
     stale: dict[str, list[str]] = {}
     for run in runs:
         if run.head.document != document:

@@ -7,6 +7,8 @@ from project import TINY, tiny_project, write_params
 
 from nndl_jax.documents import Network
 from pipeline import resolve, threshold
+from pipeline.record import record
+from pipeline.store.recordings import read_runs
 from pipeline.store.runs import read_history
 
 SEARCH = """\
@@ -49,6 +51,23 @@ def test_a_search_is_run_with_the_network_that_it_names(project, monkeypatch):
     assert history is not None
     assert history.metrics["order"].tolist() == [[0.1], [0.2]]
     assert history.metrics["half"].tolist() == [[0.25], [0.25]]
+
+
+def test_a_search_is_recorded_and_more_runs_are_added_to_it(project, monkeypatch):
+    def find(spec, learner, dataset, *, seeds):
+        assert (spec.id, learner.id) == ("rate", "tiny")
+        return [{"order": 0.1, "threshold": seed / 8, "half": seed / 16} for seed in seeds]
+
+    monkeypatch.setattr(threshold, "find_thresholds", find)
+    for runs in (2, 3):
+        (outcome,) = record(["rate"], runs=runs)
+        assert outcome.status == "recorded"
+    (outcome,) = record(["rate"], runs=3)
+    assert outcome.status == "known"
+    runs = read_runs(project / "recorded/rate")
+    found = {run.head.seed: run.values[-1, run.metrics.index("threshold")] for run in runs}
+    assert found == {seed: seed / 8 for seed in found}
+    assert len(found) == 3
 
 
 def test_a_search_without_its_network_is_refused(project):
