@@ -28,6 +28,8 @@ SHORT = {
     "long document": lambda: nndl_jax.load_spec("ch3-l2"),
     "construction": lambda: nndl_jax.load_spec("ch4-many-towers"),
     "variant": lambda: nndl_jax.variants(nndl_jax.load_spec("ch1-learning-rates"))[0],
+    "data set": lambda: nndl_jax.Dataset("zeros", ZEROS, ZEROS, ZEROS),
+    "split": lambda: ZEROS,
     "network": lambda: MODEL,
     "vote": lambda: nndl_jax.vote([MODEL], ZEROS),
     "backpropagated": lambda: nndl_jax.backpropagate(MODEL, ZEROS.images, np.eye(10)[:3]),
@@ -60,6 +62,15 @@ def test_a_notebook_shows_the_layers_of_a_document() -> None:
     assert "learning_rate" in html
     shown = nndl_jax.load_spec("ch4-many-towers")._repr_html_()
     assert shown.startswith("<b>ch4-many-towers: ")
+
+
+def test_a_notebook_shows_the_splits_of_a_data_set_and_four_images() -> None:
+    pictures = np.arange(10 * 6 * 6, dtype=np.uint8).reshape(10, 6, 6)
+    data = nndl_jax.Dataset.from_arrays(pictures, ["<b>", "dog"] * 5, name="pets")
+    assert repr(data) == "<Dataset pets: 6 train, 2 validation, 2 test>"
+    html = data._repr_html_()
+    assert "<td>train</td><td>6</td><td>from 0 to 255</td><td>&lt;b&gt; 3, dog 3</td>" in html
+    assert html.count('src="data:image/png;base64,') == 4
 
 
 def test_what_a_document_says_is_no_code_in_a_notebook() -> None:

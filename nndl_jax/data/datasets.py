@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,18 @@ class Split(NamedTuple):
     images: UInt8[np.ndarray, "images pixels"] | Float[np.ndarray, "examples in"]
     labels: Int32[np.ndarray, " images"] | Float[np.ndarray, "examples out"]
 
+    def __repr__(self) -> str:
+        """Types and shapes, for the numbers would fill pages."""
+        shown = [f"{name}={_form(array)}" for name, array in self._asdict().items()]
+        return f"Split({', '.join(shown)})"
+
+
+def _form(array: object) -> str:
+    """Type and shape of an array; of anything else, its beginning."""
+    if isinstance(array, np.ndarray):
+        return f"{array.dtype}{list(array.shape)}"
+    return reprlib.repr(array)
+
 
 class Dataset(NamedTuple):
     """Three splits, the name of what they hold, and what is known of it.
@@ -63,6 +76,18 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...] | None = None
     """What the labels 0, 1 and so on stand for; empty where targets are real numbers, None for ten
     digits or what the document says."""
+
+    def __repr__(self) -> str:
+        """Its name, and the form of each split."""
+        named = zip(SPLITS, self.splits, strict=True)
+        counts = ", ".join(f"{len(split.labels):,} {name}" for name, split in named)
+        return f"<Dataset {self.name}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks, with a few images."""
+        from nndl_jax.data.summary import summarize_html
+
+        return summarize_html(self)
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:
