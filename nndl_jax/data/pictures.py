@@ -1,9 +1,14 @@
 """Pictures of one's own in the form of MNIST's images: found, cropped, scaled, centred by mass."""
 
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, UInt8
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _SIDE, _BOX = 28, 20
 """Rows and columns of an image, and of the box that MNIST's digits fill."""
@@ -22,6 +27,8 @@ def read_picture(path: Path | str) -> UInt8[np.ndarray, "784"]:
     What is lighter than its ground is inverted. The ink is cut out, its longer side scaled to 20
     pixels, and its centre of mass laid on the middle of 28 x 28 (LeCun and others, 1998).
 
+    What is transparent is paper: white, or black where nothing would stand out of white.
+
     Args:
         path: of a file of any format that Pillow reads; at most 50 million pixels.
 
@@ -35,27 +42,45 @@ def read_picture(path: Path | str) -> UInt8[np.ndarray, "784"]:
     except ImportError:
         raise ImportError("pictures need Pillow: pip install pillow") from None
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name the pictures in it")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such picture")
     try:
-        with Image.open(path) as opened:
-            width, height = opened.size
-            if width * height > MAX_PIXELS:
-                message = f"has {width} x {height} pixels, and at most {MAX_PIXELS:,} are read"
-                raise ValueError(f"{path}: {message}; make it smaller")
-            if opened.mode.startswith(("I", "F")):
-                message = "has more levels of grey than the 256 of bytes"
-                raise ValueError(f"{path}: {message}, mode {opened.mode}; make it one of 8 bits")
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")
-            paper = Image.new("RGBA", upright.size, "white")
-            grey = np.asarray(Image.alpha_composite(paper, upright).convert("L"), np.float64)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():  # Pillow's own about its size, which is looked at here.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                width, height = opened.size
+                if width * height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                grey = _grey_of(ImageOps.exif_transpose(opened))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        message = f"has more pixels than the {MAX_PIXELS:,} that are read"
+        raise ValueError(f"{path}: {message}; make it smaller") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{path}: is no picture that can be read ({reason})") from None
     try:
         return as_mnist(grey)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _grey_of(picture: "Image") -> Float[np.ndarray, "rows columns"]:
+    """A picture in greys, 0 black to 255 white, on paper where it is transparent."""
+    from PIL import Image
+
+    if picture.mode.startswith(("I", "F")):  # More levels than bytes have, of whatever unit.
+        levels = np.nan_to_num(np.asarray(picture, np.float64)).clip(0)
+        return 255 * levels / (float(levels.max()) or 1.0)
+    own = picture.convert("RGBA")
+
+    def laid_on(colour: str) -> Float[np.ndarray, "rows columns"]:
+        paper = Image.new("RGBA", own.size, colour)
+        return np.asarray(Image.alpha_composite(paper, own).convert("L"), np.float64)
+
+    on_white = laid_on("white")
+    return on_white if np.ptp(on_white) >= _LEAST_CONTRAST else laid_on("black")
 
 
 def as_mnist(grey: Float[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "784"]:

@@ -52,6 +52,9 @@ def test_what_is_transparent_is_paper(tmp_path: Path) -> None:
     ink[..., 3] = 255 - DRAWN
     Image.fromarray(ink).save(tmp_path / "drawn.png")
     np.testing.assert_array_equal(read_picture(tmp_path / "drawn.png"), as_mnist(DRAWN))
+    ink[..., :3] = 255  # White ink is seen on black.
+    Image.fromarray(ink).save(tmp_path / "drawn.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "drawn.png"), as_mnist(DRAWN))
 
 
 def test_images_of_mnist_stay_nearly_what_they_are(small_dataset) -> None:
@@ -66,10 +69,28 @@ def test_an_empty_picture_is_refused(tmp_path: Path) -> None:
         read_picture(tmp_path / "empty.png")
 
 
-def test_a_picture_of_more_levels_than_bytes_have_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.full((50, 50), 40_000, np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(ValueError, match=r"deep.png: has more levels of grey than the 256 of byt"):
-        read_picture(tmp_path / "deep.png")
+@pytest.mark.parametrize(
+    ("dtype", "suffix", "largest"),
+    [("uint16", "png", 40_000), ("int32", "tif", 9e6), ("float32", "tif", 1)],
+)
+def test_pictures_are_read_of_any_number_of_levels(
+    tmp_path: Path, dtype: str, suffix: str, largest: float
+) -> None:
+    path = tmp_path / f"deep.{suffix}"
+    Image.fromarray((DRAWN * (largest / 255)).astype(dtype)).save(path)
+    assert np.abs(read_picture(path).astype(int) - as_mnist(DRAWN)).max() <= 1
+
+
+def test_a_folder_and_a_picture_beyond_all_sizes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r": is a folder; name the pictures in it"):
+        read_picture(tmp_path)
+    path = tmp_path / "large.gif"
+    Image.new("P", (1, 1)).save(path)
+    for side in (8_000, 10_000, 15_000):  # Pillow warns of the second, and refuses the third.
+        header = path.read_bytes()
+        path.write_bytes(header[:6] + side.to_bytes(2, "little") * 2 + header[10:])
+        with pytest.raises(ValueError, match=r"large.gif: has more pixels than the 50,000,000"):
+            read_picture(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
