@@ -15,7 +15,7 @@ from nndl_jax.training.baselines import run_baseline
 from pipeline.machine.cores import map_on_cores
 from pipeline.plan.plans import Plan, load_plan
 from pipeline.store.dataset import load_data
-from pipeline.store.measured_once import list_points, rows_of
+from pipeline.store.measured_once import list_experiments, rows_of
 from pipeline.store.runs import write_history
 
 
@@ -28,16 +28,16 @@ def main(name: str) -> None:
 
 def run(name: str, plan: Plan) -> None:
     """Run a method on every core."""
-    points = list_points(plan, Baseline)
+    experiments = list_experiments(plan, Baseline)
     # The last variants have the most images.
     with named(name):
-        measured = map_on_cores(_measure, points[::-1], desc=name, unit="run")
+        measured = map_on_cores(_measure, experiments[::-1], desc=name, unit="run")
     rows = rows_of(reversed(measured))
-    write_history(name, list_runs(plan.points(), plan.seeds), rows, data=_dataset().name)
+    write_history(name, list_runs(plan.list_variants(), plan.seeds), rows, data=_dataset().name)
 
 
-def _measure(point: tuple[Baseline, int]) -> Mapping[str, float]:
-    spec, seed = point
+def _measure(experiment: tuple[Baseline, int]) -> Mapping[str, float]:
+    spec, seed = experiment
     return run_baseline(spec, _dataset(), seed=seed)
 
 

@@ -17,7 +17,7 @@ from pipeline.machine.jax_setup import check_jax, set_up_jax
 from pipeline.machine.paths import CALCULATED, RUNS
 from pipeline.machine.writing import replacing
 from pipeline.plan.plans import Plan, load_plans
-from pipeline.store.measured_once import list_points, rows_of
+from pipeline.store.measured_once import list_experiments, rows_of
 from pipeline.store.runs import write_history
 
 
@@ -33,13 +33,13 @@ def main() -> None:
 def _run(item: tuple[str, Plan]) -> None:
     name, plan = item
     check_jax()
-    calculations = list_points(plan, Calculation)
-    constructions = list_points(plan, Construction)
+    calculations = list_experiments(plan, Calculation)
+    constructions = list_experiments(plan, Construction)
     rows = rows_of(
         [run_calculation(spec, seed=seed) for spec, seed in calculations]
         + [nndl_jax.measure_construction(spec) for spec, _ in constructions]
     )
-    runs = list_runs(plan.points(), plan.seeds)
+    runs = list_runs(plan.list_variants(), plan.seeds)
     with replacing(RUNS / CALCULATED / name) as fresh:
         write_history(name, runs, rows, data="none", folder=fresh)
 

@@ -90,10 +90,10 @@ def list_networks(spec: Ensemble, members: Plan, folder: Path | None = None) -> 
         members: those that vote.
         folder: with `weights/`; None for that of the members' results.
     """
-    point = find_variant(members.points(), spec.variant)
-    if point is None or not members.selected:
+    variant = find_variant(members.list_variants(), spec.variant)
+    if variant is None or not members.selected:
         return []
-    runs = [Run(point.name, seed) for seed in members.seeds[: spec.size]]
+    runs = [Run(variant.name, seed) for seed in members.seeds[: spec.size]]
     is_best = spec.network == "best"
     return [network_path(spec.members, run, is_best=is_best, folder=folder) for run in runs]
 

@@ -175,10 +175,10 @@ def _judge(
 
 def _is_trained(claim: CurveClaim, results: Results) -> bool:
     """Whether training would measure every epoch of a curve, unless a rule ends it."""
-    point = results.find(claim.variant)
-    if point is None or not isinstance(point.spec, Network):
+    variant = results.find(claim.variant)
+    if variant is None or not isinstance(variant.spec, Network):
         return False
-    training = point.spec.training
+    training = variant.spec.training
     return training.epochs >= len(claim.values) and training.evaluate_every == 1
 
 
@@ -196,8 +196,8 @@ def _compare(claim: ComparisonClaim, better: Results, worse: Results) -> Judgeme
     sides = _measure(claim, claim.better, better), _measure(claim, claim.worse, worse)
     if sides[0] is None or sides[1] is None:
         return Judgement("not run")
-    same_point = better.find(claim.better.variant) == worse.find(claim.worse.variant)
-    is_paired = better.document.id == worse.document.id and same_point
+    same_variant = better.find(claim.better.variant) == worse.find(claim.worse.variant)
+    is_paired = better.document.id == worse.document.id and same_variant
     return judge_comparison(claim, sides[0], sides[1], is_paired=is_paired)
 
 
@@ -206,9 +206,9 @@ def _measure(
 ) -> Float[np.ndarray, " runs"] | float | None:
     """One side of a comparison: a value of each run, or of all if nothing in them is random."""
     metric = side.metric or claim.metric
-    point = results.find(side.variant)
+    variant = results.find(side.variant)
     values = results.at_epoch(claim.epoch, metric, side.variant)
-    if values is None or point is None or point.spec.is_random():
+    if values is None or variant is None or variant.spec.is_random():
         return values
     return float(values[0])
 
@@ -224,15 +224,15 @@ def _write_metrics(results: Results, folder: Path) -> None:
         if not _is_of_neuron(metric) and metric not in _timings(document)
     ]
     found: dict[str, object] = {"data": history.data, "runs": history.num_runs()}
-    for point in results.points:
-        validation = results.curves(VALIDATION, point.values)
+    for variant in results.variants:
+        validation = results.curves(VALIDATION, variant.values)
         own: dict[str, float] = {}
         for metric in shown:
-            curves = results.curves(metric, point.values)
+            curves = results.curves(metric, variant.values)
             if curves is not None:
                 for name, values in _summaries(metric, curves, document, validation).items():
                     own[name] = float(f"{np.nanmean(values):.6g}")
-        found[point.name] = own
+        found[variant.name] = own
     content = json.dumps(found, indent=1) + "\n"
     (folder / f"{document.id}.json").write_text(content, encoding="utf-8")
 
@@ -297,10 +297,10 @@ def _write_curves(results: Results, folder: Path) -> None:
     """Means over runs by epoch, a column for each metric and variant: what `dvc plots` draws."""
     columns: dict[str, Float[np.ndarray, " epochs"]] = {}
     for metric in results.metrics():
-        for point in results.points:
-            curves = results.curves(metric, point.values)
+        for variant in results.variants:
+            curves = results.curves(metric, variant.values)
             if curves is not None and not _is_of_neuron(metric):
-                name = metric if point.name == "base" else f"{metric} {point.name}"
+                name = metric if variant.name == "base" else f"{metric} {variant.name}"
                 columns[name] = mean_curve(curves)
     if not columns:
         return

@@ -43,7 +43,7 @@ class Chosen(NamedTuple):
     """The network that stands for a document."""
 
     document: Network
-    point: Variant
+    variant: Variant
     run: Run
     path: Path
     """Of the file that training wrote."""
@@ -72,12 +72,12 @@ def choose(results: Results) -> Chosen | None:
     document, history = results.document, results.history
     if not isinstance(document, Network) or history is None:
         return None
-    point = max(results.points, key=lambda each: _validated(results, each))
+    variant = max(results.variants, key=lambda each: _validated(results, each))
     is_best = document.training.keep_best
-    runs = [run for run in history.runs if run.variant == point.name]
+    runs = [run for run in history.runs if run.variant == variant.name]
     epoch = "best-validation" if is_best else "last"
-    validated = results.at_epoch(epoch, VALIDATION, point.values)
-    costs = results.at_epoch("last", "batch_cost", point.values)
+    validated = results.at_epoch(epoch, VALIDATION, variant.values)
+    costs = results.at_epoch("last", "batch_cost", variant.values)
     by, scores = "accuracy on the validation images", validated
     if scores is None:
         by, scores = "cost in training", np.zeros(len(runs)) if costs is None else -costs
@@ -87,15 +87,15 @@ def choose(results: Results) -> Chosen | None:
         return None
     measured: dict[str, list[float]] = {}
     for metric in _TESTED:
-        found = results.at_epoch(epoch, metric, point.values)
+        found = results.at_epoch(epoch, metric, variant.values)
         if found is not None:
             measured[metric] = [float(each) for each in (found[best], *np.delete(found, best))]
     data, foreign = history.data, results.foreign
-    return Chosen(document, point, runs[best], path, measured, by, data, foreign)
+    return Chosen(document, variant, runs[best], path, measured, by, data, foreign)
 
 
-def _validated(results: Results, point: Variant) -> float:
-    curves = results.curves(VALIDATION, point.values)
+def _validated(results: Results, variant: Variant) -> float:
+    curves = results.curves(VALIDATION, variant.values)
     return 0.0 if curves is None else float(np.nanmean(last_epoch(curves)))
 
 
@@ -107,7 +107,7 @@ def _write_all(folder: Path, chosen: list[Chosen]) -> None:
         write_text(folder / f"{name}.md", _card(each))
         index[name] = {
             "sha256": _sum(each.path),
-            "variant": each.point.name,
+            "variant": each.variant.name,
             "seed": each.run.seed,
             "data": each.data,
             **{metric: values[0] for metric, values in each.measured.items()},
@@ -129,7 +129,7 @@ def _about(path: Path) -> tuple[str, int, tuple[int, ...]]:
 
 def _card(chosen: Chosen) -> str:
     """What a network is, how good it is, how it is loaded, and what it is not for."""
-    document, spec = chosen.document, chosen.point.spec
+    document, spec = chosen.document, chosen.variant.spec
     name, layers = document.id, spec.model.num_params() if isinstance(spec, Network) else 0
     place = f", chapter {document.source.chapter} of the book" if document.source else ""
     has_file = chosen.data != "examples"
@@ -139,7 +139,8 @@ def _card(chosen: Chosen) -> str:
     lines = [
         f"# {name}\n",
         f"{document.title}{place}:",
-        f"{layers:,} weights and biases, variant `{chosen.point.name}` of the document `{name}`.\n",
+        f"{layers:,} weights and biases, variant `{chosen.variant.name}` "
+        f"of the document `{name}`.\n",
         f"Data: {chosen.data}{f'; {about}' if has_file else ''}.",
         f"Run: seed {chosen.run.seed}, the best of its variant by {chosen.by}.",
         _said_measured(chosen.measured, num_tested),

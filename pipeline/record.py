@@ -205,7 +205,9 @@ def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
 def _num_runs(plan: Plan) -> int:
     """Most runs that are trained at a time for a document."""
     spec = plan.spec
-    return spec.size if isinstance(spec, Ensemble) else len(list_runs(plan.points(), plan.seeds))
+    if isinstance(spec, Ensemble):
+        return spec.size
+    return len(list_runs(plan.list_variants(), plan.seeds))
 
 
 def _turn(able: Mapping[str, Plan]) -> Callable[[str], int]:
@@ -275,7 +277,7 @@ class _Recorder(NamedTuple):
         plan, kept = self.able[name], self._kept(name)
         kept.recover()
         known = {run.head.run for run in self._known(kept)}
-        wanted = list_runs(plan.points(), plan.seeds)
+        wanted = list_runs(plan.list_variants(), plan.seeds)
         seeds = sorted({run.seed for run in wanted if run not in known})
         if not seeds:
             sentence = f"{name}: is recorded already; delete {RECORDED / name} to do it again"
@@ -360,12 +362,12 @@ class _Recorder(NamedTuple):
 
 def _only(spec: Document, choice: Choice | None) -> Document:
     """The document with no other variant, or as it is if the variant would have another name."""
-    point = find_variant(variants(spec), choice)
-    if point is None:
+    variant = find_variant(variants(spec), choice)
+    if variant is None:
         return spec
-    kept = [{field: (point.values[field],) for field in axis} for axis in spec.vary]
+    kept = [{field: (variant.values[field],) for field in axis} for axis in spec.vary]
     alone = spec.model_copy(update={"vary": tuple(kept)})
-    return alone if [each.name for each in variants(alone)] == [point.name] else spec
+    return alone if [each.name for each in variants(alone)] == [variant.name] else spec
 
 
 if __name__ == "__main__":

@@ -27,15 +27,17 @@ def main(name: str) -> None:
 
 def run(name: str, plan: Plan) -> None:
     """Search with each seed, for each variant of the document."""
-    runs = list_runs(plan.points(), plan.seeds)
-    searches = [point.spec for point in plan.points() if isinstance(point.spec, Threshold)]
+    runs = list_runs(plan.list_variants(), plan.seeds)
+    searches = [
+        variant.spec for variant in plan.list_variants() if isinstance(variant.spec, Threshold)
+    ]
     plan_of_learner = load_plan(searches[0].learner)
     file = file_of(plan_of_learner.spec)
-    point = find_variant(plan_of_learner.points(), searches[0].variant)
-    if not plan.selected or point is None or is_missing(file):
+    variant = find_variant(plan_of_learner.list_variants(), searches[0].variant)
+    if not plan.selected or variant is None or is_missing(file):
         write_history(name, runs, [], data="none")
         return
-    learner = point.spec
+    learner = variant.spec
     is_float64 = isinstance(learner, Network) and learner.training.dtype == "float64"
     set_up_jax(len(plan.seeds), float64=is_float64)
     check_jax()

@@ -22,7 +22,7 @@ from pipeline.machine.stop import Stop
 class Job(NamedTuple):
     """What is to be trained."""
 
-    points: Sequence[Variant]
+    variants: Sequence[Variant]
     dataset: nndl_jax.Dataset
     seeds: Sequence[int]
     snapshot: nndl_jax.Snapshot | None
@@ -113,7 +113,7 @@ def _results(
 ) -> Iterator[Trained]:
     from nndl_jax.training.processes import agree, is_alone
 
-    for result in nndl_jax.train(job.points, job.dataset, seeds=job.seeds, resume=job.snapshot):
+    for result in nndl_jax.train(job.variants, job.dataset, seeds=job.seeds, resume=job.snapshot):
         is_over, is_due = False, False
         if not result.is_last:
             is_over, is_due = agree(should_stop(), should_save())

@@ -67,7 +67,7 @@ def main(name: str) -> None:
             write_history(name, [], [], data="none")
         return
     is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
-    set_up_jax(len(list_runs(plan.points(), plan.seeds)), float64=is_float64)
+    set_up_jax(len(list_runs(plan.list_variants(), plan.seeds)), float64=is_float64)
     check_jax()
     note_jax()
     with exclusive(name):
@@ -107,7 +107,7 @@ def _run(name: str, plan: Plan, should_stop: Callable[[], bool]) -> None:
     with replacing(RUNS / name) as fresh:
         rows = _train(plan, dataset, (folder, fresh), should_stop)
         data = data_of(spec, dataset.name)
-        runs = list_runs(plan.points(), plan.seeds)
+        runs = list_runs(plan.list_variants(), plan.seeds)
         write_history(name, runs, rows, data=data, folder=fresh)
 
 
@@ -119,23 +119,23 @@ def _train(
 ) -> list[Row]:
     """Measurements of every epoch; snapshots go to a file on the way, networks to a folder."""
     folder, fresh = folders
-    name, points, seeds = plan.spec.id, plan.points(), plan.seeds
+    name, variants, seeds = plan.spec.id, plan.list_variants(), plan.seeds
     path, key = folder / SNAPSHOT, training_key(name, plan)
     _tell_why(name, key)
     identity = {**key.parts(), "data set": _sum(file_of(plan.spec))}
     remove_unfinished(folder)
-    like = nndl_jax.abstract_states(points, seeds)
+    like = nndl_jax.abstract_states(variants, seeds)
     snapshot, problems = nndl_jax.load_snapshot(
         path, identity=identity, like=like, needs_history=True
     )
     for problem in problems:
         print(problem, file=sys.stderr)
     rows: list[Row] = [] if snapshot is None else list(snapshot.history)
-    job = Job(points, dataset, seeds, snapshot)
+    job = Job(variants, dataset, seeds, snapshot)
     save_at = 0.0
     results = lead(job, should_stop=should_stop, should_save=lambda: time.monotonic() >= save_at)
     progress = tqdm(
-        total=_num_results(points), initial=len(rows), desc=name, unit="result", disable=None
+        total=_num_results(variants), initial=len(rows), desc=name, unit="result", disable=None
     )
     with progress, in_step():
         for result, is_over, is_due in results:
@@ -161,9 +161,9 @@ def _sum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _num_results(points: Sequence[Variant]) -> int:
+def _num_results(variants: Sequence[Variant]) -> int:
     """Most results that any variant gives."""
-    trainings = [point.spec.training for point in points if isinstance(point.spec, Network)]
+    trainings = [variant.spec.training for variant in variants if isinstance(variant.spec, Network)]
     return max(-(-training.epochs // training.evaluate_every) for training in trainings)
 
 

@@ -122,8 +122,8 @@ def make_card(id_or_path: str) -> Card:
     from nndl_jax.documents.memory import num_bytes, num_flops
 
     spec = nndl_jax.load_spec(id_or_path)
-    points = nndl_jax.variants(spec)
-    trained = [point.spec for point in points if isinstance(point.spec, Network)]
+    all_variants = nndl_jax.variants(spec)
+    trained = [variant.spec for variant in all_variants if isinstance(variant.spec, Network)]
     whole = spec.model_dump(mode="json")
     about = ("id", "title", "source", "claims", "deviations", "errata")
     return Card(
@@ -132,7 +132,7 @@ def make_card(id_or_path: str) -> Card:
         kind=spec.kind,
         chapter=spec.source and spec.source.chapter,
         section=spec.source and spec.source.section,
-        variants=[point.name for point in points],
+        variants=[variant.name for variant in all_variants],
         parameters=sorted({one.model.num_params() for one in trained}),
         memory=max((num_bytes(one, 1) for one in trained), default=None),
         flops=max(map(num_flops, trained), default=None),

@@ -58,7 +58,9 @@ def num_results(spec: "Network") -> int:
     from nndl_jax.documents import Network
 
     trainings = [
-        point.spec.training for point in nndl_jax.variants(spec) if isinstance(point.spec, Network)
+        variant.spec.training
+        for variant in nndl_jax.variants(spec)
+        if isinstance(variant.spec, Network)
     ]
     return max(-(-training.epochs // training.evaluate_every) for training in trainings)
 

@@ -135,13 +135,13 @@ class Experiment(Record):
                         f"is already varied by vary[{axis_of[field]}]; keep one",
                     )
                 axis_of[field] = index
-            points = list(zip(*axis.values(), strict=True))
-            for position, point in enumerate(points):
-                if point in points[:position]:
+            rows = list(zip(*axis.values(), strict=True))
+            for position, row in enumerate(rows):
+                if row in rows[:position]:
                     raise fault(
                         ("vary", index, next(iter(axis))),
                         "an axis must not hold the same values twice, got "
-                        f"{', '.join(map(repr, point))} again",
+                        f"{', '.join(map(repr, row))} again",
                     )
         count = prod(len(next(iter(axis.values()))) for axis in self.vary)
         if count > MAX_VARIANTS:
@@ -186,9 +186,9 @@ class Experiment(Record):
                 )
         for axis in self.vary:
             own = axis.keys() & named.keys()
-            points = zip(*(axis[field] for field in own), strict=True)
+            rows = zip(*(axis[field] for field in own), strict=True)
             wanted = tuple(named[field] for field in own)
-            if not own or sum(point == wanted for point in points) != 1:
+            if not own or sum(row == wanted for row in rows) != 1:
                 raise fault(
                     at,
                     "variant must name one of the document's variants by fields of each axis of "
@@ -197,11 +197,11 @@ class Experiment(Record):
 
 
 def naming_fields(axis: Mapping[str, Sequence[FieldValue]]) -> list[str]:
-    """The fields that name the points of an axis: the first, and others until names differ."""
+    """The fields that name the variants of an axis: the first, and others until names differ."""
     fields = list(axis)
     for count in range(1, len(fields)):
-        points = list(zip(*(axis[field] for field in fields[:count]), strict=True))
-        if len(set(points)) == len(points):
+        rows = list(zip(*(axis[field] for field in fields[:count]), strict=True))
+        if len(set(rows)) == len(rows):
             return fields[:count]
     return fields
 

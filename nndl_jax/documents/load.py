@@ -201,13 +201,13 @@ def of_kind(spec: Document, kind: type[Kind]) -> Kind:
 
 def crossings(vary: Sequence[Axis]) -> list[dict[str, FieldValue]]:
     """Values by field path of all variants; the last axis changes fastest."""
-    points = [
+    axes = [
         [dict(zip(axis, values, strict=True)) for values in zip(*axis.values(), strict=True)]
         for axis in vary
     ]
     return [
-        {field: value for point in crossing for field, value in point.items()}
-        for crossing in product(*points)
+        {field: value for part in crossing for field, value in part.items()}
+        for crossing in product(*axes)
     ]
 
 

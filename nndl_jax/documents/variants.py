@@ -15,14 +15,14 @@ Kind = TypeVar("Kind", bound=Experiment)
 
 
 class Variant(NamedTuple):
-    """One point of a document's axes."""
+    """One crossing of a document's axes."""
 
     name: str
     """Values of the first field of each axis, such as `learning_rate=0.1`; `base` without axes."""
     values: Mapping[str, FieldValue]
     """Values by field path."""
     spec: Document
-    """The document at this point, without axes and claims."""
+    """The document with these values, without axes and claims."""
 
     def __repr__(self) -> str:
         return f"<Variant {self.name} of {self.spec.id}>"
@@ -51,20 +51,21 @@ class Run(NamedTuple):
 
 
 def variants(spec: Document) -> list[Variant]:
-    """All points of a document's axes, the last axis changing fastest."""
+    """All variants of a document, the last axis changing fastest."""
     of_kind(spec, Experiment)
     leads = [field for axis in spec.vary for field in naming_fields(axis)]
     return [
-        Variant(_name(point, leads), point, variant(spec, point)) for point in crossings(spec.vary)
+        Variant(_name(values, leads), values, variant(spec, values))
+        for values in crossings(spec.vary)
     ]
 
 
 def find_variant(
-    points: Sequence[Variant], choice: Mapping[str, FieldValue] | None
+    candidates: Sequence[Variant], choice: Mapping[str, FieldValue] | None
 ) -> Variant | None:
     """The first variant with these values, or None; without values, the first of all."""
     wanted = (choice or {}).items()
-    return next((point for point in points if wanted <= point.values.items()), None)
+    return next((variant for variant in candidates if wanted <= variant.values.items()), None)
 
 
 def single(spec: Document, kind: type[Kind]) -> Kind:
@@ -102,7 +103,7 @@ def list_runs(spec: Variants, seeds: Iterable[SupportsIndex]) -> list[Run]:
         ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
     """
     checked = check_seeds(seeds)
-    return [Run(point.name, seed) for point in expand(spec) for seed in checked]
+    return [Run(variant.name, seed) for variant in expand(spec) for seed in checked]
 
 
 def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
@@ -127,5 +128,5 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> tuple[int, ...]:
     return whole
 
 
-def _name(point: Mapping[str, FieldValue], leads: Sequence[str]) -> str:
-    return ",".join(f"{lead.rsplit('.', 1)[-1]}={point[lead]}" for lead in leads) or "base"
+def _name(values: Mapping[str, FieldValue], leads: Sequence[str]) -> str:
+    return ",".join(f"{lead.rsplit('.', 1)[-1]}={values[lead]}" for lead in leads) or "base"

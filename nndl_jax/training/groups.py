@@ -34,10 +34,10 @@ def groups(spec: Variants, seeds: Iterable[SupportsIndex]) -> list[Group]:
         TypeError: the document is of another kind.
         ValueError: the seeds are not whole numbers from 0 to 2^32 - 1.
     """
-    networks = [of_kind(point.spec, Network) for point in expand(spec)]
+    networks = [of_kind(variant.spec, Network) for variant in expand(spec)]
     found: dict[Network, list[tuple[int, Network, int]]] = {}
-    for position, (point, seed) in enumerate(product(networks, check_seeds(seeds))):
-        found.setdefault(_template(point, networks), []).append((position, point, seed))
+    for position, (network, seed) in enumerate(product(networks, check_seeds(seeds))):
+        found.setdefault(_template(network, networks), []).append((position, network, seed))
     return [Group(key, *zip(*members, strict=True)) for key, members in found.items()]
 
 

@@ -216,8 +216,8 @@ def train(
         DivergenceError: a cost stopped being finite, and the document does not allow it.
     """
     check_devices()
-    points, seeds = expand(spec), check_seeds(seeds)
-    members = groups(points, seeds)
+    variants, seeds = expand(spec), check_seeds(seeds)
+    members = groups(variants, seeds)
     for group in members:
         check_supported(group.specs[0])
         check_memory(group.specs[0], len(group.runs))
@@ -225,11 +225,12 @@ def train(
     dataset = read_dataset(dataset, names, members[0].template)
     for group in members:
         check_sizes(dataset, group.template)
-    points = [
-        point._replace(spec=with_scaling(of_kind(point.spec, Network), dataset)) for point in points
+    variants = [
+        variant._replace(spec=with_scaling(of_kind(variant.spec, Network), dataset))
+        for variant in variants
     ]
-    members = groups(points, seeds)
-    runs = list_runs(points, seeds)
+    members = groups(variants, seeds)
+    runs = list_runs(variants, seeds)
     if resume is not None:
         check_snapshot(resume)
     if not isinstance(mesh, Mesh | None):
@@ -242,7 +243,9 @@ def train(
     if init is not None:
         first = first_params(init, specs[0], custom, num_runs=len(runs))
     splits = [select(dataset, group.specs[0]) for group in members]
-    told = describe_training([of_kind(point.spec, Network) for point in points], dataset, names)
+    told = describe_training(
+        [of_kind(variant.spec, Network) for variant in variants], dataset, names
+    )
     told |= fingerprint_custom(custom, first, members, splits)
     kept = None if resume is None else kept_states(resume, members, runs, custom, told)
     mesh = Mesh(np.asarray(jax.devices()), ("runs",)) if mesh is None else mesh

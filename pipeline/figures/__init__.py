@@ -49,7 +49,7 @@ def _figures(
     """Each picture with the end of its file's name."""
     if results.history is None:
         return
-    match results.points[0].spec:
+    match results.variants[0].spec:
         case Calculation() as calculation:
             yield "", draw_calculation(results, calculation)
         case Construction() as construction:

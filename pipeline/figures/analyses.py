@@ -169,19 +169,19 @@ def _draw_identity(results: Results) -> Figure:
 def _draw_ratios(results: Results) -> Figure:
     """For each variant how outputs grow, without biases and with them."""
     figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
-    places = np.arange(len(results.points))
+    places = np.arange(len(results.variants))
     bars = {"ratio": "without biases", "biases_ratio": "with biases"}
     for index, (metric, label) in enumerate(bars.items()):
-        curves = [results.curves(metric, point.values) for point in results.points]
+        curves = [results.curves(metric, variant.values) for variant in results.variants]
         means = [np.nan if each is None else each.mean() for each in curves]
         at = places + (index - 0.5) * 0.4
         axes.bar(at, means, 0.36, color=COLOURS[index], label=label)
     known = [
         (place - 0.2, claim.value)
-        for place, point in enumerate(results.points)
+        for place, variant in enumerate(results.variants)
         for claim in results.document.claims
         if isinstance(claim, NumberClaim)
-        if claim.metric == "ratio" and matches(point, claim.variant or {})
+        if claim.metric == "ratio" and matches(variant, claim.variant or {})
     ]
     mark(axes, known, "black")
     axes.set_yscale("log")
@@ -193,13 +193,13 @@ def _draw_ratios(results: Results) -> Figure:
 
 def _quantities(results: Results, kind: type[Kind]) -> list[Kind]:
     """What each variant calculates."""
-    specs = [point.spec for point in results.points]
+    specs = [variant.spec for variant in results.variants]
     found = [spec.quantity for spec in specs if isinstance(spec, Calculation)]
     return [quantity for quantity in found if isinstance(quantity, kind)]
 
 
 def _names(results: Results) -> list[str]:
-    names = variant_labels([point.name for point in results.points])
+    names = variant_labels([variant.name for variant in results.variants])
     return [name if len(names) > 1 else "ours" for name in names]
 
 

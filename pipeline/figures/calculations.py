@@ -42,16 +42,16 @@ def draw_calculation(results: Results, calculation: Calculation) -> Figure | Non
 def _draw_softmax(results: Results, softmax: Softmax) -> Figure:
     """A bar for each activation, side by side for each variant."""
     figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
-    names = variant_labels([point.name for point in results.points])
-    count, places = len(results.points), np.arange(len(softmax.weighted_inputs))
+    names = variant_labels([variant.name for variant in results.variants])
+    count, places = len(results.variants), np.arange(len(softmax.weighted_inputs))
     width = 0.8 / count
-    for index, (point, name) in enumerate(zip(results.points, names, strict=True)):
+    for index, (variant, name) in enumerate(zip(results.variants, names, strict=True)):
         metrics = [f"activation.{1 + place}" for place in places]
-        values = [_mean(results, point, metric) for metric in metrics]
+        values = [_mean(results, variant, metric) for metric in metrics]
         at = places + (index - (count - 1) / 2) * width
         label = name if count > 1 else "ours"
         axes.bar(at, values, 0.9 * width, color=COLOURS[index % len(COLOURS)], label=label)
-        printed = [_printed(results, point, metric) for metric in metrics]
+        printed = [_printed(results, variant, metric) for metric in metrics]
         known = [(x, y) for x, y in zip(at, printed, strict=True) if y is not None]
         mark(axes, known, "black")
     inputs = enumerate(softmax.weighted_inputs, start=1)
@@ -64,10 +64,10 @@ def _draw_softmax(results: Results, softmax: Softmax) -> Figure:
 def _draw_polynomial(results: Results, polynomial: Polynomial) -> Figure:
     """The points, a polynomial through them, and a line nearly through them."""
     figure, panels = new_figure(3, columns=3, title=results.document.title)
-    point = results.points[0]
+    variant = results.variants[0]
     powers = [f"coefficient.{power}" for power in range(polynomial.degree + 1)]
-    ours = [_mean(results, point, power) for power in powers]
-    book = [_printed(results, point, power) for power in powers]
+    ours = [_mean(results, variant, power) for power in powers]
+    book = [_printed(results, variant, power) for power in powers]
     x = np.linspace(0, 5, 501)
     degree = f"polynomial of degree {polynomial.degree}"
     panels[1].plot(x, np.polynomial.Polynomial(ours)(x), color=COLOURS[0], label=degree)
@@ -91,16 +91,16 @@ def _draw_points(axes: Axes, polynomial: Polynomial) -> None:
 
 def _draw_gaussians(results: Results) -> Figure:
     """Densities of z by the formula, by each sample, and by the standard deviation printed."""
-    count, z = len(results.points), np.linspace(-30, 30, 1201)
+    count, z = len(results.variants), np.linspace(-30, 30, 1201)
     figure, panels = new_figure(count, columns=2, title=results.document.title)
-    names = variant_labels([point.name for point in results.points])
-    for axes, point, name in zip(panels, results.points, names, strict=True):
-        for sampled in _values(results, point, "sampled_standard_deviation"):
+    names = variant_labels([variant.name for variant in results.variants])
+    for axes, variant, name in zip(panels, results.variants, names, strict=True):
+        for sampled in _values(results, variant, "sampled_standard_deviation"):
             y, label = _density(z, sampled), "by weights drawn, each run"
             axes.plot(z, y, color=COLOURS[1], linewidth=0.8, alpha=0.6, label=label)
-        ours = _mean(results, point, "standard_deviation")
+        ours = _mean(results, variant, "standard_deviation")
         axes.plot(z, _density(z, ours), color=COLOURS[0], linewidth=1.8, label="by the formula")
-        printed = _printed(results, point, "standard_deviation")
+        printed = _printed(results, variant, "standard_deviation")
         if printed is not None:
             at = np.linspace(-1, 1, 15) * min(30, 3.5 * printed)
             mark(axes, list(zip(at, _density(at, printed), strict=True)), "black")
@@ -112,10 +112,10 @@ def _draw_gaussians(results: Results) -> Figure:
 
 def _draw_steps(results: Results) -> Figure:
     """For each variant the cost by weight and bias, and both ways down from the start."""
-    figure, panels = new_figure(len(results.points), columns=3, title=results.document.title)
-    names = variant_labels([point.name for point in results.points])
-    for axes, point, name in zip(panels, results.points, names, strict=True):
-        spec = point.spec
+    figure, panels = new_figure(len(results.variants), columns=3, title=results.document.title)
+    names = variant_labels([variant.name for variant in results.variants])
+    for axes, variant, name in zip(panels, results.variants, names, strict=True):
+        spec = variant.spec
         if not (isinstance(spec, Calculation) and isinstance(spec.quantity, HessianStep)):
             continue
         ways = spec.quantity.paths()
@@ -139,21 +139,21 @@ def _density(z: np.ndarray, deviation: float) -> np.ndarray:
     return np.exp(-0.5 * (z / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi))
 
 
-def _values(results: Results, point: Variant, metric: str) -> np.ndarray:
+def _values(results: Results, variant: Variant, metric: str) -> np.ndarray:
     """The values of all runs."""
-    curves = results.curves(metric, point.values)
+    curves = results.curves(metric, variant.values)
     return np.array([]) if curves is None else curves[:, 0]
 
 
-def _mean(results: Results, point: Variant, metric: str) -> float:
-    return float(_values(results, point, metric).mean())
+def _mean(results: Results, variant: Variant, metric: str) -> float:
+    return float(_values(results, variant, metric).mean())
 
 
-def _printed(results: Results, point: Variant, metric: str) -> float | None:
+def _printed(results: Results, variant: Variant, metric: str) -> float | None:
     """The book's number, if it gives one."""
     for claim in results.document.claims:
         if isinstance(claim, NumberClaim) and claim.metric == metric:
             chosen: dict[str, FieldValue] = claim.variant or {}
-            if matches(point, chosen):
+            if matches(variant, chosen):
                 return claim.value
     return None

@@ -50,7 +50,7 @@ def _draw_weighted(results: Results) -> Figure:
     x = np.linspace(-0.05, 1.05, 1101)
     inside = np.linspace(0, 1, 1001)
     figure, panels, shown = _panels_of_bumps(results)
-    for axes, (point, network) in zip(panels, shown, strict=True):
+    for axes, (variant, network) in zip(panels, shown, strict=True):
         if 0 < len(bumps.intervals(network).heights) <= _MAX_OUTLINED:
             _outline_bumps(axes, network)
         if network.function is not None:
@@ -61,7 +61,7 @@ def _draw_weighted(results: Results) -> Figure:
         marked = [
             (place, value)
             for number, place in enumerate(network.at, start=1)
-            if (value := _printed(results, point, f"value.{number}")) is not None
+            if (value := _printed(results, variant, f"value.{number}")) is not None
         ]
         mark(axes, marked, "black")
         axes.set(xlabel="x", ylabel="weighted output")
@@ -86,7 +86,7 @@ def _draw_outputs(results: Results) -> Figure:
 
 def _draw_neurons(results: Results) -> Figure | None:
     """The hidden neurons that a document compares, near 0; None if it has but one kind."""
-    kinds = {str(point.values.get("network.activation")) for point in results.points}
+    kinds = {str(variant.values.get("network.activation")) for variant in results.variants}
     if len(kinds) < 2:
         return None
     figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
@@ -103,13 +103,15 @@ def _panels_of_bumps(
 ) -> tuple[Figure, Sequence[Axes], Sequence[tuple[Variant, Bumps]]]:
     """A figure with a panel for each of the first variants."""
     shown = [
-        (point, point.spec.network)
-        for point in results.points
-        if isinstance(point.spec, Construction) and isinstance(point.spec.network, Bumps)
+        (variant, variant.spec.network)
+        for variant in results.variants
+        if isinstance(variant.spec, Construction) and isinstance(variant.spec.network, Bumps)
     ][:_MAX_PANELS]
     columns = 2 if len(shown) in (2, 4) else 3
     figure, panels = new_figure(len(shown), columns=columns, title=results.document.title)
-    for axes, label in zip(panels, variant_labels([point.name for point, _ in shown]), strict=True):
+    for axes, label in zip(
+        panels, variant_labels([variant.name for variant, _ in shown]), strict=True
+    ):
         axes.set_title(label.removeprefix("base"), fontsize="medium")
     return figure, panels, shown
 
@@ -146,43 +148,43 @@ def _draw_errors(results: Results) -> Figure | None:
         return None
     figure, panels = new_figure(len(measured), columns=2, title=results.document.title)
     for axes, metric in zip(panels, measured, strict=True):
-        for colour, (label, points) in zip(COLOURS, _lines(results, field), strict=False):
-            counts = [float(point.values[field]) for point in points]
-            ours = [_value(results, point, metric) for point in points]
+        for colour, (label, variants) in zip(COLOURS, _lines(results, field), strict=False):
+            counts = [float(variant.values[field]) for variant in variants]
+            ours = [_value(results, variant, metric) for variant in variants]
             axes.plot(counts, ours, "o-", color=colour, markersize=4, label=label)
-            printed = [_printed(results, point, metric) for point in points]
+            printed = [_printed(results, variant, metric) for variant in variants]
             known = [(n, value) for n, value in zip(counts, printed, strict=True) if value]
             mark(axes, known, colour)
         axes.set(xscale="log", yscale="log", xlabel=_COUNTS[field], ylabel=quantity_name(metric))
-        shown = sorted({float(point.values[field]) for point in results.points})
+        shown = sorted({float(variant.values[field]) for variant in results.variants})
         axes.set_xticks(shown, [f"{count:g}" for count in shown])
         axes.set_xticks([], minor=True)  # Their numbers run into each other.
     return figure
 
 
 def _num_values(results: Results, field: str) -> int:
-    return len({point.values[field] for point in results.points if field in point.values})
+    return len({variant.values[field] for variant in results.variants if field in variant.values})
 
 
 def _lines(results: Results, field: str) -> Sequence[tuple[str, Sequence[Variant]]]:
     """The variants that differ in a field only, with what they have in common."""
     found: dict[str, list[Variant]] = {}
-    for point in results.points:
-        others = [str(value) for name, value in point.values.items() if name != field]
-        found.setdefault(", ".join(others) or "ours", []).append(point)
+    for variant in results.variants:
+        others = [str(value) for name, value in variant.values.items() if name != field]
+        found.setdefault(", ".join(others) or "ours", []).append(variant)
     return list(found.items())
 
 
-def _value(results: Results, point: Variant, metric: str) -> float:
-    curves = results.curves(metric, point.values)
+def _value(results: Results, variant: Variant, metric: str) -> float:
+    curves = results.curves(metric, variant.values)
     return float("nan") if curves is None else float(curves[:, 0].mean())
 
 
-def _printed(results: Results, point: Variant, metric: str) -> float | None:
+def _printed(results: Results, variant: Variant, metric: str) -> float | None:
     """The number that the document has, if any."""
     for claim in results.document.claims:
         if isinstance(claim, NumberClaim) and claim.metric == metric:
             chosen: Mapping = claim.variant or {}
-            if matches(point, chosen):
+            if matches(variant, chosen):
                 return claim.value
     return None

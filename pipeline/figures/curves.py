@@ -43,7 +43,7 @@ class Line(NamedTuple):
     """A curve of a panel."""
 
     metric: str
-    point: Variant
+    variant: Variant
     curves: Float[np.ndarray, "runs epochs"]
     colour: str
     style: str
@@ -72,16 +72,16 @@ def draw_curves(results: Results, panels: Sequence[Panel], *, columns: int) -> F
     return figure
 
 
-def matches(point: Variant, wanted: Mapping[str, FieldValue]) -> bool:
+def matches(variant: Variant, wanted: Mapping[str, FieldValue]) -> bool:
     """Whether a variant has these values, by its axes or as its document has it."""
-    return all(_value(point, field) == value for field, value in wanted.items())
+    return all(_value(variant, field) == value for field, value in wanted.items())
 
 
-def _value(point: Variant, field: str) -> object:
+def _value(variant: Variant, field: str) -> object:
     """The value of a field; None if there is no such field."""
-    part: object = point.values.get(field)
+    part: object = variant.values.get(field)
     if part is None:
-        part = point.spec.model_dump()
+        part = variant.spec.model_dump()
         for step in parse_field_path(field):
             match part:
                 case dict() if isinstance(step, str) and step in part:
@@ -96,26 +96,26 @@ def _value(point: Variant, field: str) -> object:
 def panel_lines(results: Results, panel: Panel) -> list[Line]:
     """The curves of a panel: variants differ in colour and metrics in style, or else in colour."""
     found = [
-        (metric, point, curves)
-        for point in results.points
-        if matches(point, panel.variant)
+        (metric, variant, curves)
+        for variant in results.variants
+        if matches(variant, panel.variant)
         for metric in sorted(panel.metrics, key=_rank)
-        if (curves := results.curves(metric, point.values)) is not None
+        if (curves := results.curves(metric, variant.values)) is not None
     ]
-    points = list(dict.fromkeys(point.name for _, point, _ in found))
+    labelled = list(dict.fromkeys(variant.name for _, variant, _ in found))
     metrics = list(dict.fromkeys(metric for metric, _, _ in found))
     ours = "mean of our runs" if any(len(curves) > 1 for _, _, curves in found) else "our run"
     names, styles = {metric: quantity_name(metric) for metric in metrics}, cycle(["-"])
-    if len(points) > 1:
-        names, styles = dict(zip(points, variant_labels(points), strict=True)), cycle(_STYLES)
+    if len(labelled) > 1:
+        names, styles = dict(zip(labelled, variant_labels(labelled), strict=True)), cycle(_STYLES)
     elif len(metrics) == 1:
         names = {metrics[0]: ours}
     colours = dict(zip(names, cycle(COLOURS), strict=False))
     style_of = dict(zip(metrics, styles, strict=False))
     lines = []
-    for metric, point, curves in found:
-        key = point.name if len(points) > 1 else metric
-        lines.append(Line(metric, point, curves, colours[key], style_of[metric], names[key]))
+    for metric, variant, curves in found:
+        key = variant.name if len(labelled) > 1 else metric
+        lines.append(Line(metric, variant, curves, colours[key], style_of[metric], names[key]))
     return lines
 
 
@@ -150,7 +150,7 @@ def _draw_claims(axes: Axes, line: Line, panel: Panel, results: Results, *, is_a
     for claim in results.document.claims:
         if not isinstance(claim, NumberClaim | CurveClaim) or claim.metric != line.metric:
             continue
-        if not matches(line.point, claim.variant or {}):
+        if not matches(line.variant, claim.variant or {}):
             continue
         if isinstance(claim, CurveClaim):
             marks += _thinned(claim.values, panel)
@@ -184,8 +184,11 @@ def is_within(epochs: np.ndarray, panel: Panel) -> np.ndarray:
 
 def books_last_epoch(results: Results, line: Line) -> int:
     """The last epoch of a variant in the book, which a profile may not reach."""
-    points = (each for each in variants(results.document) if each.values == line.point.values)
-    specs = [each.spec for each in points if isinstance(each.spec, Network)]
+    specs = [
+        variant.spec
+        for variant in variants(results.document)
+        if variant.values == line.variant.values and isinstance(variant.spec, Network)
+    ]
     return specs[0].training.epochs - 1 if specs else line.curves.shape[1] - 1
 
 
@@ -194,7 +197,7 @@ def _set_axes(axes: Axes, panel: Panel, lines: Sequence[Line]) -> None:
     metrics = list(styles)
     for metric, style in styles.items() if len(set(styles.values())) > 1 else ():
         axes.plot([], [], style, color="black", label=quantity_name(metric).split()[0])
-    axes.set_ylabel(axis_label(metrics, lines[0].point.spec))
+    axes.set_ylabel(axis_label(metrics, lines[0].variant.spec))
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     first, last = axes.dataLim.intervalx

@@ -23,10 +23,10 @@ _BARS = {
 def speed_panels(results: Results) -> Sequence[Panel]:
     """For each variant the norms of its hidden layers' gradients, as `training_speed_*_layers`."""
     panels, norm = [], parse_metric("gradient_norms")
-    for point in results.points:
-        norms = [norm.of(layer) for layer in range(1, _num_hidden(point) + 1)]
-        name = "".join(variant_labels([point.name])).removeprefix("base")
-        panels.append(Panel(norms, point.values, is_log=True, title=name))
+    for variant in results.variants:
+        norms = [norm.of(layer) for layer in range(1, _num_hidden(variant) + 1)]
+        name = "".join(variant_labels([variant.name])).removeprefix("base")
+        panels.append(Panel(norms, variant.values, is_log=True, title=name))
     return panels
 
 
@@ -63,9 +63,9 @@ def draw_bars(results: Results) -> Figure | None:
 
 def _first_run(results: Results, metric: str) -> float:
     """The first value of a metric that only some variants have."""
-    values = (results.curves(metric, point.values) for point in results.points)
+    values = (results.curves(metric, variant.values) for variant in results.variants)
     return next(float(curves[0, 0]) for curves in values if curves is not None)
 
 
-def _num_hidden(point: Variant) -> int:
-    return len(point.spec.model.stack()) - 1 if isinstance(point.spec, Network) else 0
+def _num_hidden(variant: Variant) -> int:
+    return len(variant.spec.model.stack()) - 1 if isinstance(variant.spec, Network) else 0

@@ -55,7 +55,7 @@ def _everything(results: Results) -> Picture:
             panels += _by_part(results, own)
         elif quantity.by is not None:
             continue
-        elif len(metrics) * len(results.points) > _MAX_LINES:
+        elif len(metrics) * len(results.variants) > _MAX_LINES:
             panels += [Panel([metric]) for metric in metrics]
         elif metrics:
             panels.append(Panel(metrics))
@@ -67,11 +67,11 @@ def _by_part(results: Results, metrics: Sequence[Metric]) -> Iterator[Panel]:
     for split in dict.fromkeys(metric.split for metric in metrics):
         own = [metric for metric in metrics if metric.split == split]
         is_log = own[0].quantity.scale == "logarithmic"
-        for point in results.points:
-            name = "".join(variant_labels([point.name])).removeprefix("base")
+        for variant in results.variants:
+            name = "".join(variant_labels([variant.name])).removeprefix("base")
             title = ", ".join(filter(None, [split, name]))
             names = [metric.name for metric in own]
-            yield Panel(names, point.values, is_log=is_log, title=title)
+            yield Panel(names, variant.values, is_log=is_log, title=title)
 
 
 def _neuron(results: Results) -> Sequence[Picture]:

@@ -52,11 +52,11 @@ def draw_baseline_sizes(results: Results) -> Figure:
 def _draw_line(axes: Axes, results: Results, metric: str, colour: str, label: str) -> None:
     """A point for each run, a line through their means, crosses at the book's numbers."""
     factor, sizes, means = percent(metric), [], []
-    for point in results.points:
-        curves = results.curves(metric, point.values)
+    for variant in results.variants:
+        curves = results.curves(metric, variant.values)
         if curves is None:
             continue
-        size, values = int(point.values[SIZE]), factor * last_epoch(curves)
+        size, values = int(variant.values[SIZE]), factor * last_epoch(curves)
         sizes.append(size)
         means.append(float(np.mean(values)))
         if len(values) > 1:
@@ -81,5 +81,5 @@ def _set_axes(axes: Axes, label: str, *, is_log: bool) -> None:
 
 def varies_size(results: Results) -> bool:
     """Whether the number of training images is what the variants differ in."""
-    points: Sequence = results.points
-    return len(points) > 1 and all(SIZE in point.values for point in points)
+    variants: Sequence = results.variants
+    return len(variants) > 1 and all(SIZE in variant.values for variant in variants)

@@ -68,10 +68,10 @@ class _Surface(NamedTuple):
 def draw_surfaces(results: Results) -> Figure:
     """Outputs over the first two inputs from above, and sections through them."""
     shown = [
-        (point.name, _Surface(network, output))
-        for point in results.points
-        if isinstance(point.spec, Construction)
-        and isinstance(network := point.spec.network, Ridges | Towers)
+        (variant.name, _Surface(network, output))
+        for variant in results.variants
+        if isinstance(variant.spec, Construction)
+        and isinstance(network := variant.spec.network, Ridges | Towers)
         for output in range(network.num_outputs() if isinstance(network, Towers) else 1)
     ]
     if len(shown) > _MAX_PANELS:

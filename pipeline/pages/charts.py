@@ -134,7 +134,7 @@ def _of_curves(results: Results) -> Iterator[_Drawn]:
         metrics = list(dict.fromkeys(line.metric for line in lines))
         highest = max(percent(line.metric) * np.nanmax(line.curves) for line in lines)
         limits = panel.limits if panel.limits and highest > panel.limits[0] else None
-        label = axis_label(metrics, lines[0].point.spec)
+        label = axis_label(metrics, lines[0].variant.spec)
         yield _Drawn(_title(panel), "epoch", label, series, rows, limits, panel.is_log)
 
 
@@ -169,7 +169,7 @@ def _rows_of_book(name: str, line: Line, panel: Panel, results: Results) -> Iter
     for claim in results.document.claims:
         if not isinstance(claim, NumberClaim | CurveClaim) or claim.metric != line.metric:
             continue
-        if not matches(line.point, claim.variant or {}):
+        if not matches(line.variant, claim.variant or {}):
             continue
         about = {"s": name, "t": claim.statement}
         if isinstance(claim, CurveClaim):
@@ -191,11 +191,11 @@ def _of_sizes(results: Results) -> Iterator[_Drawn]:
     rows: list[Row] = []
     for metric in metrics:
         factor, name = percent(metric), quantity_name(metric)
-        for point in results.points:
-            curves = results.curves(metric, point.values)
+        for variant in results.variants:
+            curves = results.curves(metric, variant.values)
             if curves is None:
                 continue
-            x, values = int(point.values[SIZE]), factor * last_epoch(curves)
+            x, values = int(variant.values[SIZE]), factor * last_epoch(curves)
             rows.append({"x": x, "y": _short(values.mean()), "s": name, "k": "mean"})
             for run, value in enumerate(values) if len(values) > 1 else ():
                 rows.append({"x": x, "y": _short(value), "s": name, "k": "point", "r": run})

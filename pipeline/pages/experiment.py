@@ -207,12 +207,12 @@ def _networks(site: SiteInputs, document: Document) -> Sequence[NetworkView]:
     reference = document.reference()
     if reference is not None and reference.document in site.today:
         results = site.shown(reference.document)
-        point = results.find(reference.variant) or results.points[0]
-        results = results._replace(points=[point])
-    for point in results.points:
-        layers = drawn_layers(point.spec)
+        variant = results.find(reference.variant) or results.variants[0]
+        results = results._replace(variants=[variant])
+    for variant in results.variants:
+        layers = drawn_layers(variant.spec)
         if layers:
-            drawn.setdefault(tuple(layers), []).append(point.name)
+            drawn.setdefault(tuple(layers), []).append(variant.name)
     views = []
     for layers, names in list(drawn.items())[:_MOST_NETWORKS]:
         title = "; ".join(variant_labels(names)) if len(drawn) > 1 else ""

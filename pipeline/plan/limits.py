@@ -45,8 +45,8 @@ def _limit_axes(spec: Limited, field: str, limit: int | None) -> Limited:
     for axis in spec.vary:
         sizes = axis.get(field, ())
         kept = [i for i, size in enumerate(sizes) if int(size) <= limit] or [0]
-        points = kept if sizes else range(len(next(iter(axis.values()))))
-        vary.append({name: tuple(values[i] for i in points) for name, values in axis.items()})
+        rows = kept if sizes else range(len(next(iter(axis.values()))))
+        vary.append({name: tuple(values[i] for i in rows) for name, values in axis.items()})
     return spec.model_copy(update={"vary": tuple(vary)})
 
 
@@ -60,6 +60,6 @@ def _cap_axes(spec: Network, field: str, limit: int | None) -> Network:
             name: tuple(min(int(value), limit) if name == field else value for value in values)
             for name, values in axis.items()
         }
-        points = dict.fromkeys(zip(*capped.values(), strict=True))
-        vary.append(dict(zip(axis, zip(*points, strict=True), strict=True)))
+        rows = dict.fromkeys(zip(*capped.values(), strict=True))
+        vary.append(dict(zip(axis, zip(*rows, strict=True), strict=True)))
     return spec.model_copy(update={"vary": tuple(vary)})

@@ -49,8 +49,8 @@ class Plan(Record):
     def of(cls, spec: Document, seeds: Iterable[int], *, selected: bool = True) -> "Plan":
         """The plan of a document."""
         planned = tuple(
-            PlannedVariant(name=point.name, values=dict(point.values), spec=point.spec)
-            for point in variants(spec)
+            PlannedVariant(name=variant.name, values=dict(variant.values), spec=variant.spec)
+            for variant in variants(spec)
         )
         return cls(selected=selected, seeds=tuple(seeds), spec=spec, variants=planned)
 
@@ -58,7 +58,7 @@ class Plan(Record):
         """Whether one stage runs it together with all others of its kind."""
         return self.spec.stage == CALCULATE
 
-    def points(self) -> list[Variant]:
+    def list_variants(self) -> list[Variant]:
         """Its variants, as the library has them."""
         return [Variant(each.name, each.values, each.spec) for each in self.variants]
 

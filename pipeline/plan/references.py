@@ -84,7 +84,7 @@ def _unfit_side(claim: ComparisonClaim, side: Side, other: Document) -> Iterator
 
 def _count_variants(spec: Document, choice: Mapping[str, FieldValue] | None) -> int:
     wanted = (choice or {}).items()
-    return sum(wanted <= point.values.items() for point in variants(spec))
+    return sum(wanted <= variant.values.items() for variant in variants(spec))
 
 
 def _one_variant(spec: Document) -> str:

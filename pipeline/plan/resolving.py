@@ -174,11 +174,11 @@ def _resolve(spec: Document, settings: Settings, *, must_fit: bool) -> Plan:
     if settings.documents == "all":
         selected = spec.id not in settings.active().leave_out
     plan = Plan.of(without_words(spec), (), selected=selected)
-    points = [point.spec for point in plan.variants]
-    seeds = _seeds(spec, points, settings)
-    for point in points:
-        if must_fit and isinstance(point, Network):
-            check_memory(point, len(seeds))
+    specs = [variant.spec for variant in plan.variants]
+    seeds = _seeds(spec, specs, settings)
+    for variant in specs:
+        if must_fit and isinstance(variant, Network):
+            check_memory(variant, len(seeds))
     return plan.model_copy(update={"seeds": seeds})
 
 
@@ -194,9 +194,9 @@ def _missing_data(run: Document, spec: Document, path: Path, text: LocatedYaml) 
     return [_relocate(fault, spec.id, text) for fault in error.faults]
 
 
-def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tuple[int, ...]:
+def _seeds(spec: Document, variants: Sequence[Document], settings: Settings) -> tuple[int, ...]:
     """A seed for each run of a variant; one where nothing is random."""
-    if not any(point.is_random() for point in points):
+    if not any(variant.is_random() for variant in variants):
         replay = spec.training.replay if isinstance(spec, Network) else None
         return (0 if replay is None else replay.seed,)
     if isinstance(spec, Ensemble):
@@ -204,7 +204,7 @@ def _seeds(spec: Document, points: Sequence[Document], settings: Settings) -> tu
     profile = settings.active().of(spec.id)
     num_runs = settings.runs or profile.runs
     if profile.max_runs is not None and settings.runs is None:
-        num_runs = min(num_runs, max(2, profile.max_runs // len(points)))
+        num_runs = min(num_runs, max(2, profile.max_runs // len(variants)))
     return tuple(range(settings.seed, settings.seed + num_runs))
 
 

@@ -131,7 +131,7 @@ def training_key(name: str, plan: Plan) -> TrainingKey:
             document=plan.sparse(),
             seeds=plan.seeds,
             variants=tuple(variant.name for variant in plan.variants),
-            **fingerprint(plan.points(), plan.seeds),
+            **fingerprint(plan.list_variants(), plan.seeds),
             code=_hash(sorted(hash_syntax(_ROOT / path) for path in host_code())),
         )
         known = {"made of": _made_of(plan), "key": key.model_dump(mode="json")}

@@ -62,11 +62,11 @@ def check_run(
 
 
 def _check_head(head: Head, plan: Plan) -> None:
-    points = {point.name: point.spec for point in plan.variants}
-    if head.variant not in points:
-        hint = closest(head.variant, list(points))
+    variants = {variant.name: variant.spec for variant in plan.variants}
+    if head.variant not in variants:
+        hint = closest(head.variant, list(variants))
         raise ValueError(f"variant: there is no {head.variant[:80]!r}; {hint}")
-    is_random = any(point.is_random() for point in points.values())
+    is_random = any(variant.is_random() for variant in variants.values())
     if not is_random and head.seed not in plan.seeds:
         raise ValueError(f"seed: must be {plan.seeds[0]}, got {head.seed}")
     # The report shows them.

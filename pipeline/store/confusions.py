@@ -42,7 +42,7 @@ def read_confusion(results: Results) -> Confusion | None:
         OSError: the file is damaged; a sentence that says what to do.
     """
     path = results.beside(CONFUSION)
-    if path is None or len(results.points) > 1:
+    if path is None or len(results.variants) > 1:
         return None
     with whole(path):
         rows = read_table(path)

@@ -77,8 +77,8 @@ def digest_of(results: Results, *others: str) -> str:
         others: digests of what else is shown.
     """
     files = [digest_of_file(path) for path in results.files]
-    points = [f"{point.name} {point.spec.model_dump_json()}" for point in results.points]
-    return join_digests(results.document.model_dump_json(), *points, *files, *others)
+    listed = [f"{variant.name} {variant.spec.model_dump_json()}" for variant in results.variants]
+    return join_digests(results.document.model_dump_json(), *listed, *files, *others)
 
 
 def owned_pictures(name: str, names: Sequence[str]) -> Sequence[Path]:

@@ -11,12 +11,12 @@ from pipeline.store.runs import Row
 Kind = TypeVar("Kind", bound=Experiment)
 
 
-def list_points(plan: Plan, kind: type[Kind]) -> list[tuple[Kind, int]]:
+def list_experiments(plan: Plan, kind: type[Kind]) -> list[tuple[Kind, int]]:
     """The variants that are run, each with every seed; none if the document is not selected."""
     return [
-        (point.spec, seed)
-        for point, seed in product(plan.points(), plan.seeds)
-        if plan.selected and isinstance(point.spec, kind)
+        (variant.spec, seed)
+        for variant, seed in product(plan.list_variants(), plan.seeds)
+        if plan.selected and isinstance(variant.spec, kind)
     ]
 
 

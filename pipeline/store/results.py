@@ -35,7 +35,7 @@ class Results(NamedTuple):
 
     document: Document
     """As the book has it."""
-    points: Sequence[Variant]
+    variants: Sequence[Variant]
     """The variants that were run."""
     history: History | None
     """What was measured; None if the document was not selected."""
@@ -54,7 +54,7 @@ class Results(NamedTuple):
     def load(cls, document: Document, planned: "_Planned") -> "Results":
         """What was run of a document."""
         name = document.id
-        points, history = planned.plans[name].points(), read_history(run_folder(name))
+        variants, history = planned.plans[name].list_variants(), read_history(run_folder(name))
         foreign = None
         if _is_changed(name, planned):
             foreign = "other settings"
@@ -63,7 +63,7 @@ class Results(NamedTuple):
                 learner(plans[name], plans).spec for plans in (planned.books, planned.plans)
             )
             foreign = why_foreign(history.data, wanted, run) or foreign
-        return cls(document, points, history, foreign, sorted(run_folder(name).glob("*.csv")))
+        return cls(document, variants, history, foreign, sorted(run_folder(name).glob("*.csv")))
 
     @classmethod
     def recorded(
@@ -73,20 +73,20 @@ class Results(NamedTuple):
 
         Gives a sentence as well for runs that are not part of it.
         """
-        folder, points = RECORDED / document.id, plans[document.id].points()
+        folder, variants = RECORDED / document.id, plans[document.id].list_variants()
         spec = learner(plans[document.id], plans).spec
         runs, stale = _parted(read_runs(folder), identity(document.id, plans), spec)
         message = [f"{folder}: {_listed(files)} {why}; not judged" for why, files in stale.items()]
         if not runs:
             return None, message
-        names = [point.name for point in points]
+        names = [variant.name for variant in variants]
         runs = sorted(runs, key=lambda run: (names.index(run.head.variant), run.head.seed))
         heads = [run.head for run in runs]
         names = [name for head in heads for name in (head.file, *map(head.beside, EXTRAS))]
         files = [path for name in names if (path := folder / name).exists()]
         history, origin = as_history(runs), Origin.of(heads)
         foreign = why_foreign(history.data, spec)
-        return cls(document, points, history, foreign, files, origin=origin), message
+        return cls(document, variants, history, foreign, files, origin=origin), message
 
     @property
     def folder(self) -> Path | None:
@@ -99,16 +99,16 @@ class Results(NamedTuple):
 
     def find(self, choice: Mapping[str, FieldValue] | None) -> Variant | None:
         """The first variant with these values, or None if it was not run."""
-        return find_variant(self.points, choice)
+        return find_variant(self.variants, choice)
 
     def curves(
         self, metric: str, choice: Mapping[str, FieldValue] | None
     ) -> Float[np.ndarray, "runs epochs"] | None:
         """What was measured of the runs of one variant; None if nothing was."""
-        point = self.find(choice)
-        if self.history is None or point is None or metric not in self.history.metrics:
+        variant = self.find(choice)
+        if self.history is None or variant is None or metric not in self.history.metrics:
             return None
-        chosen = [run.variant == point.name for run in self.history.runs]
+        chosen = [run.variant == variant.name for run in self.history.runs]
         curves = self.history.metrics[metric][chosen]
         return None if np.isnan(curves).all() else curves
 
@@ -212,7 +212,7 @@ def _listed(files: Sequence[str]) -> str:
 
 def says_more(recorded: Results, *, than: Results) -> bool:
     """Whether today's runs are none, or of fewer variants, or say nothing about the book's."""
-    is_fewer = len(than.points) < len(recorded.points)
+    is_fewer = len(than.variants) < len(recorded.variants)
     return than.history is None or is_fewer or than.foreign is not None
 
 

@@ -26,13 +26,13 @@ def last_numbers(results: Results) -> str:
     if not metrics or results.history is None:
         return ""
     begin = "At the end" if isinstance(document, Network) else "Measured"
-    points = results.points[:_MOST_VARIANTS]
-    labels = variant_labels([point.name for point in results.points])
+    variants = results.variants[:_MOST_VARIANTS]
+    labels = variant_labels([variant.name for variant in results.variants])
     lines = []
-    for point, label in zip(points, labels, strict=False):
-        found = ", ".join(_measured(results, point, metrics))
-        lines.append(f"{begin if point.name == 'base' else label}: {found}.")
-    more = len(results.points) - len(points)
+    for variant, label in zip(variants, labels, strict=False):
+        found = ", ".join(_measured(results, variant, metrics))
+        lines.append(f"{begin if variant.name == 'base' else label}: {found}.")
+    more = len(results.variants) - len(variants)
     return " ".join([*lines, *([f"{more} variants more."] if more else [])])
 
 
@@ -40,11 +40,11 @@ def _is_counted(metric: str) -> bool:
     return parse_metric(metric).quantity.unit == "whole"
 
 
-def _measured(results: Results, point: Variant, metrics: Sequence[str]) -> list[str]:
+def _measured(results: Results, variant: Variant, metrics: Sequence[str]) -> list[str]:
     """Each metric of a variant in words, but for those by layer, digit, row and the like."""
     message = []
     for metric in metrics:
-        values = results.at_epoch("last", metric, point.values)
+        values = results.at_epoch("last", metric, variant.values)
         if values is None or parse_metric(metric).part:
             continue
         spread = float(values.std(ddof=1)) if len(values) > 1 else None

@@ -59,15 +59,16 @@ def best_and_last_table(results: Results) -> str:
     document = results.document
     if not isinstance(document, Network) or not document.training.keep_best:
         return ""
-    labels = variant_labels([point.name for point in results.points])
+    labels = variant_labels([variant.name for variant in results.variants])
     rows = []
-    for point, label in zip(results.points, labels, strict=True):
+    for variant, label in zip(results.variants, labels, strict=True):
         best, last = (
-            results.at_epoch(epoch, _METRIC, point.values) for epoch in ("best-validation", "last")
+            results.at_epoch(epoch, _METRIC, variant.values)
+            for epoch in ("best-validation", "last")
         )
         if best is not None and last is not None:
             row = [_mean(best), _mean(last), len(best)]
-            rows.append([document.title if point.name == "base" else label, *row])
+            rows.append([document.title if variant.name == "base" else label, *row])
     headers = ["variant", "test, best validation epoch", "test, last epoch", "runs"]
     return markdown(rows, headers) if rows else ""
 
@@ -101,9 +102,9 @@ def errors_line(results: Results) -> str:
 
 
 def _pairs(results: Results) -> Iterable[_Pair]:
-    points = {point.name: point.values for point in results.points}
-    for name, values in points.items():
-        mended = points.get(name.replace(_PRINTED, _CORRECTED), values)
+    variants = {variant.name: variant.values for variant in results.variants}
+    for name, values in variants.items():
+        mended = variants.get(name.replace(_PRINTED, _CORRECTED), values)
         if mended is values:
             continue
         printed, corrected = (

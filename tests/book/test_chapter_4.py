@@ -48,18 +48,18 @@ def measured(name: str) -> Sequence[Mapping[str, float]]:
 
 
 def measure_anew(name: str) -> Sequence[Mapping[str, float]]:
-    points = [point.spec for point in variants(load_spec(name))]
+    specs = [variant.spec for variant in variants(load_spec(name))]
     with jax.enable_x64(True):
-        return [measure_construction(spec) for spec in points if isinstance(spec, Construction)]
+        return [measure_construction(spec) for spec in specs if isinstance(spec, Construction)]
 
 
 def verdicts(name: str, results: Sequence[Mapping[str, float]]) -> dict[str, str]:
     """How each claim of a document is judged, by its statement and metric."""
     spec = load_spec(name)
-    points = variants(spec)
+    all_variants = variants(spec)
 
     def value(choice, metric: str) -> float:
-        return results[points.index(find_variant(points, choice))][metric]
+        return results[all_variants.index(find_variant(all_variants, choice))][metric]
 
     found = {}
     for claim in spec.claims:
@@ -230,7 +230,7 @@ def test_document_has_its_pictures(name, tmp_path):
 
 def test_errors_are_drawn_beside_the_pages_numbers():
     shown = experiment("ch4-more-bumps")
-    pictures = dict(draw_construction(shown, shown.points[0].spec))
+    pictures = dict(draw_construction(shown, shown.variants[0].spec))
     mean, largest = pictures["-error"].subfigs[0].axes
     assert (mean.get_xscale(), mean.get_yscale()) == ("log", "log")
     ours, crosses = (line.get_xydata() for line in mean.lines[:2])
@@ -242,5 +242,5 @@ def test_errors_are_drawn_beside_the_pages_numbers():
 
 def test_circuits_and_chains_have_no_picture_here():
     shown = experiment("ch4-bump")
-    circuit = shown.points[0].spec.model_copy(update={"network": Circuit.model_construct()})
+    circuit = shown.variants[0].spec.model_copy(update={"network": Circuit.model_construct()})
     assert list(draw_construction(shown, circuit)) == []

@@ -72,8 +72,10 @@ def _network(name: str) -> Network:
     return spec
 
 
-def _points(name: str) -> list[Network]:
-    return [point.spec for point in variants(_network(name)) if isinstance(point.spec, Network)]
+def _networks(name: str) -> list[Network]:
+    return [
+        variant.spec for variant in variants(_network(name)) if isinstance(variant.spec, Network)
+    ]
 
 
 def _pull(spec: Network) -> float:
@@ -102,7 +104,7 @@ def test_hyper_parameters_are_the_books(name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_what_all_networks_of_the_chapter_have_in_common_is_the_books(name):
-    for spec in _points(name):
+    for spec in _networks(name):
         output = spec.model.layers[-1]
         assert isinstance(output, Dense)
         assert output.initializer is not None
@@ -116,7 +118,7 @@ def test_what_all_networks_of_the_chapter_have_in_common_is_the_books(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_hidden_layers_share_the_books_activation(name):
     books = {"sigmoid"} if NETWORKS[name][0] == 0.1 else {"relu"}
-    for spec in _points(name):
+    for spec in _networks(name):
         hidden = [layer for layer in spec.model.layers[:-1] if not isinstance(layer, MaxPool)]
         activations = {layer.activation for layer in hidden}
         assert activations == books or (name == "ch6-tanh" and activations == {"tanh"})
@@ -124,7 +126,7 @@ def test_hidden_layers_share_the_books_activation(name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_numbers_of_parameters_are_the_books(name):
-    counts = {spec.model.num_params() for spec in _points(name)}
+    counts = {spec.model.num_params() for spec in _networks(name)}
     assert counts == set(NUM_PARAMS.get(name, (85_670,)))
 
 
@@ -137,7 +139,7 @@ def test_convolution_has_over_forty_times_fewer_parameters_than_thirty_hidden_ne
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_shapes_are_the_books(name):
-    for spec in _points(name):
+    for spec in _networks(name):
         num_convolutions = sum(isinstance(layer, Conv) for layer in spec.model.layers)
         assert num_convolutions == {"ch6-shallow": 0}.get(name, 1 + ("ch6-conv" not in name))
         maps = [(20, 24, 24), (20, 12, 12), (40, 8, 8), (40, 4, 4)][: 2 * num_convolutions]
@@ -162,14 +164,14 @@ def test_document_itself_is_as_printed(name):
     assert spec.model.initializer.weights == PRINTED
     assert (spec.training.shuffle, spec.training.dropout_streams) == (False, streams)
     assert spec.regularizer.l2 == 0 or spec.regularizer.per == "batch"
-    assert spec.bare() in [point.bare() for point in _points(name)]
+    assert spec.bare() in [network.bare() for network in _networks(name)]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_both_penalties_pull_equally(name):
-    points = _points(name)
-    half = len(points) // 2  # The first axis changes slowest.
-    for printed, corrected in zip(points[:half], points[half:], strict=True):
+    networks = _networks(name)
+    half = len(networks) // 2  # The first axis changes slowest.
+    for printed, corrected in zip(networks[:half], networks[half:], strict=True):
         assert _pull(printed) == pytest.approx(_pull(corrected), rel=1e-12)
 
 
@@ -190,7 +192,7 @@ def test_problems_are_trained_as_corrected(name):
 
 @pytest.mark.parametrize("name", ["ch6-distortions", "ch6-elastic"])
 def test_distorted_images_are_as_many_as_shifted_ones(name):
-    spec, expanded = _network(name), _points("ch6-expanded")[1]
+    spec, expanded = _network(name), _networks("ch6-expanded")[1]
     assert spec.training.epochs == 5 * expanded.training.epochs
     assert spec.training.evaluate_every == 5 * expanded.training.evaluate_every
     assert _pull(spec) == pytest.approx(_pull(expanded))
@@ -235,7 +237,7 @@ def test_no_claim_of_chapter_6_looks_beyond_the_epochs(name):
         sides = [claim.better, claim.worse] if isinstance(claim, ComparisonClaim) else []
         names = {name, *(side.document for side in sides if side.document)}
         if isinstance(epoch := getattr(claim, "epoch", None), int):
-            least = min(point.training.epochs for each in names for point in _points(each))
+            least = min(spec.training.epochs for each in names for spec in _networks(each))
             assert epoch < least
 
 
@@ -243,5 +245,5 @@ def test_no_claim_of_chapter_6_looks_beyond_the_epochs(name):
 def test_sides_of_other_documents_name_variants_that_they_have(name):
     claims = [claim for claim in _network(name).claims if isinstance(claim, ComparisonClaim)]
     for side in (side for claim in claims for side in (claim.better, claim.worse)):
-        points, wanted = variants(load_spec(side.document or name)), (side.variant or {}).items()
-        assert sum(wanted <= point.values.items() for point in points) == 1
+        spec, wanted = load_spec(side.document or name), (side.variant or {}).items()
+        assert sum(wanted <= variant.values.items() for variant in variants(spec)) == 1

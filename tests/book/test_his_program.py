@@ -18,7 +18,7 @@ def curves_of(name, dataset, metric, overrides=None):
     with jax.enable_x64(True):
         spec = load_spec(name, overrides)
         curves = np.array([each.metrics[metric] for each in train(spec, dataset)]).T
-    return dict(zip([point.name for point in variants(spec)], curves, strict=True))
+    return dict(zip([variant.name for variant in variants(spec)], curves, strict=True))
 
 
 def test_first_epoch_costs_what_his_program_says(mnist):

@@ -83,9 +83,9 @@ def index_of(neuron):
     """Which of the document's variants a neuron is."""
     (index,) = [
         index
-        for index, point in enumerate(variants(load_spec("ch3-neuron")))
-        if point.spec.model.initializer == Initializer(weights=neuron.weight, biases=neuron.bias)
-        and (point.spec.loss, point.spec.optimizer.learning_rate) == (neuron.loss, neuron.rate)
+        for index, variant in enumerate(variants(load_spec("ch3-neuron")))
+        if variant.spec.model.initializer == Initializer(weights=neuron.weight, biases=neuron.bias)
+        and (variant.spec.loss, variant.spec.optimizer.learning_rate) == (neuron.loss, neuron.rate)
     ]
     return index
 

@@ -72,13 +72,13 @@ def replay(spec: Network, dataset: Dataset) -> Curves:
 
 def unequal(spec: Network, curves: Curves) -> list[str]:
     """What became of each exact claim that the runs do not give."""
-    points = variants(spec)
+    all_variants = variants(spec)
     wrong = []
     for claim in spec.claims:
         if not isinstance(claim, NumberClaim | CurveClaim):
             continue
         wanted = (claim.variant or {}).items()
-        at = next(i for i, point in enumerate(points) if wanted <= point.values.items())
+        at = next(i for i, variant in enumerate(all_variants) if wanted <= variant.values.items())
         own = curves[claim.metric][at : at + 1]
         if isinstance(claim, CurveClaim):
             short = claim.model_copy(update={"values": claim.values[: own.shape[1]]})

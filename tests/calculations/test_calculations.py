@@ -51,10 +51,10 @@ def measure(name, changes=None, seed=0):
 def test_every_number_of_the_book_comes_back(name):
     spec = load_spec(name)
     claims = [claim for claim in spec.claims if isinstance(claim, NumberClaim)]
-    for point in variants(spec):
-        runs = [run_calculation(point.spec, seed=seed) for seed in range(4)]
+    for variant in variants(spec):
+        runs = [run_calculation(variant.spec, seed=seed) for seed in range(4)]
         for claim in claims:
-            if (claim.variant or {}).items() <= point.values.items():
+            if (claim.variant or {}).items() <= variant.values.items():
                 judged = judge_number(claim, np.array([run[claim.metric] for run in runs]))
                 assert judged.verdict == ("equal" if claim.exact else "consistent"), claim
 
@@ -222,8 +222,8 @@ def test_stage_writes_a_row_for_each_run(calculate_all):
     calculate_all()
     history = read_history(run_folder(spec.id))
     assert (history.data, list(history.runs)) == ("none", list_runs(spec, (3, 4)))
-    points = [point.spec for point in variants(spec)]
-    expected = [run_calculation(point, seed=seed) for point in points for seed in (3, 4)]
+    specs = [variant.spec for variant in variants(spec)]
+    expected = [run_calculation(spec, seed=seed) for spec in specs for seed in (3, 4)]
     for metric, curves in history.metrics.items():
         assert curves.tolist() == [[run[metric]] for run in expected]
     assert tuple(history.metrics) == spec.metrics()

@@ -48,10 +48,10 @@ def gradients(spec):
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_claim_of_the_book_holds(name):
     spec = load_spec(name)
-    points = variants(spec)
+    all_variants = variants(spec)
 
     def value(choice, metric):
-        return measure(find_variant(points, choice).values, name)[metric]
+        return measure(find_variant(all_variants, choice).values, name)[metric]
 
     for claim in spec.claims:
         if isinstance(claim, ComparisonClaim):

@@ -59,10 +59,10 @@ def evaluate(network, row):
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_claim_of_the_book_holds(name):
     spec = load_spec(name)
-    points = variants(spec)
+    all_variants = variants(spec)
 
     def value(choice, metric):
-        return measure(name, find_variant(points, choice).values)[metric]
+        return measure(name, find_variant(all_variants, choice).values)[metric]
 
     for claim in spec.claims:
         if isinstance(claim, ComparisonClaim):
@@ -76,22 +76,24 @@ def test_every_claim_of_the_book_holds(name):
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_measured_is_what_claims_may_speak_of(name):
-    for point in variants(load_spec(name)):
-        assert tuple(measure_construction(point.spec)) == load_spec(name).metrics()
+    for variant in variants(load_spec(name)):
+        assert tuple(measure_construction(variant.spec)) == load_spec(name).metrics()
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_network_gives_what_its_neurons_give(name):
-    for point in variants(load_spec(name)):
-        network = point.spec.network
+    for variant in variants(load_spec(name)):
+        network = variant.spec.network
         rows = [row.inputs for row in network.truth_table]
         expected = [evaluate(network, row) for row in rows]
-        np.testing.assert_allclose(outputs_of(point.spec, rows), expected, rtol=1e-13, atol=1e-300)
+        np.testing.assert_allclose(
+            outputs_of(variant.spec, rows), expected, rtol=1e-13, atol=1e-300
+        )
 
 
 def test_decisions_follow_the_weather_or_are_content_with_companion_and_transit():
     rows = list(np.ndindex(2, 2, 2))
-    high, low = (outputs_of(point.spec, rows) for point in variants(load_spec("ch1-cheese")))
+    high, low = (outputs_of(variant.spec, rows) for variant in variants(load_spec("ch1-cheese")))
     assert high[:, 0].tolist() == [weather for weather, _, _ in rows]
     assert low[:, 0].tolist() == [weather or (mate and transit) for weather, mate, transit in rows]
 
@@ -102,8 +104,8 @@ def test_nand_is_false_for_two_ones_only():
 
 @pytest.mark.parametrize("name", ADDERS)
 def test_half_adder_gives_exclusive_or_and_and(name):
-    for point in variants(load_spec(name)):
-        assert outputs_of(point.spec, BITS).tolist() == [[a ^ b, a & b] for a, b in BITS]
+    for variant in variants(load_spec(name)):
+        assert outputs_of(variant.spec, BITS).tolist() == [[a ^ b, a & b] for a, b in BITS]
 
 
 def test_two_connections_and_their_sum_make_the_same_network():

@@ -51,11 +51,11 @@ def test_an_and_of_a_setting_is_excited_by_that_alone():
 
 
 def test_the_document_measures_what_its_claims_say():
-    for point in variants(load_spec("ch5-parity")):
-        measured = measure_construction(point.spec)
-        assert isinstance(point.spec, Construction)
-        assert isinstance(point.spec.network, Parity)
-        stack = point.spec.network.layers()
+    for variant in variants(load_spec("ch5-parity")):
+        measured = measure_construction(variant.spec)
+        assert isinstance(variant.spec, Construction)
+        assert isinstance(variant.spec.network, Parity)
+        stack = variant.spec.network.layers()
         assert measured["num_wrong"] == 0
         assert measured["num_layers"] == len(stack)
         assert measured["num_connections"] == sum((layer.weight != 0).sum() for layer in stack)

@@ -200,7 +200,7 @@ def test_a_vote_of_fewer_or_other_networks_is_foreign(project, settings, expecte
     write_params(project, **settings)
     resolve.main()
     for name, plan in load_plans().items():
-        runs = list_runs(plan.points(), plan.seeds)
+        runs = list_runs(plan.list_variants(), plan.seeds)
         row = {"epoch": [0.0] * len(runs), "test_accuracy": [0.5] * len(runs)}
         write_history(name, runs, [row], data="mnist")
     assert load_all()[1]["crowd"].foreign == expected

@@ -191,13 +191,13 @@ def _numbers(least: float, most: float) -> st.SearchStrategy[float]:
 @pytest.mark.parametrize("name", IDS)
 def test_claims_of_shipped_documents_are_on_epochs_that_are_measured(name):
     spec = load_spec(name)
-    points = variants(spec)
+    all_variants = variants(spec)
     for claim in spec.claims if isinstance(spec, Network) else ():
         sides = (claim,)
         if isinstance(claim, ComparisonClaim):
             sides = [each for each in (claim.better, claim.worse) if each.document is None]
         for side in sides:
-            training = find_variant(points, side.variant).spec.training
+            training = find_variant(all_variants, side.variant).spec.training
             if isinstance(claim, CurveClaim):
                 assert len(claim.values) <= training.epochs
                 assert training.evaluate_every == 1

@@ -51,9 +51,9 @@ def test_an_unknown_kind_is_refused_with_those_that_are_known():
 
 def test_kinds_are_varied_together_with_their_learning_rates():
     axis = {"optimizer.kind": ["sgd", "adam"], "optimizer.learning_rate": [3.0, 0.001]}
-    points = variants(load_spec("ch1-30-hidden", {"vary": [axis]}))
-    assert [point.name for point in points] == ["kind=sgd", "kind=adam"]
-    assert [point.spec.optimizer.learning_rate for point in points] == [3.0, 0.001]
+    all_variants = variants(load_spec("ch1-30-hidden", {"vary": [axis]}))
+    assert [variant.name for variant in all_variants] == ["kind=sgd", "kind=adam"]
+    assert [variant.spec.optimizer.learning_rate for variant in all_variants] == [3.0, 0.001]
 
 
 def test_a_decay_that_float32_rounds_to_one_is_refused():

@@ -25,14 +25,14 @@ def test_a_varied_field_is_overridden_together_with_its_axis_or_not_at_all(writt
         f"ch3-momentum: optimizer.momentum: {message}"
     )
     alone = load_spec("ch3-momentum", {"vary": [], written: values})
-    assert [point.spec.optimizer.momentum for point in variants(alone)] == [0.99]
+    assert [variant.spec.optimizer.momentum for variant in variants(alone)] == [0.99]
 
 
 def test_a_field_may_be_given_beside_the_axis_of_it_that_is_set_as_in_a_document():
     schedule = {"rule": "no-improvement", "patience": 3}
     axis = {"optimizer.schedule.patience": [1, 2]}
     spec = load_spec("ch3-early-stopping", {"vary": [axis], "optimizer.schedule": schedule})
-    assert [point.spec.optimizer.schedule.patience for point in variants(spec)] == [1, 2]
+    assert [variant.spec.optimizer.schedule.patience for variant in variants(spec)] == [1, 2]
 
 
 def test_a_mapping_changes_what_it_names_and_leaves_the_rest():

@@ -21,13 +21,13 @@ def _vary(*axes: object) -> Document:
 
 
 def _names(*axes: object) -> list[str]:
-    return [point.name for point in variants(_vary(*axes))]
+    return [variant.name for variant in variants(_vary(*axes))]
 
 
 def test_document_without_axes_is_its_only_variant():
     spec = load_spec("ch1-no-hidden-layer")
-    (point,) = variants(spec)
-    assert (point.name, point.values, point.spec) == ("base", {}, spec)
+    (variant,) = variants(spec)
+    assert (variant.name, variant.values, variant.spec) == ("base", {}, spec)
 
 
 def test_variant_is_named_by_the_last_word_of_its_field():
@@ -46,32 +46,34 @@ def test_last_axis_changes_fastest():
 
 
 def test_fields_of_one_axis_change_together_and_the_first_names_it():
-    points = variants(_vary(TARGETS))
-    assert [point.name for point in points] == ["targets=one-hot", "targets=binary"]
-    assert [(point.spec.data.targets, point.spec.model.layers[1].units) for point in points] == [
+    all_variants = variants(_vary(TARGETS))
+    assert [variant.name for variant in all_variants] == ["targets=one-hot", "targets=binary"]
+    assert [
+        (variant.spec.data.targets, variant.spec.model.layers[1].units) for variant in all_variants
+    ] == [
         ("one-hot", 10),
         ("binary", 4),
     ]
 
 
 def test_variant_holds_its_values_and_neither_axes_nor_claims():
-    points = variants(_vary(RATES, UNITS))
-    last = points[-1]
+    all_variants = variants(_vary(RATES, UNITS))
+    last = all_variants[-1]
     assert last.values == {"optimizer.learning_rate": 0.2, "model.layers[0].units": 30}
     assert (last.spec.vary, last.spec.claims) == ((), ())
     assert last.spec == override(
-        points[0].spec, {"optimizer.learning_rate": 0.2, "model.layers[0].units": 30}
+        all_variants[0].spec, {"optimizer.learning_rate": 0.2, "model.layers[0].units": 30}
     )
 
 
 def test_names_of_all_shipped_variants_differ():
     for name in ("ch1-svm", "ch1-learning-rates", "ch1-binary-output"):
-        names = [point.name for point in variants(load_spec(name))]
+        names = [variant.name for variant in variants(load_spec(name))]
         assert len(set(names)) == len(names) > 1
 
 
-def test_axis_is_named_by_as_many_fields_as_tell_its_points_apart():
-    # The third field is not needed; the rates alone would give two names to four points.
+def test_axis_is_named_by_as_many_fields_as_tell_its_variants_apart():
+    # The third field is not needed; the rates alone would give two names to four variants.
     axis = {
         "optimizer.learning_rate": [0.1, 0.1, 0.2, 0.2],
         "optimizer.momentum": [0.0, 0.5, 0.0, 0.5],
@@ -86,7 +88,7 @@ def test_axis_is_named_by_as_many_fields_as_tell_its_points_apart():
 
 
 def test_fields_that_tell_nothing_apart_alone_name_an_axis_together():
-    # No single field differs between all points, nor do the first two.
+    # No single field differs between all variants, nor do the first two.
     axis = {
         "optimizer.learning_rate": [0.1, 0.1, 0.1],
         "optimizer.momentum": [0.0, 0.0, 0.5],
@@ -113,7 +115,7 @@ def test_fields_that_tell_nothing_apart_alone_name_an_axis_together():
         ([RATES, RATES], "is already varied by vary[0]; keep one"),
     ],
 )
-def test_axes_that_give_one_point_twice_are_refused(axes, message):
+def test_axes_that_give_one_variant_twice_are_refused(axes, message):
     # Runs are told apart by their variant's name.
     with pytest.raises(SpecError) as caught:
         _vary(*axes)

@@ -54,7 +54,7 @@ def test_nothing_is_written_where_nothing_is_classified(results, tmp_path):
 
 def test_several_variants_are_kept_and_not_told(tmp_path):
     document = override(load_spec("ch1-30-hidden"), {"vary": [{"training.epochs": [1, 2]}]})
-    names = [point.name for point in variants(document)]
+    names = [variant.name for variant in variants(document)]
     write_confusions(dict.fromkeys(names, COUNTS), NAMES, tmp_path)
     results = Results(document, variants(document), None, None, [tmp_path / CONFUSION])
     assert read_confusion(results) is None

@@ -142,16 +142,16 @@ def test_mnist_has_the_digits_that_the_book_shows(mnist_folder):
 def experiment(name):
     """A document with its own numbers."""
     document = load_spec(name)
-    points = {point.name: point.spec for point in variants(document)}
+    specs = {variant.name: variant.spec for variant in variants(document)}
     runs = list_runs(document, (0, 1))
-    rows = [run_calculation(points[run.variant], seed=run.seed) for run in runs]
+    rows = [run_calculation(specs[run.variant], seed=run.seed) for run in runs]
     metrics = {metric: np.array([[row[metric]] for row in rows]) for metric in rows[0]}
     return Results(document, variants(document), History(runs, metrics, "none"), None, ())
 
 
 def axes_of(name):
     drawn = experiment(name)
-    figure = draw_calculation(drawn, drawn.points[0].spec)
+    figure = draw_calculation(drawn, drawn.variants[0].spec)
     assert figure is not None
     return figure.subfigs[0].axes
 

@@ -51,8 +51,10 @@ def refused_record(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
 def test_one_variant_of_several_must_be_named(project: Path, variant: str, line: int) -> None:
     (project / "spec/tiny.yaml").write_text(SHORT + AXES)
     (project / "spec/crowd.yaml").write_text(CROWD + variant)
-    points = (f"learning_rate={rate},batch_size={size}" for rate in (0.5, 1.0) for size in (5, 10))
-    message = f"variant: must name one variant of tiny: {', '.join(points)}"
+    variants = (
+        f"learning_rate={rate},batch_size={size}" for rate in (0.5, 1.0) for size in (5, 10)
+    )
+    message = f"variant: must name one variant of tiny: {', '.join(variants)}"
     assert refusal() == f"spec/crowd.yaml:{line}: {message}"
 
 

@@ -413,7 +413,7 @@ def test_claims_of_the_book_hold_for_mnist_alone(
     resolve.main()
     plan = load_plan("tiny")
     assert plan.spec.data.name == ("digits" if overrides != "{}" else "mnist")
-    runs = list_runs(plan.points(), plan.seeds)
+    runs = list_runs(plan.list_variants(), plan.seeds)
     rows = [{"epoch": [0.0] * len(runs), "test_accuracy": [0.5] * len(runs)}]
     write_history("tiny", runs, rows, data=data)
     write_history("flowers", [], [], data="none")

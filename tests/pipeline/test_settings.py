@@ -109,13 +109,13 @@ def test_limits_of_networks_leave_baselines_alone_and_the_other_way_round():
 def test_profile_leaves_out_variants_with_too_many_images():
     overrides = {"ch1-30-hidden": {"vary": [{"data.train_images": [2, 500, 5000]}]}}
     spec = _network({"max_train_images": 1000}, overrides=overrides)
-    assert [point.values["data.train_images"] for point in variants(spec)] == [2, 500]
+    assert [variant.values["data.train_images"] for variant in variants(spec)] == [2, 500]
 
 
 def test_profile_shortens_variants_and_runs_equal_ones_once():
     overrides = {"ch1-30-hidden": {"vary": [{"training.epochs": [2, 500, 5000, 6000]}]}}
     spec = _network({"max_epochs": 1000}, overrides=overrides)
-    assert [point.values["training.epochs"] for point in variants(spec)] == [2, 500, 1000]
+    assert [variant.values["training.epochs"] for variant in variants(spec)] == [2, 500, 1000]
 
 
 def test_profile_shortens_each_size_of_a_study():
@@ -281,7 +281,7 @@ def test_a_varied_field_is_set_together_with_its_axis():
     _edit(name, f"{axis}\n", f"  - {rate}: [0.1, 1.0]\n")
     text = Path(f"spec/{name}.yaml").read_text()
     Path(f"spec/{name}.yaml").write_text(text[: text.index("claims:")])
-    assert [point.name for point in _resolve()[name].variants] == [
+    assert [variant.name for variant in _resolve()[name].variants] == [
         "learning_rate=0.1",
         "learning_rate=1.0",
     ]

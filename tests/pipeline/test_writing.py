@@ -21,7 +21,7 @@ def test_the_examples_are_true(module) -> None:
 
 
 def test_every_variant_of_the_book_keeps_its_name() -> None:
-    names = {point.name for name in list_specs() for point in variants(load_spec(name))}
+    names = {variant.name for name in list_specs() for variant in variants(load_spec(name))}
     assert {name for name in names if file_name(name) != name} == set()
 
 

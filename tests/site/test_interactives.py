@@ -217,15 +217,15 @@ def test_the_neuron_ends_where_the_book_says(page):
     figure = Figure(page, "neuron")
     document = load_spec("ch3-neuron")
     ends = [c for c in document.claims if isinstance(c, NumberClaim) and c.epoch == "last"]
-    points = variants(document)
-    for point, title in zip(points, figure.options("training"), strict=True):
+    all_variants = variants(document)
+    for variant, title in zip(all_variants, figure.options("training"), strict=True):
         figure.choose("training", title)
         for claim in ends:
             if (
                 claim.metric == "train_output"
                 and claim.variant.items()
                 == {
-                    name: value for name, value in point.values.items() if name in claim.variant
+                    name: value for name, value in variant.values.items() if name in claim.variant
                 }.items()
             ):
                 assert figure.number("output") == pytest.approx(claim.value, abs=claim.tolerance)
@@ -307,10 +307,10 @@ def test_bumps_are_as_measured_and_can_be_moved(page):
 def test_the_challenge_is_scored_as_the_book_scores_it(page):
     figure = Figure(page, "design")
     document = load_spec("ch4-design")
-    for point, title in zip(variants(document), figure.options("setting")[1:4], strict=True):
-        assert isinstance(point.spec, Construction)
+    for variant, title in zip(variants(document), figure.options("setting")[1:4], strict=True):
+        assert isinstance(variant.spec, Construction)
         figure.choose("setting", title)
-        assert figure.number("score") == pytest.approx(score(point.spec.network), abs=1e-9)
+        assert figure.number("score") == pytest.approx(score(variant.spec.network), abs=1e-9)
         assert figure.number("score") == pytest.approx(figure.number("measured"), abs=1e-9)
     assert figure.sentence("verdict") in ("met: at most 0.40", "not met: 0.40 is asked for")
     figure.choose("setting", "all zero")

@@ -89,9 +89,9 @@ def constructions(form: type) -> Iterator[tuple[str, Bumps | Ridges | Towers | C
     for name in list_specs("spec"):
         document = load_spec(name)
         if isinstance(document, Construction) and isinstance(document.network, form):
-            for point in variants(document):
-                assert isinstance(point.spec, Construction)
-                yield f"{name}, {point.name}", point.spec.network
+            for variant in variants(document):
+                assert isinstance(variant.spec, Construction)
+                yield f"{name}, {variant.name}", variant.spec.network
 
 
 def test_bumps_of_all_documents_are_pythons():
@@ -160,8 +160,13 @@ def _run(spec: Chain):
 def test_the_single_neuron_learns_as_the_books_does():
     document = load_spec("ch3-neuron")
     cases = [
-        (point.spec.model.initializer, point.spec.loss, point.spec.optimizer.learning_rate, point)
-        for point in variants(document)
+        (
+            variant.spec.model.initializer,
+            variant.spec.loss,
+            variant.spec.optimizer.learning_rate,
+            variant,
+        )
+        for variant in variants(document)
     ]
     data = [
         {"weight": i.weights, "bias": i.biases, "rate": rate, "loss": loss, "updates": 301}
@@ -174,8 +179,8 @@ def test_the_single_neuron_learns_as_the_books_does():
             continue
         chosen = [
             outputs["outputs"]
-            for outputs, (*_, point) in zip(found, cases, strict=True)
-            if (claim.variant or {}).items() <= point.values.items()
+            for outputs, (*_, variant) in zip(found, cases, strict=True)
+            if (claim.variant or {}).items() <= variant.values.items()
         ]
         updates = 301 if claim.epoch == "last" else claim.epoch + 1
         assert chosen[0][updates] == pytest.approx(claim.value, abs=claim.tolerance), claim

@@ -116,8 +116,8 @@ def write_page(folder: Path, dataset: Dataset) -> Path:
 def measure(document: Document) -> History | None:
     """What the metrics of a document are, in float64; None of one that is trained."""
     rows = []
-    for point in variants(document):
-        match point.spec:
+    for variant in variants(document):
+        match variant.spec:
             case Construction(network=network):
                 values = network.measure(_in_numpy(network.layers()))
             case Calculation(quantity=quantity) if isinstance(quantity, NumpyQuantity):

@@ -241,7 +241,7 @@ def test_every_result_has_the_document_of_its_variant(small_network, small_datas
     axis = {"optimizer.learning_rate": [0.5, 3.0], "regularizer.l2": [0.0, 5.0]}
     spec = small_network({"vary": [axis], "data.train_images": 10})
     (result,) = train(spec, small_dataset, seeds=[0, 1])
-    expected = [point.spec for point in variants(spec) for _ in range(2)]
+    expected = [variant.spec for variant in variants(spec) for _ in range(2)]
     assert [result.spec(index) for index in range(4)] == expected
     for index in (4, -1):
         with pytest.raises(IndexError) as caught:

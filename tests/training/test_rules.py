@@ -93,8 +93,8 @@ def simulate(rule, accuracies, costs):
 
 def test_runs_stop_where_a_simulation_does(trained, endless):
     expected = [
-        simulate(point.spec.training.early_stopping, *endless[:, seed])
-        for point in variants(trained.spec)
+        simulate(variant.spec.training.early_stopping, *endless[:, seed])
+        for variant in variants(trained.spec)
         for seed in SEEDS
     ]
     assert trained.ends == expected

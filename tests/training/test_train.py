@@ -96,8 +96,8 @@ def test_runs_of_two_structures_have_the_bits_of_the_runs_alone(small_network, s
     spec = small_network(TWO_SHAPES)
     together = epochs_bits(train(spec, small_dataset, seeds=[0, 1]))
     alone = [
-        epochs_bits(train(point.spec, small_dataset, seeds=[seed], mesh=mesh_of(1)))[0][0]
-        for point in variants(spec)
+        epochs_bits(train(variant.spec, small_dataset, seeds=[seed], mesh=mesh_of(1)))[0][0]
+        for variant in variants(spec)
         for seed in (0, 1)
     ]
     assert together == [alone]
@@ -124,8 +124,8 @@ def test_runs_that_share_a_program_have_the_bits_of_the_runs_alone(
 ):
     spec = small_network({"vary": [axis], "training.epochs": 2})
     together = epochs_bits(train(spec, small_dataset, mesh=mesh_of(1)))
-    for index, point in enumerate(variants(spec)):
-        alone = epochs_bits(train(point.spec, small_dataset, mesh=mesh_of(1)))
+    for index, variant in enumerate(variants(spec)):
+        alone = epochs_bits(train(variant.spec, small_dataset, mesh=mesh_of(1)))
         assert alone == [[epoch[index]] for epoch in together]
 
 

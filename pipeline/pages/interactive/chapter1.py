@@ -35,9 +35,9 @@ def _perceptrons(site: Site) -> Interactive | None:
 
 def _sigmoid(site: Site) -> Interactive | None:
     found = [
-        (point.spec.quantity, last)
-        for _, point, last in measured(site, "ch1-small-change")
-        if isinstance(point.spec, Calculation) and isinstance(point.spec.quantity, SmallChange)
+        (variant.spec.quantity, last)
+        for _, variant, last in measured(site, "ch1-small-change")
+        if isinstance(variant.spec, Calculation) and isinstance(variant.spec.quantity, SmallChange)
     ]
     if not found:
         return None
@@ -66,9 +66,10 @@ def _sigmoid(site: Site) -> Interactive | None:
 
 def _valley(site: Site) -> Interactive | None:
     found = [
-        (title, point.spec.quantity, last)
-        for title, point, last in measured(site, "ch1-gradient-descent")
-        if isinstance(point.spec, Calculation) and isinstance(point.spec.quantity, GradientDescent)
+        (title, variant.spec.quantity, last)
+        for title, variant, last in measured(site, "ch1-gradient-descent")
+        if isinstance(variant.spec, Calculation)
+        and isinstance(variant.spec.quantity, GradientDescent)
     ]
     if not found:
         return None

@@ -42,8 +42,8 @@ def chapter3(site: Site) -> Mapping[str, Interactive | None]:
 def _neuron(site: Site) -> Interactive | None:
     starts: list[Json] = []
     updates = 0
-    for _, point, last in measured(site, "ch3-neuron"):
-        spec = point.spec
+    for _, variant, last in measured(site, "ch3-neuron"):
+        spec = variant.spec
         if not isinstance(spec, Network):
             continue
         first, rate = spec.model.initializer, spec.optimizer.learning_rate
@@ -99,12 +99,12 @@ def _overfitting(site: Site) -> Interactive:
     found: list[Json] = []
     for name in _there(site, "ch3-overfitting-replay", "ch3-overfitting"):
         results = site.shown(name)
-        for point in variants(results.document):
-            curves = {metric: curve(results, metric, point) for metric in metrics}
+        for variant in variants(results.document):
+            curves = {metric: curve(results, metric, variant) for metric in metrics}
             if any(values is None for values in curves.values()):
                 continue
             by = ", by the author's random numbers" if name.endswith("replay") else ""
-            title = f"λ = {point.values['regularizer.l2']}{by}"
+            title = f"λ = {variant.values['regularizer.l2']}{by}"
             found.append({"title": title, "curves": curves})
     return Interactive(
         chapter=3,
@@ -124,12 +124,12 @@ def _hunt(site: Site) -> Interactive:
     for name in _there(site, *_SWEEPS):
         results = site.shown(name)
         tries: list[Json] = []
-        for point in variants(results.document):
-            spec, values = point.spec, curve(results, "validation_accuracy", point)
+        for variant in variants(results.document):
+            spec, values = variant.spec, curve(results, "validation_accuracy", variant)
             if not isinstance(spec, Network) or values is None:
                 continue
             rate, l2 = spec.optimizer.learning_rate, spec.regularizer.l2
-            tries.append({"title": point.name, "rate": rate, "l2": l2, "curve": values})
+            tries.append({"title": variant.name, "rate": rate, "l2": l2, "curve": values})
         if tries:
             sweeps.append({"title": results.document.title, "tries": tries})
     return Interactive(

@@ -30,11 +30,11 @@ def _gradients(site: Site, dataset: Dataset) -> Interactive | None:
         return None
     results = site.shown("ch5-gradients")
     found: list[Json] = []
-    for point in variants(results.document):
+    for variant in variants(results.document):
         names = [f"gradient_norm.{layer}" for layer in range(1, 1 + _MOST_LAYERS)]
-        norms = [values for name in names if (values := curve(results, name, point))]
+        norms = [values for name in names if (values := curve(results, name, variant))]
         # The output layer's own stands last.
-        hidden = norms[: int(point.values.get("model.layers[0].repeat", _MOST_LAYERS))]
+        hidden = norms[: int(variant.values.get("model.layers[0].repeat", _MOST_LAYERS))]
         if hidden:
             found.append({"title": f"{len(hidden)} hidden layers", "norms": hidden})
     return Interactive(
@@ -80,9 +80,10 @@ def _chain(site: Site) -> Interactive | None:
 
 def _width(site: Site) -> Interactive | None:
     found = [
-        (point.spec.quantity.weight, last)
-        for _, point, last in measured(site, "ch5-width")
-        if isinstance(point.spec, Calculation) and isinstance(point.spec.quantity, SteepInterval)
+        (variant.spec.quantity.weight, last)
+        for _, variant, last in measured(site, "ch5-width")
+        if isinstance(variant.spec, Calculation)
+        and isinstance(variant.spec.quantity, SteepInterval)
     ]
     if not found:
         return None

@@ -67,7 +67,7 @@ class Measured(NamedTuple):
 
     title: str
     """The document's, and what is special about this variant."""
-    point: Variant
+    variant: Variant
     last: Mapping[str, float | None]
     """By metric, at the last epoch; nothing where it was not run."""
 
@@ -75,20 +75,20 @@ class Measured(NamedTuple):
 def measured(site: Site, *names: str) -> list[Measured]:
     """All variants of some documents that there are, in order."""
     return [
-        Measured(_title(results, point), point, _last(results, point))
+        Measured(_title(results, variant), variant, _last(results, variant))
         for name in names
         if name in site.today
         for results in [site.shown(name)]
-        for point in variants(results.document)
+        for variant in variants(results.document)
     ]
 
 
 def constructed(site: Site, kind: type[Kind], *names: str) -> list[Constructed[Kind]]:
     """All variants of some constructions whose networks are of a form, of those that there are."""
     return [
-        Constructed(title, point.spec.network, last)
-        for title, point, last in measured(site, *names)
-        if isinstance(point.spec, Construction) and isinstance(point.spec.network, kind)
+        Constructed(title, variant.spec.network, last)
+        for title, variant, last in measured(site, *names)
+        if isinstance(variant.spec, Construction) and isinstance(variant.spec.network, kind)
     ]
 
 
@@ -98,12 +98,12 @@ def at_places(each: Constructed[Bumps] | Constructed[Ridges]) -> Json:
     return {"title": each.title, "spec": each.dump(), "at": each.network.at, "values": values}
 
 
-def curve(results: Results, metric: str, point: Variant) -> list[float | None] | None:
+def curve(results: Results, metric: str, variant: Variant) -> list[float | None] | None:
     """The mean of the runs by epoch, to six digits; None if nothing was measured.
 
     Of long histories that were recorded only some epochs are kept: a straight line joins these.
     """
-    curves = results.curves(metric, point.values)
+    curves = results.curves(metric, variant.values)
     if curves is None:
         return None
     means = mean_curve(curves)
@@ -117,15 +117,15 @@ def number(value: float, digits: int = 6) -> float | None:
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
-def _title(results: Results, point: Variant) -> str:
+def _title(results: Results, variant: Variant) -> str:
     title = results.document.title
-    return title if point.name == "base" else f"{title}: {point.name.replace('=', ' = ')}"
+    return title if variant.name == "base" else f"{title}: {variant.name.replace('=', ' = ')}"
 
 
-def _last(results: Results, point: Variant) -> Mapping[str, float | None]:
+def _last(results: Results, variant: Variant) -> Mapping[str, float | None]:
     if results.history is None:
         return {}
-    chosen = [i for i, run in enumerate(results.history.runs) if run.variant == point.name]
+    chosen = [i for i, run in enumerate(results.history.runs) if run.variant == variant.name]
     if not chosen:
         return {}
     found: dict[str, float | None] = {}
