@@ -266,7 +266,7 @@ def neurons(spec: Bumps) -> Neurons:
     """
     if spec.steps:
         return Neurons(
-            *np.transpose([(each.weight, each.bias, each.height) for each in spec.steps])
+            *np.transpose([(step.weight, step.bias, step.height) for step in spec.steps])
         )
     starts, ends, heights = intervals(spec)
     biases = -spec.slope * np.stack([starts, ends], axis=1).ravel()
@@ -283,7 +283,7 @@ def intervals(spec: Bumps) -> Intervals:
     Shifted bumps go beyond [0, 1] at either end, and what the function is there does not count.
     """
     if spec.count is None:
-        given = [(each.start, each.end, each.height) for each in spec.pairs]
+        given = [(bump.start, bump.end, bump.height) for bump in spec.pairs]
         return Intervals(*np.array(given, float).reshape(-1, 3).T)
     count, overlaps = spec.count, spec.overlaps
     # Edges in parts of a bump, which are whole numbers, so that each is rounded but once.
@@ -357,7 +357,7 @@ def _compare(spec: Bumps, run: Run) -> list[float]:
     """What is measured of a network that approximates a function, in order."""
     x = np.linspace(0, 1, NUM_PLACES)
     wanted = function(spec, x)
-    weighted, outputs = (each[:, 0].astype(np.float64) for each in run(x[:, None]))
+    weighted, outputs = (array[:, 0].astype(np.float64) for array in run(x[:, None]))
     errors = np.abs(outputs - wanted)
     line = weighted[0] + (weighted[-1] - weighted[0]) * x
     low, high = wanted.argmin(), wanted.argmax()

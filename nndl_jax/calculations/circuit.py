@@ -112,7 +112,11 @@ class Circuit(Form):
         is_one = np.broadcast_to(expected == 1, outputs.shape)
         values = [
             len(self.neurons),
-            sum(len(each.weights_from(source)) for each in self.neurons for source in each.weights),
+            sum(
+                len(neuron.weights_from(source))
+                for neuron in self.neurons
+                for source in neuron.weights
+            ),
             (errors >= 0.5).any(axis=1).sum(),
             errors.max(),
             outputs.min(where=is_one, initial=1.0),
@@ -227,11 +231,11 @@ def _list_units(spec: Circuit) -> Mapping[str, _Unit]:
     """Neurons by their names, and a relay by the name of each input."""
     relays = {name: _Unit({name: RELAY}, -RELAY / 2) for name in spec.inputs}
     neurons = {
-        each.name: _Unit(
-            {source: spec.scale * sum(each.weights_from(source)) for source in each.weights},
-            spec.scale * each.bias,
+        neuron.name: _Unit(
+            {source: spec.scale * sum(neuron.weights_from(source)) for source in neuron.weights},
+            spec.scale * neuron.bias,
         )
-        for each in spec.neurons
+        for neuron in spec.neurons
     }
     return relays | neurons
 
@@ -240,7 +244,7 @@ def _list_layers(spec: Circuit, units: Mapping[str, _Unit]) -> list[tuple[str, .
     """Names of what each layer computes, from the inputs to the outputs."""
     layers = [spec.outputs]
     while not set(layers[0]) <= set(spec.inputs):
-        sources = dict.fromkeys(each for name in layers[0] for each in units[name].weights)
+        sources = dict.fromkeys(source for name in layers[0] for source in units[name].weights)
         layers.insert(0, tuple(sources))
     return [spec.inputs, *layers[1:]]
 

@@ -155,12 +155,12 @@ class SmallChange(Quantity):
     def weighted_input(self) -> float:
         """The z = sum_j w_j x_j + b before the changes."""
         products = zip(self.weights, self.inputs, strict=True)
-        return sum(weight * each for weight, each in products) + self.bias
+        return sum(weight * value for weight, value in products) + self.bias
 
     def weighted_input_change(self) -> float:
         """The change of z, sum_j x_j dw_j + db."""
         products = zip(self.weight_changes, self.inputs, strict=True)
-        return self.factor * (sum(change * each for change, each in products) + self.bias_change)
+        return self.factor * (sum(change * value for change, value in products) + self.bias_change)
 
 
 class LearningSpeed(Quantity):

@@ -180,7 +180,7 @@ def neurons(spec: Ridges) -> Neurons:
     """The hidden neurons of a document, the two of each ridge side by side."""
     if spec.steps:
         weights, biases, heights = zip(
-            *((each.weights, each.bias, each.height) for each in spec.steps), strict=True
+            *((step.weights, step.bias, step.height) for step in spec.steps), strict=True
         )
         return Neurons(np.array(weights), np.array(biases), np.array(heights))
     directions, starts, ends, heights = bands(spec)

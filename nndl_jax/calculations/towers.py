@@ -315,7 +315,7 @@ def _measure_tower(spec: Towers, run: Run) -> list[float]:
     inside = (lows[0] + highs[0]) / 2
     outside = lows[0] - 1
     plateau = np.append(inside[:-1], outside[-1])
-    weighted, raised = (each[:, 0] for each in run(np.stack([outside, plateau, inside]), 1))
+    weighted, raised = (array[:, 0] for array in run(np.stack([outside, plateau, inside]), 1))
     sums = weighted - layers(spec).tower_biases[0].astype(weighted.dtype)
     return [*raised.tolist(), *sums[1:].tolist()]
 

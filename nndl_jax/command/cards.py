@@ -82,7 +82,7 @@ def own_file(id_or_path: str) -> str:
     """The same, or the path of a document in experiments/ here, where no other has the id."""
     name = f"{id_or_path}.yaml"
     own = OWN / name
-    is_shipped = any((each / name).is_file() for each in (spec_folder(), example_folder()))
+    is_shipped = any((folder / name).is_file() for folder in (spec_folder(), example_folder()))
     return str(own) if not is_shipped and own.is_file() else id_or_path
 
 
@@ -142,7 +142,7 @@ def make_card(id_or_path: str) -> Card:
         deviations=list(spec.deviations),
         errata=list(spec.errata),
         document=spec.model_dump(mode="json", exclude_defaults=True),
-        fields=dict(flatten({key: each for key, each in whole.items() if key not in about})),
+        fields=dict(flatten({key: value for key, value in whole.items() if key not in about})),
     )
 
 
@@ -152,7 +152,7 @@ def flatten(value: object, path: str = "") -> Iterator[tuple[str, object]]:
         case dict() if value:
             for key, inner in value.items():
                 yield from flatten(inner, f"{path}.{key}" if path else str(key))
-        case list() if any(isinstance(each, dict) for each in value):
+        case list() if any(isinstance(item, dict) for item in value):
             for index, inner in enumerate(value):
                 yield from flatten(inner, f"{path}[{index}]")
         case None:

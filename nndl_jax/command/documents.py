@@ -35,8 +35,8 @@ def ls(
 ) -> None:
     """List the documents of the book and those of other data, or your own."""
     folders = (OWN,) if mine else (spec_folder(), example_folder())
-    named = [sorted(each.glob("*.yaml"), key=lambda path: path.stem) for each in folders]
-    paths = [path for each in named for path in each]
+    named = [sorted(folder.glob("*.yaml"), key=lambda path: path.stem) for folder in folders]
+    paths = [path for files in named for path in files]
     readable = list(_readable([str(path) for path in paths]))
     cards = [card for _, card in readable if chapter in (None, card["chapter"])]
     times = _times()

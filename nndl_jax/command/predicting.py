@@ -78,7 +78,7 @@ def load_trained(weights: str) -> "FeedforwardNetwork":
 def _show_picture(image: "np.ndarray", outputs: "np.ndarray") -> None:
     """The image in letters, two rows in one, beside a bar for each output."""
     darkness = image.reshape(14, 2, 28).mean(axis=1) / 256
-    lines = ["".join(_SHADES[int(each * len(_SHADES))] for each in row) for row in darkness]
+    lines = ["".join(_SHADES[int(value * len(_SHADES))] for value in row) for row in darkness]
     longest = max(float(abs(outputs).max()), 1e-9)
     bars = [
         f"{index} {'#' * round(_BAR * max(0.0, float(output)) / longest):{_BAR}} {output:.3f}"

@@ -77,7 +77,7 @@ def show_side_by_side(first: str, second: str) -> None:
     """Show metrics that both documents have, and their claims below each other."""
     metrics = [_metrics_of(name) for name in (first, second)]
     if all(metrics):
-        one, other = (dict(flatten(each)) for each in metrics)
+        one, other = (dict(flatten(values)) for values in metrics)
         rows = [[name, _said(one[name]), _said(other[name])] for name in one if name in other]
         show("")
         show_table(("measured", first, second), rows, right=(first, second))

@@ -46,7 +46,7 @@ def show_document(
         _show_layers(card)
     _show_list("Equations", [f"{name}: {latex}" for name, latex in card["equations"]])
     about = ("id", "title", "kind", "source", "claims", "deviations", "errata", "vary")
-    parts = {name: each for name, each in card["document"].items() if name not in about}
+    parts = {name: part for name, part in card["document"].items() if name not in about}
     parts = dict(flatten(parts))
     parts = {path: value for path, value in parts.items() if not path.startswith("model.layers")}
     _show_list("Fields", [f"{path}: {show_value(value)}" for path, value in parts.items()])

@@ -171,7 +171,7 @@ def _read_labels(labels: object, name: str) -> Shaped[np.ndarray, "..."]:
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{name} cannot be read as an array: {reason}") from None
-    if array.dtype.kind == "O" and all(isinstance(each, str) for each in array.flat):
+    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.flat):
         array = array.astype(str)
     if array.dtype.kind == "S":
         array = _decode(array, name)

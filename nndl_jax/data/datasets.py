@@ -180,7 +180,7 @@ def save_dataset(dataset: Dataset, path: Path | str) -> None:
         arrays |= {f"{name}.images": split.images, f"{name}.labels": split.labels}
     metadata = {"dataset": dataset.name}
     about = {"shape": dataset.shape, "classes": dataset.classes}
-    if any(each is not None for each in about.values()):
+    if any(value is not None for value in about.values()):
         text = json.dumps(about, sort_keys=True)
         arrays[_ABOUT] = np.frombuffer(text.encode(), np.uint8)
     arrays |= {"checksum": _sum_of(arrays, metadata)}

@@ -104,7 +104,7 @@ def find_published(name: str) -> Path:
     folders += [raw, cache_folder() / cache_name(name)]
     first = next(iter(PUBLISHED[name].files))
     for folder in folders:
-        if any((folder / each).exists() for each in (first, first.removesuffix(".gz"), "gzip.zip")):
+        if any((folder / file).exists() for file in (first, first.removesuffix(".gz"), "gzip.zip")):
             return folder
     if os.environ.get(variable) and folders[0].is_dir():
         return folders[0]  # Its reader knows other names of files, and says what is missing.

@@ -75,10 +75,10 @@ def _read_folder(folder: Path, reading: Reading) -> Dataset:
     files = [path for path in sorted(folder.iterdir()) if _is_array(path)]
     if files:
         return _of_arrays(folder, {_stem(path): _read_array(path) for path in files}, reading)
-    splits = {_SPLITS.get(each.name.lower()): each for each in _folders(folder)}
+    splits = {_SPLITS.get(subfolder.name.lower()): subfolder for subfolder in _folders(folder)}
     if "train" not in splits:
         splits = {"train": folder}
-    pictures = {split: _read_pictures(each) for split, each in splits.items() if split}
+    pictures = {split: _read_pictures(subfolder) for split, subfolder in splits.items() if split}
     if not any(labels for _, labels in pictures.values()):
         message = "holds neither IDX or .npy files nor a folder of images for each class"
         raise ValueError(f"{folder}: {message}")
@@ -190,7 +190,7 @@ def read_idx(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         beginning = file.read(6)
     openers = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
-    opener = next((each for magic, each in openers if beginning.startswith(magic)), None)
+    opener = next((open_fn for magic, open_fn in openers if beginning.startswith(magic)), None)
     try:
         if beginning.startswith(b"PK"):
             with zipfile.ZipFile(path) as archive:

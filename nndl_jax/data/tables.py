@@ -102,7 +102,7 @@ def _read_parquet(path: Path) -> tuple[list[str], list[Sequence]]:
         message = "Parquet needs pyarrow (pip install pyarrow), or write the table as CSV"
         raise ImportError(f"{path}: {message}") from None
     table = parquet.read_table(path)
-    return table.column_names, list(zip(*(each.to_pylist() for each in table), strict=True))
+    return table.column_names, list(zip(*(column.to_pylist() for column in table), strict=True))
 
 
 TABLES: Mapping[str, Callable[[Path], tuple[Sequence[str], Sequence[Sequence]]]] = {

@@ -131,7 +131,7 @@ class Data(Record):
             return self
         if others and any(getattr(self, name) != _default(name) for name in others):
             raise fault(("examples",), f"take the place of images; leave out {', '.join(others)}")
-        sizes = [(len(each.inputs), len(each.targets)) for each in self.examples]
+        sizes = [(len(example.inputs), len(example.targets)) for example in self.examples]
         for index, size in enumerate(sizes):
             if size != sizes[0]:
                 raise fault(

@@ -75,8 +75,10 @@ def _layers_of(model: Model) -> Sequence[LayerPicture]:
 def _layers_of_construction(layers: Sequence[DenseValues]) -> Sequence[LayerPicture]:
     first = layers[0].weight.shape[1]
     built = [
-        LayerPicture("dense", each.activation, (len(each.bias),), each.weight.size, each.bias.size)
-        for each in layers
+        LayerPicture(
+            "dense", layer.activation, (len(layer.bias),), layer.weight.size, layer.bias.size
+        )
+        for layer in layers
     ]
     return [LayerPicture("input", "", (first,)), *built]
 

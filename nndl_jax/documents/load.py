@@ -379,9 +379,11 @@ def _find(id_or_path: str | Path) -> Path:
     if path.suffix in (".yaml", ".yml"):
         return path
     folders = (spec_folder(), example_folder())
-    path = next((own for each in folders if (own := each / f"{id_or_path}.yaml").is_file()), None)
+    path = next(
+        (own for folder in folders if (own := folder / f"{id_or_path}.yaml").is_file()), None
+    )
     if path is None or str(id_or_path) != path.stem:
-        hint = closest(str(id_or_path), [name for each in folders for name in list_specs(each)])
+        hint = closest(str(id_or_path), [name for folder in folders for name in list_specs(folder)])
         if not hint.startswith("did"):
             hint += "; list_specs() names all"
         message = f"there is no such document in {spec_folder()}; {hint}"

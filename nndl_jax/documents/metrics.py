@@ -322,8 +322,10 @@ QUANTITIES: tuple[OfImages | OfGradients, ...] = (
 _COUNT = Other(name="count", unit="whole")
 _NUMBER = Other(name="number", unit="none")
 _RATE = Other(name="rate", unit="none", scale="logarithmic", margin=_a_factor_of_two)
-_OF_IMAGES = {each.name: each for each in QUANTITIES if isinstance(each, OfImages)}
-_OF_GRADIENTS = {each.name: each for each in QUANTITIES if isinstance(each, OfGradients)}
+_OF_IMAGES = {quantity.name: quantity for quantity in QUANTITIES if isinstance(quantity, OfImages)}
+_OF_GRADIENTS = {
+    quantity.name: quantity for quantity in QUANTITIES if isinstance(quantity, OfGradients)
+}
 _OTHERS: Mapping[str, OfImages | OfGradients | Other] = {
     "order": _RATE,
     "threshold": _RATE,

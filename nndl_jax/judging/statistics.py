@@ -162,7 +162,9 @@ def two_samples(
     if error.sum() <= ROUNDING**2:
         return Mean(deviation, _certain(float(better[0] - worse[0])), 0.0, 1.0)
     t = (better.mean() - worse.mean()) / np.sqrt(error.sum())
-    degrees = float(error.sum() ** 2 / (error**2 / [each for _, each in moderate_sides]).sum())
+    degrees = float(
+        error.sum() ** 2 / (error**2 / [freedom for _, freedom in moderate_sides]).sum()
+    )
     return Mean(deviation, _tail(t, degrees), float(np.sqrt(error.sum())), degrees)
 
 

@@ -262,8 +262,8 @@ def layers_of(model: FeedforwardNetwork, spec: Network) -> tuple[Layer, ...]:
         message = f"chapter 2 knows dense layers only, and the network has {type(other).__name__}"
         raise ValueError(f"{message}; let JAX differentiate")
     return tuple(
-        Layer(each.weight[...], each.bias[...], Partial(activation_fn(each.activation)))
-        for each in dense
+        Layer(layer.weight[...], layer.bias[...], Partial(activation_fn(layer.activation)))
+        for layer in dense
     )
 
 

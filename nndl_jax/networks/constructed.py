@@ -60,7 +60,9 @@ def network_of(layers: Sequence[DenseValues], dtype: DTypeLike) -> FeedforwardNe
         layers: in order of evaluation.
         dtype: of weights and activations; float64 needs JAX's 64-bit mode.
     """
-    return FeedforwardNetwork([_layer(each, dtype) for each in layers], layers[0].weight.shape[1:])
+    return FeedforwardNetwork(
+        [_layer(layer, dtype) for layer in layers], layers[0].weight.shape[1:]
+    )
 
 
 def runner(model: FeedforwardNetwork) -> Run:
@@ -75,8 +77,8 @@ def runner(model: FeedforwardNetwork) -> Run:
         parts = []
         for part in np.resize(points, shape):
             inputs = jnp.asarray(part, chosen.weight[...].dtype)
-            for each in below:
-                inputs = each(inputs)
+            for dense in below:
+                inputs = dense(inputs)
             weighted = chosen.weighted_input(inputs)
             parts.append((weighted, activation_fn(chosen.activation)(weighted)))
         weighted, activations = zip(*parts, strict=True)

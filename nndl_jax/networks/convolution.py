@@ -139,5 +139,5 @@ def _gradient_apart_jvp(
     def whole(changes: Float[Array, "*any"]) -> Float[Array, "*any"]:
         return jax.lax.optimization_barrier(changes)
 
-    changes = jax.lax.platform_dependent(tangents[0], cpu=lambda each: each, default=whole)
+    changes = jax.lax.platform_dependent(tangents[0], cpu=lambda tangent: tangent, default=whole)
     return primals[0], changes

@@ -55,7 +55,7 @@ def one_by_one(layers: Layers, inputs: Inputs, targets: Targets, loss: Loss) -> 
 
     nothing = jax.tree.map(jnp.zeros_like, layers)
     total, _ = jax.lax.scan(add_image, nothing, (inputs, targets))
-    return jax.tree.map(lambda each: each / len(inputs), total)
+    return jax.tree.map(lambda gradient: gradient / len(inputs), total)
 
 
 @partial(jax.jit, static_argnames="loss")
@@ -77,7 +77,7 @@ def by_matrices(layers: Layers, inputs: Inputs, targets: Targets, loss: Loss) ->
             products.append(jax.jacobian(layer.activation_fn)(z).T @ factors)
             factors = layer.weight.T @ products[-1]
         slope = cost_slope(loss, activations[-1], target)
-        return tuple(each @ slope for each in reversed(products))
+        return tuple(matrix @ slope for matrix in reversed(products))
 
     _, activations = feedforward(layers, inputs)
     return gradients_of(layers, activations, jax.vmap(errors_of)(inputs, targets))
@@ -96,7 +96,7 @@ def over_paths(layers: Layers, inputs: Inputs, targets: Targets, loss: Loss) -> 
     ends = cost_slope(loss, activations[-1], targets)
     gradients = []
     for index, layer in enumerate(layers):
-        paths = np.array(list(product(*(range(len(each.bias)) for each in layers[index:]))))
+        paths = np.array(list(product(*(range(len(layer.bias)) for layer in layers[index:]))))
         along = ends[:, paths[:, -1]]
         for rate, (before, after) in zip(rates[index + 1 :], pairwise(paths.T), strict=True):
             along = along * rate[:, after, before]

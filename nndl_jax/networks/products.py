@@ -44,7 +44,7 @@ def _times_transposed_jvp(
 
     changed = _added(
         _of(by_inputs, lambda changes: changes @ weight.T),
-        _of(by_weight, lambda changes: _on_cpu(apart, lambda each: inputs @ each.T, changes)),
+        _of(by_weight, lambda changes: _on_cpu(apart, lambda change: inputs @ change.T, changes)),
     )
     return product, jnp.zeros_like(product) if changed is None else changed
 
@@ -61,7 +61,7 @@ def _times_jvp(
 
     changed = _added(
         _of(by_left, lambda changes: changes @ right),
-        _of(by_right, lambda changes: _on_cpu(apart, lambda each: left @ each, changes)),
+        _of(by_right, lambda changes: _on_cpu(apart, lambda change: left @ change, changes)),
     )
     return product, jnp.zeros_like(product) if changed is None else changed
 

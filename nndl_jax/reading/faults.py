@@ -73,7 +73,9 @@ def printable(text: str, most: int = _MAX_SENTENCE) -> str:
     if len(text) > most:
         end = most // 4
         text = f"{text[: most - end - 3]}...{text[-end:]}"
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
 
 
 def field_path(location: Location) -> str:

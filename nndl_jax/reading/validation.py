@@ -63,10 +63,10 @@ def _halves(value: object) -> Iterator[Location]:
         at, found = waiting.popleft()
         match found:
             case dict():
-                waiting.extend(((*at, key), each) for key, each in found.items())
+                waiting.extend(((*at, key), value) for key, value in found.items())
                 yield from ((*at, key) for key in found if _HALF.search(str(key)))
             case list():
-                waiting.extend(((*at, index), each) for index, each in enumerate(found))
+                waiting.extend(((*at, index), value) for index, value in enumerate(found))
             case str() if _HALF.search(found):
                 yield at
 
@@ -98,9 +98,9 @@ def closest(word: str, known: Sequence[str]) -> str:
 
 def _nearest(word: str, known: Sequence[str], count: int, *, cutoff: float) -> list[str]:
     """The known words that are most like another, in whatever case that is written."""
-    lowered = {each.lower(): each for each in known}
+    lowered = {name.lower(): name for name in known}
     found = get_close_matches(word[:100].lower(), lowered, n=count, cutoff=cutoff)
-    return [lowered[each] for each in found]
+    return [lowered[name] for name in found]
 
 
 class _Complaint(NamedTuple):
@@ -115,7 +115,9 @@ def _error(
     details: Sequence[ErrorDetails], schema: Mapping[str, Any], text: LocatedYaml
 ) -> SpecError:
     """A sentence for each place that is wrong, of the first of them if they are many."""
-    located = [(each, each["loc"] + _inner_location(each.get("ctx", {}))) for each in details]
+    located = [
+        (detail, detail["loc"] + _inner_location(detail.get("ctx", {}))) for detail in details
+    ]
     ats = [text.follow(full) for _, full in located]
     around = {at[:end] for at, _ in ats for end in range(len(at))}
     found: dict[Location, _Place] = {}
@@ -133,7 +135,7 @@ def _error(
         if at in meant:
             continue
         complaints = [_complain(detail, at, full, text, schema) for detail, full in place.details]
-        meant |= {(*at[:-1], each.meant) for each in complaints if each.meant}
+        meant |= {(*at[:-1], complaint.meant) for complaint in complaints if complaint.meant}
         field = field_path(at) or "(top level)"
         message[at] = Fault(text.where, place.line, field, _join(complaints))
     faults = sorted(message.values(), key=lambda fault: fault.line or 0)
@@ -269,11 +271,11 @@ def _places(name: str, schema: Mapping[str, Any], full: Location) -> Iterator[st
         if "$ref" in node:
             node = _dereference(schema, node)
         inside = [*node.get("anyOf", ()), *node.get("oneOf", ()), node.get("items")]
-        waiting.extend((path, each) for each in inside if isinstance(each, dict))
+        waiting.extend((path, part) for part in inside if isinstance(part, dict))
         properties = node.get("properties", {})
         if path and name in properties:
             yield path
-        waiting.extend((f"{path}.{key}".lstrip("."), each) for key, each in properties.items())
+        waiting.extend((f"{path}.{key}".lstrip("."), part) for key, part in properties.items())
 
 
 def _shown(found: object) -> str:

@@ -69,7 +69,7 @@ def distort(
     """
     square = images.reshape(-1, *_SHAPE)
     keys = jax.random.split(key, len(square))
-    bent = jax.vmap(lambda image, each: _distort_one(image, spec, each))(square, keys)
+    bent = jax.vmap(lambda image, key: _distort_one(image, spec, key))(square, keys)
     return bent.reshape(images.shape)
 
 

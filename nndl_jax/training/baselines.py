@@ -51,16 +51,17 @@ def _guess(
     match spec.method:
         case RandomGuess():
             rng = np.random.default_rng(seed)
-            return [rng.integers(0, NUM_CLASSES, len(each)) for each in images]
+            return [rng.integers(0, NUM_CLASSES, len(array)) for array in images]
         case AverageDarkness():
             means = mean_darkness(train)
             return [
-                np.argmin(np.abs(_darkness(each)[:, None] - means[None]), axis=1) for each in images
+                np.argmin(np.abs(_darkness(array)[:, None] - means[None]), axis=1)
+                for array in images
             ]
         case SVM(C=penalty, gamma=gamma):
             classifier = SVC(C=penalty, kernel="rbf", gamma=gamma)
             classifier.fit(_pixels(train.images), train.labels)
-            return [classifier.predict(_pixels(each)) for each in images]
+            return [classifier.predict(_pixels(array)) for array in images]
         case _:
             assert_never(spec.method)
 

@@ -78,11 +78,11 @@ def check_custom(custom: Custom, specs: Sequence[Network], *, has_init: bool) ->
         found = type(optimizer).__name__
         raise TypeError(f"optimizer must be a transformation of Optax, got {found}")
     spec = specs[0]
-    if optimizer is not None and any(each.optimizer.schedule is not None for each in specs):
+    if optimizer is not None and any(spec.optimizer.schedule is not None for spec in specs):
         message = "lowers the document's learning rate, and the optimizer given here has its own"
         raise ValueError(f"{spec.id}: optimizer.schedule: {message}; set it to None")
-    for each in specs:
-        _check_model(custom, each)
+    for variant in specs:
+        _check_model(custom, variant)
     if custom.loss is not None:
         check_loss(custom.loss, spec)
 
@@ -140,7 +140,7 @@ def _check_filter(frozen: object) -> None:
 def _check_own(network: FeedforwardNetwork, spec: Network) -> None:
     """Refuse a model of one's own that cannot be trained as the document's is."""
     if others := nnx.state(network, nnx.Not(nnx.Param)):
-        kinds = sorted({type(each).__name__ for _, each in nnx.to_flat_state(others)})
+        kinds = sorted({type(variable).__name__ for _, variable in nnx.to_flat_state(others)})
         message = f"the model given here holds {', '.join(kinds)} beside its parameters"
         raise ValueError(f"{spec.id}: {message}; give one with nnx.Param only")
     by_layer = [name for name in spec.monitors if parse_metric(name).quantity.by == "layer"]

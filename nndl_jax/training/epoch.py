@@ -60,7 +60,7 @@ def train_epochs(
 
     def go_on(state: TrainState) -> tuple[TrainState, Measurements]:
         gradients = Gradients()
-        if any(isinstance(parse_metric(each).quantity, OfGradients) for each in spec.monitors):
+        if any(isinstance(parse_metric(metric).quantity, OfGradients) for metric in spec.monitors):
             first = nnx.merge(graph, state.params)
             gradients = measure_gradients(first, splits["train"], spec, loss=custom.loss)
         state, costs = train_only(state)
@@ -83,9 +83,10 @@ def train_epochs(
         step_fn = build_step(spec, graph, numbers, num_images, custom=custom)
 
         def train_once(
-            state: TrainState, each: tuple[UInt32[Array, ""], Int[Array, " images"] | None]
+            state: TrainState,
+            epoch_and_order: tuple[UInt32[Array, ""], Int[Array, " images"] | None],
         ) -> tuple[TrainState, Float[Array, " steps"]]:
-            parts = (spec, step_fn, run, *each, splits["train"])
+            parts = (spec, step_fn, run, *epoch_and_order, splits["train"])
             return if_active(partial(train_epoch, *parts, custom=custom), state)
 
         epochs = epoch + jnp.arange(num_epochs, dtype=jnp.uint32)

@@ -73,10 +73,10 @@ def read_evaluation(
             counts = np.asarray(evaluation.sums[quantity.kind], np.float64)
             totals = counts.sum(axis=-1)
             # An ended run has some number for each digit, those that go on for those they have.
-            digits = [each for each in range(totals.shape[-1]) if np.all(totals[..., each] > 0)]
+            digits = [digit for digit in range(totals.shape[-1]) if np.all(totals[..., digit] > 0)]
             return {
-                metric.of(each): np.asarray(counts[..., each, each] / totals[..., each])
-                for each in digits
+                metric.of(digit): np.asarray(counts[..., digit, digit] / totals[..., digit])
+                for digit in digits
             }
         case "unlearned":
             counts = np.asarray(evaluation.sums[quantity.kind], np.float64)

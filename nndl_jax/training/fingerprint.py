@@ -77,8 +77,8 @@ def fingerprint_custom(
         found["first weights"] = hash_arrays(jax.tree.leaves(list(init)))
     if custom != NOTHING:
         traced = [
-            trace_training(_one(each), own, num_epochs=1, side_by_side=False, custom=custom)
-            for each, own in zip(members, splits, strict=True)
+            trace_training(_one(group), own, num_epochs=1, side_by_side=False, custom=custom)
+            for group, own in zip(members, splits, strict=True)
         ]
         text = " ".join(map(_hash_program, traced))
         found["functions"] = hashlib.sha256(text.encode()).hexdigest()
@@ -106,7 +106,7 @@ def _programs(number: int, group: Group) -> Iterable[tuple[str, str]]:
         traced = trace_training(_one(group), splits, num_epochs=num_epochs, side_by_side=False)
         yield f"group {number}, {num_epochs} epochs", _hash_program(traced)
     seed = jax.ShapeDtypeStruct((), np.uint32)
-    drawn = dict.fromkeys(each.model for each in group.specs)
+    drawn = dict.fromkeys(spec.model for spec in group.specs)
     for variant, model in enumerate(drawn):
         first = group.template.model_copy(update={"model": model})
         traced = jax.jit(partial(init_state, first)).trace(seed)
@@ -148,7 +148,7 @@ def _arguments(members: Iterable[Group]) -> Hashes:
 def hash_arrays(arrays: Iterable[np.ndarray | Array]) -> str:
     """A sum of arrays: of their types, shapes and bytes."""
     digest = hashlib.sha256()
-    for each in map(np.asarray, arrays):
-        digest.update(f"{each.dtype.str} {each.shape}".encode())
-        digest.update(np.ascontiguousarray(each).reshape(-1).view(np.uint8).data)
+    for array in map(np.asarray, arrays):
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

@@ -48,7 +48,7 @@ def _template(spec: Network, all_variants: Sequence[Network]) -> Network:
     changes no bit.
     """
     penalties = {
-        name: float(any(getattr(each.regularizer, name) > 0 for each in all_variants))
+        name: float(any(getattr(network.regularizer, name) > 0 for network in all_variants))
         for name in ("l1", "l2")
     }
     stopping = spec.training.early_stopping

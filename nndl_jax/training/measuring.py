@@ -82,7 +82,9 @@ def measure(
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
 
     # Squares of what is far from 0 would lose what they differ in.
-    mean = jnp.mean(labels, axis=0) if any(each.needs_numbers for each in quantities) else None
+    mean = (
+        jnp.mean(labels, axis=0) if any(quantity.needs_numbers for quantity in quantities) else None
+    )
 
     def measure_chunk(
         chunk: tuple[Images, Labels],
@@ -94,9 +96,11 @@ def measure(
         count = jnp.array(0, jnp.int32)
         if spec.data.has_classes():
             count = jnp.sum(decode(outputs, spec.data) == chunk[1], dtype=jnp.int32)
-        own = {each.kind: _sum(each, chunk[1], outputs, spec, mean) for each in quantities}
+        own = {
+            quantity.kind: _sum(quantity, chunk[1], outputs, spec, mean) for quantity in quantities
+        }
         sums = {kind: total for kind, total in own.items() if total is not None}
-        if any(each.kind == "saturation" for each in quantities):
+        if any(quantity.kind == "saturation" for quantity in quantities):
             sums["saturation"] = jnp.sum(model.saturation(inputs), axis=0)
         return count, jnp.sum(loss_fn(logits, targets)), jnp.sum(outputs[:, 0]), sums
 
@@ -105,7 +109,7 @@ def measure(
     whole = num_images - num_images % size
     chunks = [array[:whole].reshape(-1, size, *array.shape[1:]) for array in (images, labels)]
     sums = jax.tree.map(
-        lambda each: jnp.sum(each, axis=0, dtype=each.dtype),
+        lambda array: jnp.sum(array, axis=0, dtype=array.dtype),
         jax.lax.map(measure_chunk, tuple(chunks)),
     )
     if whole < num_images:

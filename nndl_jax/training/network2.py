@@ -38,14 +38,14 @@ def load_network2(path: Path | str) -> FeedforwardNetwork:
             biases = [np.array(layer, np.float32).reshape(-1) for layer in found["biases"]]
     except (KeyError, RecursionError, TypeError, ValueError):
         raise ValueError(f"{path}: is not what the book's network2 saves") from None
-    shapes = [each.shape for each in weights], [each.shape for each in biases]
+    shapes = [array.shape for array in weights], [array.shape for array in biases]
     wanted = list(zip(sizes[1:], sizes[:-1], strict=True)), [(size,) for size in sizes[1:]]
     if shapes != wanted:
         raise ValueError(f"{path}: its sizes {sizes} are not those of its weights and biases")
     if len(sizes) < 2 or (sizes[0], sizes[-1]) != (784, 10):
         message = "and documents read images of 784 pixels and give ten outputs"
         raise ValueError(f"{path}: its sizes are {sizes}, {message}")
-    if not all(np.isfinite(each).all() for each in (*weights, *biases)):
+    if not all(np.isfinite(array).all() for array in (*weights, *biases)):
         raise ValueError(f"{path}: holds numbers that are not finite")
     layers = [{"kind": "dense", "units": size, "activation": "sigmoid"} for size in sizes[1:]]
     changes = {"title": "A network of network2", "loss": cost, "model.layers": layers}

@@ -36,7 +36,7 @@ def initial_layers(spec: Network, replay: Replay) -> Layers:
     biases = [rng.standard_normal(num_biases) for num_biases, _ in sizes]
     weights = [rng.standard_normal((units, num // units)) for units, num in sizes]
     if spec.model.initializer.weights == "normal-fan-in":
-        weights = [each / np.sqrt(each.shape[1]) for each in weights]
+        weights = [array / np.sqrt(array.shape[1]) for array in weights]
     return list(zip(weights, biases, strict=True))
 
 

@@ -62,7 +62,7 @@ def rules(specs: Sequence[Network]) -> Rules:
     dtype = specs[0].training.dtype
     dtypes = (np.int32, dtype, np.int32, dtype, dtype)
     columns = zip(*rows, strict=True)
-    return Rules(*(np.asarray(each, kind) for each, kind in zip(columns, dtypes, strict=True)))
+    return Rules(*(np.asarray(column, kind) for column, kind in zip(columns, dtypes, strict=True)))
 
 
 def _lowering(schedule: Plateau | Decay | None) -> tuple[int, float, float]:

@@ -79,17 +79,18 @@ def train_epoch(
         state: TrainState, block: tuple[Int[Array, "ahead batch"], UInt32[Array, " ahead"]]
     ) -> tuple[TrainState, Float[Array, " ahead"]]:
         def each_step(
-            state: TrainState, each: tuple[tuple[Images, Labels], UInt32[Array, ""]]
+            state: TrainState, batch_and_number: tuple[tuple[Images, Labels], UInt32[Array, ""]]
         ) -> tuple[TrainState, Float[Array, ""]]:
-            return step_fn(state, each[0], epoch_keys.fold_in(each[1]))
+            batch, number = batch_and_number
+            return step_fn(state, batch, epoch_keys.fold_in(number))
 
         examples, numbers = block
         flat = read(train, examples.reshape(-1), spec.data.augmentation)
-        batches = jax.tree.map(lambda each: each.reshape(*examples.shape, *each.shape[1:]), flat)
+        batches = jax.tree.map(lambda array: array.reshape(*examples.shape, *array.shape[1:]), flat)
         return jax.lax.scan(each_step, state, (batches, numbers), unroll=_UNROLL)
 
     steps = (order[:whole].reshape(-1, size), jnp.arange(whole // size, dtype=jnp.uint32))
-    blocks = jax.tree.map(lambda each: each.reshape(-1, num_ahead, *each.shape[1:]), steps)
+    blocks = jax.tree.map(lambda array: array.reshape(-1, num_ahead, *array.shape[1:]), steps)
     state, costs = jax.lax.scan(train_block, state, blocks)
     costs = costs.reshape(-1)
     if whole < count and not spec.training.drop_short_batch:
