@@ -229,8 +229,8 @@ def _agree(report: _Report, device: "Mesh", reference: "Mesh", *, end: float) ->
         with report.guard(title):
             found.append(agreement.compare(title, device, reference))
             report.say(str(found[-1]))
-            report.keep("agreement.json", [each._asdict() for each in found])
-    return all(each.is_good for each in found)
+            report.keep("agreement.json", [comparison._asdict() for comparison in found])
+    return all(comparison.is_good for comparison in found)
 
 
 class _Times:
@@ -286,7 +286,7 @@ class _Times:
                 flags, "library", document, num_runs, num_train=num_train, timeout=left
             )
 
-        cases = [(name, *each) for each in FLAGGED for name in forms.XLA_FLAG_SETS]
+        cases = [(name, *flagged) for flagged in FLAGGED for name in forms.XLA_FLAG_SETS]
         with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2)) as pool:
             waiting = {pool.submit(time_one, case): case for case in cases}
             for done in as_completed(waiting):
@@ -362,7 +362,7 @@ def _workplace(arguments: argparse.Namespace) -> Iterator[Profile]:
 def _plan(arguments: argparse.Namespace, end: float) -> Sequence[tuple[Sequence[str], int, float]]:
     """What is recorded, in this order: documents, the runs of each, and when they must end."""
     if arguments.documents is not None:
-        wanted = (each.partition(":") for each in arguments.documents)
+        wanted = (document.partition(":") for document in arguments.documents)
         return [([name], int(runs or 5), end) for name, _, runs in wanted]
     if arguments.rehearse:  # The first whatever the time: a slow machine does some of each part.
         return [(REHEARSED[:1], 2, math.inf), (REHEARSED[1:], 2, end)]

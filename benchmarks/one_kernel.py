@@ -245,15 +245,16 @@ def _kernel(
             for block, a in zip(params, hidden, strict=True)
         )
         planes = [
-            change(block.planes, each / 256) for block, each in zip(params, deltas, strict=True)
+            change(block.planes, hidden_delta / 256)
+            for block, hidden_delta in zip(params, deltas, strict=True)
         ]
         params = tuple(
             _Block(
                 weights,
-                block.bias + jnp.sum(each, axis=1),
+                block.bias + jnp.sum(hidden_delta, axis=1),
                 block.output + _dot(delta, a, trans_b=True),
             )
-            for weights, block, each, a in zip(planes, params, deltas, hidden, strict=True)
+            for weights, block, hidden_delta, a in zip(planes, params, deltas, hidden, strict=True)
         )
         return params, output_bias + jnp.sum(delta, axis=1)
 
@@ -319,7 +320,7 @@ def _cost_and_delta(
         delta = delta * outputs * (1 - outputs)
     else:
         cost = jnp.maximum(logits, 0) - logits * targets + jnp.log1p(jnp.exp(-jnp.abs(logits)))
-    cost, delta = (jnp.where(is_real, each, jnp.zeros_like(each)) for each in (cost, delta))
+    cost, delta = (jnp.where(is_real, array, jnp.zeros_like(array)) for array in (cost, delta))
     return jnp.sum(jnp.sum(cost, axis=1), axis=0), delta
 
 
@@ -352,7 +353,7 @@ def _fused_multiply_and_add(a: Array, b: Array, c: Array) -> Array:
     """The same in one instruction: left alone, XLA's Triton makes two of it."""
     [result] = triton.elementwise_inline_asm(
         "fma.rn.f32 $0, $1, $2, $3;",
-        args=[jnp.broadcast_to(each, c.shape) for each in (a, b, c)],
+        args=[jnp.broadcast_to(array, c.shape) for array in (a, b, c)],
         constraints="=f,f,f,f",
         pack=1,
         result_shape_dtypes=[jax.ShapeDtypeStruct(c.shape, c.dtype)],

@@ -70,7 +70,7 @@ def read(path: Path) -> tuple[Sequence[Kernel], float, float]:
     for begin, end in sorted(spans):
         busy += max(0.0, end - max(begin, last))
         last = max(last, end)
-    kernels = [Kernel(name, counts[name], each) for name, each in sums.most_common()]
+    kernels = [Kernel(name, counts[name], total) for name, total in sums.most_common()]
     return kernels, busy / 1000, (last - min(spans)[0]) / 1000
 
 
@@ -94,9 +94,9 @@ def main() -> None:
             sys.exit(str(error))
         print(f"{path.name}: {whole:,.0f} us from first to last, in {busy:,.0f} of them one ran")
         for kernel in kernels[:40]:
-            each = kernel.microseconds / kernel.launches
+            mean = kernel.microseconds / kernel.launches
             print(
-                f"{kernel.microseconds:12,.0f} us {kernel.launches:8} x {each:8.2f}  {kernel.name}"
+                f"{kernel.microseconds:12,.0f} us {kernel.launches:8} x {mean:8.2f}  {kernel.name}"
             )
 
 

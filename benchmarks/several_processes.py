@@ -22,7 +22,7 @@ def main() -> None:
         _train()
         return
     print("processes   epoch, s   processor of the first, s   exchange, ms   KiB")
-    for number in [int(each) for each in sys.argv[1:]] or (1, 2, 4):
+    for number in [int(argument) for argument in sys.argv[1:]] or (1, 2, 4):
         with socket.socket() as free:
             free.bind(("localhost", 0))
             address = f"localhost:{free.getsockname()[1]}"

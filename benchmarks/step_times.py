@@ -58,7 +58,7 @@ def waves(*, is_rehearsal: bool) -> Sequence[Sequence[Case]]:
     ]
     telling = [Case(network, num_runs) for network, num_runs in _TELLING.items()]
     precisions = [case._replace(precision="default") for case in telling]
-    convolutions = [Case(each, _TELLING[each], form="xla-convolution") for each in _CONVOLUTIONS]
+    convolutions = [Case(name, _TELLING[name], form="xla-convolution") for name in _CONVOLUTIONS]
     return [telling, counts[0], precisions, convolutions, *counts[1:]]
 
 

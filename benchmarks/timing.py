@@ -136,7 +136,7 @@ def _num_products(spec: Network) -> int:
     as many for the gradient of its inputs.
     """
     shapes = spec.model.shapes()
-    counts = [BATCH_SIZE * each.num_weights * prod(each.outputs[1:]) for each in shapes]
+    counts = [BATCH_SIZE * shape.num_weights * prod(shape.outputs[1:]) for shape in shapes]
     return 3 * sum(counts) - counts[0]
 
 
@@ -147,7 +147,7 @@ def _measure(contenders: Contenders, num_rounds: int) -> dict[str, list[float]]:
         for _ in range(1 + num_rounds)
     ]
     # The first round compiles and warms up.
-    return {name: [each[name] for each in rounds[1:]] for name in contenders}
+    return {name: [times[name] for times in rounds[1:]] for name in contenders}
 
 
 def seconds_per_step(work: Work) -> float:
@@ -158,7 +158,7 @@ def seconds_per_step(work: Work) -> float:
 
 
 def _table(title: str, seconds: Mapping[str, Sequence[float]], aims: Sequence[Aim]) -> str:
-    both = {name: np.array([min(each), np.median(each)]) for name, each in seconds.items()}
+    both = {name: np.array([min(times), np.median(times)]) for name, times in seconds.items()}
     rows = [(f"{name}, microseconds", 1e6 * pair, "") for name, pair in both.items()]
     for above, below, message in aims:
         if above in both:

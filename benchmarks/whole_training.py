@@ -79,7 +79,7 @@ def main() -> None:
         for name, peer in PEERS.items()
         if peer.needs is None or importlib.util.find_spec(peer.needs)
     }
-    packages = ["jax", "flax", "numpy", *(each for each in ("torch", "keras") if _is_here(each))]
+    packages = ["jax", "flax", "numpy", *(name for name in ("torch", "keras") if _is_here(name))]
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     print(f"{describe_device()}, Python {platform.python_version()}, {versions}")
     for name in PEERS.keys() - peers.keys():
@@ -142,12 +142,12 @@ def _table(case: str, runs: Mapping[str, Sequence[Run]]) -> str:
     rows = [
         (
             name,
-            min(run.wall for run in each),
-            min(run.cpu for run in each),
-            min(run.cpu for run in each) / ours,
-            each[0].accuracy,
+            min(run.wall for run in trainings),
+            min(run.cpu for run in trainings),
+            min(run.cpu for run in trainings) / ours,
+            trainings[0].accuracy,
         )
-        for name, each in runs.items()
+        for name, trainings in runs.items()
     ]
     headers = (case, "wall, s", "CPU, s", f"CPU / {OURS}'s", "accuracy")
     return tabulate(rows, headers, floatfmt=("", ".1f", ".1f", ".2f", ""), disable_numparse=[4])

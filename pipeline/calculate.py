@@ -25,7 +25,7 @@ def main() -> None:
     """Run every document of these kinds."""
     set_up_jax(1, float64=True)
     experiments = load_plans()
-    chosen = [(name, each) for name, each in experiments.items() if each.is_calculated()]
+    chosen = [(name, plan) for name, plan in experiments.items() if plan.is_calculated()]
     with exclusive("calculate"):
         map_on_cores(_run, chosen, desc="calculate", unit="document")
 

@@ -167,7 +167,7 @@ def _judge(
                 return Judgement("not run"), None
             involved = [experiments[name] for name in names]
             judgement = _compare(claim, *involved)
-    foreign = next((each.foreign for each in involved if each.foreign), None)
+    foreign = next((results.foreign for results in involved if results.foreign), None)
     if foreign is not None and judgement.verdict != "not run":
         judgement = judgement._replace(verdict="not judged", expected=None, probability=None)
     return judgement, foreign
@@ -268,7 +268,7 @@ def _headline(results: Results, found: Mapping[str, Any]) -> dict[str, float]:
     wanted = [claim.metric for claim in results.document.claims[:1]]
     for values in found.values():
         if isinstance(values, dict) and values:
-            fitting = [name for name in values if any(name.startswith(each) for each in wanted)]
+            fitting = [name for name in values if any(name.startswith(metric) for metric in wanted)]
             name = next(iter(fitting or values))
             return {name: values[name]}
     return {}
@@ -324,8 +324,10 @@ def _shown_epochs(columns: Sequence[Float[np.ndarray, " epochs"]]) -> Sequence[i
     epochs = set().union(*measured)
     if len(epochs) > _MAX_ROWS:
         share = _MAX_ROWS // len(measured)
-        places = [np.linspace(0, len(each) - 1, share).round().astype(int) for each in measured]
-        epochs = {each[i] for each, at in zip(measured, places, strict=True) for i in at}
+        places = [
+            np.linspace(0, len(numbers) - 1, share).round().astype(int) for numbers in measured
+        ]
+        epochs = {numbers[i] for numbers, at in zip(measured, places, strict=True) for i in at}
     return sorted(int(epoch) for epoch in epochs)
 
 

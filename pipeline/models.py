@@ -61,7 +61,9 @@ def main() -> None:
     chosen = [found for results in experiments.values() if (found := choose(results)) is not None]
     with replacing(MODELS) as folder:
         _write_all(folder, chosen)
-    small = [each for each in chosen if each.document.id in SMALL and each.foreign is None]
+    small = [
+        network for network in chosen if network.document.id in SMALL and network.foreign is None
+    ]
     if len(small) == len(SMALL):
         with replacing(SHIPPED) as folder:
             _write_all(folder, small)
@@ -72,7 +74,7 @@ def choose(results: Results) -> Chosen | None:
     document, history = results.document, results.history
     if not isinstance(document, Network) or history is None:
         return None
-    variant = max(results.variants, key=lambda each: _validated(results, each))
+    variant = max(results.variants, key=lambda variant: _validated(results, variant))
     is_best = document.training.keep_best
     runs = [run for run in history.runs if run.variant == variant.name]
     epoch = "best-validation" if is_best else "last"
@@ -89,7 +91,7 @@ def choose(results: Results) -> Chosen | None:
     for metric in _TESTED:
         found = results.at_epoch(epoch, metric, variant.values)
         if found is not None:
-            measured[metric] = [float(each) for each in (found[best], *np.delete(found, best))]
+            measured[metric] = [float(value) for value in (found[best], *np.delete(found, best))]
     data, foreign = history.data, results.foreign
     return Chosen(document, variant, runs[best], path, measured, by, data, foreign)
 
@@ -101,16 +103,16 @@ def _validated(results: Results, variant: Variant) -> float:
 
 def _write_all(folder: Path, chosen: list[Chosen]) -> None:
     index: dict[str, dict[str, object]] = {}
-    for each in chosen:
-        name = each.document.id
-        replace_file(folder / f"{name}.safetensors", each.path.read_bytes())
-        write_text(folder / f"{name}.md", _card(each))
+    for network in chosen:
+        name = network.document.id
+        replace_file(folder / f"{name}.safetensors", network.path.read_bytes())
+        write_text(folder / f"{name}.md", _card(network))
         index[name] = {
-            "sha256": _sum(each.path),
-            "variant": each.variant.name,
-            "seed": each.run.seed,
-            "data": each.data,
-            **{metric: values[0] for metric, values in each.measured.items()},
+            "sha256": _sum(network.path),
+            "variant": network.variant.name,
+            "seed": network.run.seed,
+            "data": network.data,
+            **{metric: values[0] for metric, values in network.measured.items()},
         }
     write_text(folder / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
 

@@ -28,12 +28,12 @@ from pipeline.store.recordings import read_runs
 def main() -> None:
     """Write `programs/<id>.json` for every network, and one file for those that were recorded."""
     resolved = load_plans()
-    networks = [(name, each) for name, each in resolved.items() if isinstance(each.spec, Network)]
+    networks = [(name, plan) for name, plan in resolved.items() if isinstance(plan.spec, Network)]
     own = {name for name, _ in networks}
     recorded = _recorded()
-    networks += [(_at_the_books(name), each) for name, each in recorded.items()]
-    keys = {name: known_key(name, each) for name, each in networks}
-    unknown = [(name, each) for name, each in networks if keys[name] is None]
+    networks += [(_at_the_books(name), plan) for name, plan in recorded.items()]
+    keys = {name: known_key(name, plan) for name, plan in networks}
+    unknown = [(name, plan) for name, plan in networks if keys[name] is None]
     if unknown:
         found = map_on_cores(_work_out, unknown, desc="programs", unit="document")
         keys.update(zip((name for name, _ in unknown), found, strict=True))
@@ -52,7 +52,9 @@ def main() -> None:
 def _recorded() -> Mapping[str, Plan]:
     """Networks at the book's settings whose recordings say which programs trained them."""
     folders = sorted(RECORDED.glob("[!.]*/"))
-    names = [each.name for each in folders if any(run.head.program for run in read_runs(each))]
+    names = [
+        folder.name for folder in folders if any(run.head.program for run in read_runs(folder))
+    ]
     plans = load_books_plans() if names else {}
     return {name: plans[name] for name in names if name in plans}
 

@@ -152,7 +152,7 @@ def record(
     if not 1 <= runs <= MAX_RUNS:
         raise ValueError(f"runs: must be 1 to {MAX_RUNS:,}, got {runs}")
     _, resolved = resolve_all(changes=BOOK | {"runs": runs, "profile": profile})
-    able = {name: each for name, each in resolved.items() if is_able(each.spec, resolved)}
+    able = {name: plan for name, plan in resolved.items() if is_able(plan.spec, resolved)}
     for name in names:
         if name not in able:
             hint = closest(name, list(able))
@@ -174,7 +174,7 @@ def record(
     is_over = False
     for index, name in enumerate(wanted):
         if is_over or stop.is_due():
-            yield from (Outcome(each, "not begun", f"{each}: not begun") for each in wanted[index:])
+            yield from (Outcome(name, "not begun", f"{name}: not begun") for name in wanted[index:])
             break
         if why := lacking.get(files[name]):
             yield Outcome(name, "failed", f"{name}: {why}")
@@ -367,7 +367,7 @@ def _only(spec: Document, choice: Choice | None) -> Document:
         return spec
     kept = [{field: (variant.values[field],) for field in axis} for axis in spec.vary]
     alone = spec.model_copy(update={"vary": tuple(kept)})
-    return alone if [each.name for each in variants(alone)] == [variant.name] else spec
+    return alone if [other.name for other in variants(alone)] == [variant.name] else spec
 
 
 if __name__ == "__main__":

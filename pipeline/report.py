@@ -125,11 +125,11 @@ def main(*, readme: bool = False) -> None:
         heading = "Your own" if chapter is None else f"Chapter {chapter}. {CHAPTERS[chapter]}"
         parts.append(f"## {heading}\n")
         members = list(group)
-        current = [each for each in members if not each.is_left_out]
+        current = [results for results in members if not results.is_left_out]
         parts += _pairs(f"With the profile `{settings.profile}`", current)
         parts += _pairs(
             "At the book's settings, recorded",
-            [recorded[_name(each)] for each in members if _name(each) in recorded],
+            [recorded[_name(results)] for results in members if _name(results) in recorded],
         )
         for results in members:
             name = _name(results)
@@ -138,13 +138,13 @@ def main(*, readme: bool = False) -> None:
             parts.append(_section(results, settings.paths[name], own, judged.documents.get(name)))
             if name in recorded:
                 parts += _recorded(recorded[name], _of(name, judged.recorded))
-            parts += [_picture(results.document.title, each) for each in figures[name]]
+            parts += [_picture(results.document.title, file) for file in figures[name]]
     if figures[_DATA]:
-        parts += ["## The images\n", *(_picture(Path(each).stem, each) for each in figures[_DATA])]
+        parts += ["## The images\n", *(_picture(Path(file).stem, file) for file in figures[_DATA])]
     parts.append(f"What the book has wrong: [a page of its own]({BOOK_ERRORS.name}).\n")
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     write_text(RESULTS, "\n".join(parts))
-    of_the_book = [each.document for each in ordered if each.document.source is not None]
+    of_the_book = [results.document for results in ordered if results.document.source is not None]
     write_text(BOOK_ERRORS, errors_page(of_the_book, settled, recorded))
 
 
@@ -175,7 +175,9 @@ def _draw_all(
         ):
             drawn[picture.key()] = known
     anew = [picture for picture in wanted if picture.key() not in drawn]
-    done = map_on_cores(_draw, [(each, folder) for each in anew], desc="report", unit="document")
+    done = map_on_cores(
+        _draw, [(picture, folder) for picture in anew], desc="report", unit="document"
+    )
     for picture, paths in zip(anew, done, strict=True):
         drawn[picture.key()] = describe(picture.inputs, picture.footnote, paths)
     for picture in wanted:
@@ -187,7 +189,7 @@ def _pictures(judged: Judged, code: str) -> Iterator[_Picture]:
     """All that there are to draw: of today's runs, of recorded ones that say more, of the data."""
     settings, today, _, fuller = _load()
     others = {**today, **_baselines(fuller)}
-    machines = [digest_of(each) for each in _baselines(others).values()]
+    machines = [digest_of(results) for results in _baselines(others).values()]
     for name, results in today.items():
         beside = machines if isinstance(results.document, Network) else []
         if results.history is not None:
@@ -287,7 +289,9 @@ def _load() -> _Loaded:
     """All that is drawn; once in each process."""
     settings, today = load_all()
     recorded, _ = load_recorded()
-    fuller = {name: each for name, each in recorded.items() if says_more(each, than=today[name])}
+    fuller = {
+        name: results for name, results in recorded.items() if says_more(results, than=today[name])
+    }
     return _Loaded(settings, today, recorded, fuller)
 
 
@@ -320,7 +324,7 @@ def _place(results: Results) -> tuple[int, str]:
 
 
 def _selected(experiments: Mapping[str, Results]) -> set[str]:
-    return {name for name, each in experiments.items() if not each.is_left_out}
+    return {name for name, results in experiments.items() if not results.is_left_out}
 
 
 def _head(profile: str, entries: Sequence[Entry], kept: Collection[str]) -> str:

@@ -106,7 +106,9 @@ def _write_pages(site: SiteInputs, experiments: Sequence[ExperimentView], folder
         chapter: int | None = None,
         **content: object,
     ) -> None:
-        scripts = [script for each in interactives.values() for script in each.scripts]
+        scripts = [
+            script for interactive in interactives.values() for script in interactive.scripts
+        ]
         text = environment.get_template(template).render(
             page=file,
             chapter=chapter,
@@ -118,8 +120,8 @@ def _write_pages(site: SiteInputs, experiments: Sequence[ExperimentView], folder
         (folder / file).write_text(text, encoding="utf-8")
 
     played: dict[int | None, dict[str, Interactive]] = {}
-    for name, each in list_interactives(site).items():
-        played.setdefault(each.chapter, {})[name] = each
+    for name, interactive in list_interactives(site).items():
+        played.setdefault(interactive.chapter, {})[name] = interactive
     rows = chapter_rows(experiments)
     chart = chart_of_start(experiments, site)
     write("index.html", "start.html", played.get(None, {}), rows=rows, chart=chart, claims=claims)

@@ -132,7 +132,7 @@ def _draw_activations(results: Results, activations: Activations) -> Figure:
 def _draw_widths(results: Results) -> Figure:
     """Width against weight, with the variants and with the widest."""
     figure, (axes,) = new_figure(1, columns=1, title=results.document.title)
-    weights = [abs(each.weight) for each in _quantities(results, SteepInterval)]
+    weights = [abs(interval.weight) for interval in _quantities(results, SteepInterval)]
     around = np.linspace(0, max(_WIDEST, *weights), 2001)
     widths = [steep_width(weight) for weight in around]
     axes.plot(around, widths, color=COLOURS[0], label="by the formula")
@@ -152,8 +152,8 @@ def _draw_identity(results: Results) -> Figure:
     neurons, names = _quantities(results, IdentityNeuron), _names(results)
     x = np.linspace(0, 1, 501)
     curves = {
-        f"{name}, less a constant": identity_neuron(x, each.weight) - 2 / each.weight + 0.5
-        for name, each in zip(names, neurons, strict=True)
+        f"{name}, less a constant": identity_neuron(x, neuron.weight) - 2 / neuron.weight + 0.5
+        for name, neuron in zip(names, neurons, strict=True)
     }
     weight, bias, output_weight, _ = best_identity_neuron()
     curves["best without a constant"] = output_weight * scipy.special.expit(weight * x + bias)
@@ -173,7 +173,7 @@ def _draw_ratios(results: Results) -> Figure:
     bars = {"ratio": "without biases", "biases_ratio": "with biases"}
     for index, (metric, label) in enumerate(bars.items()):
         curves = [results.curves(metric, variant.values) for variant in results.variants]
-        means = [np.nan if each is None else each.mean() for each in curves]
+        means = [np.nan if curve is None else curve.mean() for curve in curves]
         at = places + (index - 0.5) * 0.4
         axes.bar(at, means, 0.36, color=COLOURS[index], label=label)
     known = [

@@ -51,6 +51,6 @@ def _begin(parent: int) -> None:
 
 
 def _watched(done: Iterator[Item], progress: tqdm) -> Iterator[Item]:
-    for each in done:
+    for result in done:
         progress.update()
-        yield each
+        yield result

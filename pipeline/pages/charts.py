@@ -100,7 +100,7 @@ def draw_charts(results: Results) -> Sequence[Chart]:
         case _:
             drawn = iter(())
     name = results.document.id
-    return [_finish(each, f"{name}-chart-{place}") for place, each in enumerate(drawn, 1)]
+    return [_finish(chart, f"{name}-chart-{place}") for place, chart in enumerate(drawn, 1)]
 
 
 class _Drawn(NamedTuple):

@@ -113,7 +113,7 @@ def page_of(chapter: int | None) -> str:
 def view_experiment(site: SiteInputs, name: str, dataset: Dataset) -> ExperimentView:
     """All that is shown of a document."""
     document, shown = site.document(name), site.shown(name)
-    claims = [_view_claim(site, document, each) for each in site.claims.get(name, ())]
+    claims = [_view_claim(site, document, judged) for judged in site.claims.get(name, ())]
     charts = draw_charts(shown)
     summary = site.judged.documents.get(name)
     counted = Counter(claim.verdict for claim in claims)

@@ -30,4 +30,4 @@ def list_interactives(site: Site) -> Mapping[str, Interactive]:
         found |= chapter(site)
     for chapter in (chapter5, chapter6):
         found |= chapter(site, dataset)
-    return {name: each for name, each in found.items() if each is not None}
+    return {name: interactive for name, interactive in found.items() if interactive is not None}

@@ -65,7 +65,7 @@ def chart_of_start(experiments: Sequence[ExperimentView], site: SiteInputs) -> S
         for judged in site.claims.get(view.id, ())
         if isinstance(judged.claim, CurveClaim) and judged.entry["verdict"] == "equal"
     ]
-    for _, view, name in sorted(found, key=lambda each: each[0], reverse=True):
+    for _, view, name in sorted(found, key=lambda item: item[0], reverse=True):
         claim = next(claim for claim in view.claims if claim.name == name)
         for chart in view.charts:
             if claim.statement in chart.curves_of_book:

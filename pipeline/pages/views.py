@@ -55,11 +55,11 @@ def digest_of_view(site: SiteInputs, name: str, code: str) -> str:
         digest_of_file(Path(site.settings.paths[name])),
     ]
     parts += [f"{judged.name} {judged.entry}" for judged in site.claims.get(name, ())]
-    for each in sorted({name, *_others(document)}):
+    for document_id in sorted({name, *_others(document)}):
         for experiments in (site.today, site.recorded):
-            if each in experiments:
-                results = experiments[each]
-                parts += [each, digest_of(results), results.made, str(results.is_left_out)]
+            if document_id in experiments:
+                results = experiments[document_id]
+                parts += [document_id, digest_of(results), results.made, str(results.is_left_out)]
                 parts += [str(results.foreign), results.origin.in_words() if results.origin else ""]
     parts += [f"{path.name} {digest_of_file(path)}" for path in sorted(FIGURES.glob(f"{name}*"))]
     return join_digests(*parts)

@@ -85,7 +85,7 @@ def needed_data(plans: Mapping[str, Plan]) -> dict[str, NeededData]:
     learners = [learner(plan, plans) for plan in plans.values() if plan.selected]
     for key, data in list_data(plan.spec for plan in plans.values()).items():
         users = [plan for plan in learners if learnt_data(plan.spec) == data]
-        networks = [each.spec for plan in users for each in plan.variants]
+        networks = [variant.spec for plan in users for variant in plan.variants]
         told = [_without_rates(spec) for spec in networks if isinstance(spec, Network)]
         differing = {spec.model_dump_json(): spec for spec in told if data.known() is None}
         needed[key] = NeededData(
@@ -114,8 +114,8 @@ def save_needed_data(needed: Mapping[str, NeededData], folder: Path) -> None:
         needed: by key.
         folder: that is to become `resolved/`.
     """
-    for key, each in needed.items():
-        text = each.model_dump_json(indent=1)
+    for key, data in needed.items():
+        text = data.model_dump_json(indent=1)
         write_text(folder / NEEDED.name / f"{key}.json", f"{text}\n")
 
 
@@ -129,7 +129,7 @@ def load_needed_data(key: str) -> NeededData:
     try:
         return TypeAdapter(NeededData).validate_json(path.read_bytes())
     except FileNotFoundError:
-        known = ", ".join(sorted(each.stem for each in NEEDED.glob("*.json"))) or "none yet"
+        known = ", ".join(sorted(path.stem for path in NEEDED.glob("*.json"))) or "none yet"
         message = f"no document learns it; those that are: {known}"
         raise OSError(f"{key!r}: {message}; `python -m pipeline.resolve` lists them anew") from None
     except ValidationError:

@@ -60,11 +60,11 @@ class Plan(Record):
 
     def list_variants(self) -> list[Variant]:
         """Its variants, as the library has them."""
-        return [Variant(each.name, each.values, each.spec) for each in self.variants]
+        return [Variant(variant.name, variant.values, variant.spec) for variant in self.variants]
 
     def spec_of(self, variant: str) -> Document:
         """The document of a variant, by the name of that; KeyError if there is none."""
-        return {each.name: each.spec for each in self.variants}[variant]
+        return {planned.name: planned.spec for planned in self.variants}[variant]
 
     def sparse(self) -> dict[str, Any]:
         """The document as plain values, without those that are defaults.

@@ -88,7 +88,8 @@ def _count_variants(spec: Document, choice: Mapping[str, FieldValue] | None) -> 
 
 
 def _one_variant(spec: Document) -> str:
-    return f"must name one variant of {spec.id}: {', '.join(each.name for each in variants(spec))}"
+    names = ", ".join(variant.name for variant in variants(spec))
+    return f"must name one variant of {spec.id}: {names}"
 
 
 def _no_document(name: str, names: Sequence[str]) -> str:

@@ -94,7 +94,7 @@ class TrainingKey(Record):
 
     def programs_short(self) -> list[str]:
         """The beginnings of the programs' hashes, each once."""
-        return sorted({each[:_SHORT] for each in self.programs.values()})
+        return sorted({digest[:_SHORT] for digest in self.programs.values()})
 
 
 NOT_SELECTED = TrainingKey(

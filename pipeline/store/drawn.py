@@ -30,15 +30,17 @@ def read_drawn() -> Mapping[str, Drawn]:
     """What was drawn last, by what it is of; nothing if that is not known."""
     try:
         content = json.loads(DRAWN.read_text(encoding="utf-8"))
-        return {key: Drawn(each["inputs"], each["footnote"], each["files"]) for key, each in
-                content.items()}  # fmt: skip
+        return {
+            key: Drawn(entry["inputs"], entry["footnote"], entry["files"])
+            for key, entry in content.items()
+        }
     except (AttributeError, KeyError, OSError, TypeError, ValueError):
         return {}
 
 
 def write_drawn(drawn: Mapping[str, Drawn]) -> None:
     """Write what there is now, for the next time."""
-    content = {key: each._asdict() for key, each in sorted(drawn.items())}
+    content = {key: picture._asdict() for key, picture in sorted(drawn.items())}
     write_text(DRAWN, json.dumps(content, indent=1) + "\n")
 
 
@@ -86,7 +88,7 @@ def owned_pictures(name: str, names: Sequence[str]) -> Sequence[Path]:
     found = []
     for path in sorted(FIGURES.glob(f"{name}*.png")):
         stem = path.stem
-        owners = [each for each in names if stem == each or stem.startswith(f"{each}-")]
+        owners = [owner for owner in names if stem == owner or stem.startswith(f"{owner}-")]
         if max(owners, key=len, default="") == name and not stem.endswith("-recorded"):
             found.append(path)
     return found

@@ -74,7 +74,11 @@ class Judged(NamedTuple):
     def same(self, entry: Entry) -> Entry:
         """A claim as it was judged last; as it is now if it was not."""
         wanted = [entry[key] for key in _CLAIM]
-        found = (each for each in self.judgements if [each[key] for key in _CLAIM] == wanted)
+        found = (
+            judgement
+            for judgement in self.judgements
+            if [judgement[key] for key in _CLAIM] == wanted
+        )
         # An earlier version of ours may have written less.
         return {**entry, **next(found, entry)}
 

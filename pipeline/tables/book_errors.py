@@ -66,8 +66,14 @@ def _contradicted(entries: Sequence[Entry]) -> str:
 
 def _slips(documents: Sequence[Document]) -> Iterator[str]:
     for chapter, title in CHAPTERS.items():
-        own = [each for each in documents if each.source and each.source.chapter == chapter]
-        lines = [f"- `{each.id}`: {escape(text)}" for each in own for text in each.errata]
+        own = [
+            document
+            for document in documents
+            if document.source and document.source.chapter == chapter
+        ]
+        lines = [
+            f"- `{document.id}`: {escape(text)}" for document in own for text in document.errata
+        ]
         if lines:
             yield f"Chapter {chapter}. {title}\n"
             yield "\n".join(lines) + "\n"

@@ -118,11 +118,11 @@ def count_verdicts(entries: Sequence[Entry]) -> str:
 
 def false_alarms(entries: Sequence[Entry]) -> str:
     """How many numbers chance alone finds inconsistent, and how many are; empty without any."""
-    judged = [each for each in entries if each["kind"] == "number"]
-    found = [p for each in judged if (p := each["probability"]) is not None]
+    judged = [entry for entry in entries if entry["kind"] == "number"]
+    found = [p for entry in judged if (p := entry["probability"]) is not None]
     if not found:
         return ""
-    count = sum(each["verdict"] == "inconsistent" for each in judged)
+    count = sum(entry["verdict"] == "inconsistent" for entry in judged)
     sure = count_discoveries(np.array(found), _RATE)
     level, rate = (f"{100 * share:.0f} %" for share in (LEVEL, _RATE))
     return (
@@ -142,7 +142,7 @@ def _weight(entry: Entry) -> tuple[bool, int, int]:
 
 def markdown(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
     """A table in GitHub's Markdown; its cells are texts, whatever signs are in them."""
-    cells = [[escape(each) if isinstance(each, str) else each for each in row] for row in rows]
+    cells = [[escape(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     return tabulate(cells, headers, tablefmt="github", disable_numparse=True)
 
 

@@ -67,7 +67,7 @@ def variant_labels(names: Sequence[str]) -> list[str]:
     """
     parts = [name.split(",") for name in names]
     shared = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
-    return [", ".join(_in_words(part) for part in each if part not in shared) for each in parts]
+    return [", ".join(_in_words(part) for part in fields if part not in shared) for fields in parts]
 
 
 def _in_words(part: str) -> str:

@@ -108,7 +108,7 @@ def _pairs(results: Results) -> Iterable[_Pair]:
         if mended is values:
             continue
         printed, corrected = (
-            results.at_epoch("best-validation", _METRIC, each) for each in (values, mended)
+            results.at_epoch("best-validation", _METRIC, choice) for choice in (values, mended)
         )
         if printed is None or corrected is None:
             continue

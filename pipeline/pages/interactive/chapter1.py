@@ -16,7 +16,8 @@ def _perceptrons(site: Site) -> Interactive | None:
     names = ("ch1-half-adder", "ch1-half-adder-merged", "ch1-nand", "ch1-cheese", "ch1-bitwise")
     names += ("ch1-perceptron-limit", "ch1-perceptron-undecided")
     settings: list[Json] = [
-        {"title": each.title, "spec": each.dump()} for each in constructed(site, Circuit, *names)
+        {"title": variant.title, "spec": variant.dump()}
+        for variant in constructed(site, Circuit, *names)
     ]
     if not settings:
         return None

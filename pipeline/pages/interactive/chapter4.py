@@ -52,7 +52,7 @@ def _step(site: Site) -> Interactive | None:
 
 def _bumps(site: Site) -> Interactive | None:
     names = ("ch4-two-steps", "ch4-bump", "ch4-double-bump")
-    settings = [at_places(each) for each in constructed(site, Bumps, *names)]
+    settings = [at_places(variant) for variant in constructed(site, Bumps, *names)]
     if not settings:
         return None
     return Interactive(
@@ -70,9 +70,11 @@ def _bumps(site: Site) -> Interactive | None:
 def _design(site: Site) -> Interactive | None:
     settings: list[Json] = []
     spec: Json = None
-    for each in constructed(site, Bumps, "ch4-design", "ch4-design-by-hand"):
-        spec, score = each.dump(), each.last.get("score")
-        settings.append({"title": each.title, "heights": each.network.heights, "score": score})
+    for variant in constructed(site, Bumps, "ch4-design", "ch4-design-by-hand"):
+        spec, score = variant.dump(), variant.last.get("score")
+        settings.append(
+            {"title": variant.title, "heights": variant.network.heights, "score": score}
+        )
     if not settings:
         return None
     return Interactive(
@@ -92,12 +94,12 @@ def _approximation(site: Site) -> Interactive | None:
     names = ("ch4-function", "ch4-more-bumps", "ch4-overlap", "ch4-wavy", "ch4-half-bumps")
     settings: list[Json] = [
         {
-            "title": each.title,
-            "spec": each.dump(),
-            "meanError": each.last.get("mean_error"),
-            "largestError": each.last.get("largest_error"),
+            "title": variant.title,
+            "spec": variant.dump(),
+            "meanError": variant.last.get("mean_error"),
+            "largestError": variant.last.get("largest_error"),
         }
-        for each in constructed(site, Bumps, *names)
+        for variant in constructed(site, Bumps, *names)
     ]
     if not settings:
         return None
@@ -117,7 +119,7 @@ def _approximation(site: Site) -> Interactive | None:
 
 def _ridges(site: Site) -> Interactive | None:
     names = ("ch4-two-inputs", "ch4-bump-two-inputs", "ch4-crossed-bumps", "ch4-circular-tower")
-    settings = [at_places(each) for each in constructed(site, Ridges, *names)]
+    settings = [at_places(variant) for variant in constructed(site, Ridges, *names)]
     if not settings:
         return None
     return Interactive(
@@ -134,7 +136,7 @@ def _ridges(site: Site) -> Interactive | None:
 
 def _towers(site: Site) -> Interactive | None:
     names = ("ch4-tower", "ch4-two-towers", "ch4-many-towers")
-    settings = [_describe(each) for each in constructed(site, Towers, *names)]
+    settings = [_describe(variant) for variant in constructed(site, Towers, *names)]
     if not settings:
         return None
     return Interactive(
@@ -150,12 +152,12 @@ def _towers(site: Site) -> Interactive | None:
     )
 
 
-def _describe(each: Constructed[Towers]) -> Json:
+def _describe(variant: Constructed[Towers]) -> Json:
     """Towers with their middles and the places at which they were measured, and outputs there."""
-    boxes = each.network.boxes
+    boxes = variant.network.boxes
     middles = [tuple(np.add(box.low, box.high) / 2) for box in boxes]
     names = [f"centre.{place}" for place in range(1, 1 + len(boxes))]
-    names += [f"value.{place}" for place in range(1, 1 + len(each.network.at))]
-    values = [each.last.get(name) for name in names]
-    places = [*middles, *each.network.at]
-    return {"title": each.title, "spec": each.dump(), "at": places, "values": values}
+    names += [f"value.{place}" for place in range(1, 1 + len(variant.network.at))]
+    values = [variant.last.get(name) for name in names]
+    places = [*middles, *variant.network.at]
+    return {"title": variant.title, "spec": variant.dump(), "at": places, "values": values}

@@ -60,8 +60,8 @@ def _gradients(site: Site, dataset: Dataset) -> Interactive | None:
 
 def _chain(site: Site) -> Interactive | None:
     settings: list[Json] = [
-        {"title": each.title, "spec": each.dump(), "ratio": each.last.get("ratio.3")}
-        for each in constructed(site, Chain, "ch5-exploding", "ch5-product")
+        {"title": variant.title, "spec": variant.dump(), "ratio": variant.last.get("ratio.3")}
+        for variant in constructed(site, Chain, "ch5-exploding", "ch5-product")
     ]
     if not settings:
         return None
@@ -87,7 +87,7 @@ def _width(site: Site) -> Interactive | None:
     ]
     if not found:
         return None
-    weight = max(found, key=lambda each: each[1].get("width") or 0.0)[0]
+    weight = max(found, key=lambda pair: pair[1].get("width") or 0.0)[0]
     return Interactive(
         chapter=5,
         title="How narrow the way is",

@@ -18,7 +18,7 @@ def chapter6(site: Site, dataset: Dataset) -> Mapping[str, Interactive | None]:
 
 
 def _filters(site: Site, dataset: Dataset) -> Interactive:
-    with_maps = [each for each in describe_readers(site) if each["has_maps"]]
+    with_maps = [reader for reader in describe_readers(site) if reader["has_maps"]]
     return Interactive(
         chapter=6,
         title="Filters and feature maps of your own drawing",

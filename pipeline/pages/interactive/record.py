@@ -92,10 +92,15 @@ def constructed(site: Site, kind: type[Kind], *names: str) -> list[Constructed[K
     ]
 
 
-def at_places(each: Constructed[Bumps] | Constructed[Ridges]) -> Json:
+def at_places(variant: Constructed[Bumps] | Constructed[Ridges]) -> Json:
     """A network, the places at which it was measured, and its outputs there."""
-    values = [each.last.get(f"value.{place}") for place in range(1, 1 + len(each.network.at))]
-    return {"title": each.title, "spec": each.dump(), "at": each.network.at, "values": values}
+    values = [variant.last.get(f"value.{place}") for place in range(1, 1 + len(variant.network.at))]
+    return {
+        "title": variant.title,
+        "spec": variant.dump(),
+        "at": variant.network.at,
+        "values": values,
+    }
 
 
 def curve(results: Results, metric: str, variant: Variant) -> list[float | None] | None:

@@ -42,7 +42,7 @@ def list_examples(dataset: Dataset) -> list[str]:
     """Two test images of each digit in base64, if there are as many."""
     test = dataset.test
     firsts = [np.flatnonzero(test.labels == digit)[:2] for digit in range(10)]
-    places = np.transpose(firsts).ravel() if all(len(each) == 2 for each in firsts) else []
+    places = np.transpose(firsts).ravel() if all(len(images) == 2 for images in firsts) else []
     return [in_base64(test.images[place]) for place in places]
 
 
