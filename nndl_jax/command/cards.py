@@ -86,6 +86,13 @@ def own_file(id_or_path: str) -> str:
     return str(own) if not is_shipped and own.is_file() else id_or_path
 
 
+def ids_that_begin(incomplete: str) -> list[str]:
+    """Ids of documents, of the book or here, that begin with what is typed already."""
+    folders = (spec_folder(), example_folder(), OWN)
+    names = {path.stem for folder in folders for path in folder.glob("*.yaml")}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def load_card(id_or_path: str) -> Card:
     """The card of a document by its id, of the book or here, or of any by the path of its file.
 

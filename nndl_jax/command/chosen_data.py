@@ -49,7 +49,10 @@ def read_data(data: str | None, named: "Data") -> "Dataset":
     from nndl_jax.documents.known_data import MNIST
 
     if data is None and named.name != MNIST:
-        return load_data_of(named)
+        try:
+            return load_data_of(named)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error}; or name another by --data") from None
     if data is None and PREPARED.is_file():
         return load_dataset(PREPARED)
     data = data or os.environ.get("NNDL_MNIST_MIRROR")

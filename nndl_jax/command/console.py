@@ -13,11 +13,17 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from nndl_jax.command.cards import ids_that_begin
 from nndl_jax.reading.faults import printable
 
 P = ParamSpec("P")
 
-Named = Annotated[str, typer.Argument(metavar="ID_OR_FILE", help="An id, or a file .yaml.")]
+Named = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID_OR_FILE", help="An id, or a file .yaml.", autocompletion=ids_that_begin
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 Changes = Annotated[
@@ -58,8 +64,9 @@ def in_a_sentence(command: Callable[P, None]) -> Callable[P, None]:
 def say_error(error: Exception) -> None:
     """Print what is wrong, a line for each fault."""
     message = str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        message = f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror is not None:
+        at = "" if error.filename is None else f"{error.filename}: "
+        message = f"{at}{error.strerror}"
     for line in (message or type(error).__name__).splitlines():
         say(f"error: {printable(line)}")
 

@@ -8,13 +8,22 @@ from typing import Annotated
 
 import typer
 
-from nndl_jax.command.cards import OWN, Card, example_folder, load_card, own_file, spec_folder
+from nndl_jax.command.cards import (
+    OWN,
+    Card,
+    example_folder,
+    ids_that_begin,
+    load_card,
+    own_file,
+    spec_folder,
+)
 from nndl_jax.command.console import (
     AsJson,
     Changes,
     Named,
     Quiet,
     in_a_sentence,
+    say,
     say_error,
     show,
     show_json,
@@ -33,7 +42,7 @@ def ls(
     mine: Annotated[bool, typer.Option("--mine", help="Those in experiments/ here.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the documents of the book and those of other data, or your own."""
+    """List the documents of the book, of other data, or your own."""
     folders = (OWN,) if mine else (spec_folder(), example_folder())
     named = [sorted(folder.glob("*.yaml"), key=lambda path: path.stem) for folder in folders]
     paths = [path for files in named for path in files]
@@ -50,6 +59,8 @@ def ls(
                 for card in cards
             ]
         )
+    elif not paths and mine:
+        say(f"there are no documents in {OWN}/ here; nndl new writes one")
     else:
         _show_cards(cards, times)
     if len(readable) < len(paths):
@@ -83,10 +94,10 @@ def _show_cards(cards: Sequence[Card], times: Mapping[str, float]) -> None:
 
 @in_a_sentence
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents to read.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Documents to read.")],
     quiet: Quiet = False,
 ) -> None:
-    """Read documents, and say what is wrong with each, with file and line."""
+    """Say what is wrong with documents, with file and line."""
     num_read = 0
     for file, _ in _readable(files):
         num_read += 1
@@ -107,19 +118,30 @@ def _readable(files: Sequence[str]) -> Iterator[tuple[str, Card]]:
 
 @in_a_sentence
 def schema() -> None:
-    """Print the JSON Schema of documents, by which editors complete and check them."""
+    """Print the JSON Schema of documents.
+
+    By it editors complete and check them.
+    """
     show((spec_folder() / "schema.json").read_text(encoding="utf-8").rstrip("\n"))
 
 
 @in_a_sentence
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its id, and the name of its file.")],
-    source: Annotated[str, typer.Option("--from", metavar="ID_OR_FILE", help="What to copy.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="ID_OR_FILE", help="What to copy.", autocompletion=ids_that_begin
+        ),
+    ],
     changes: Changes = None,
     title: Annotated[str | None, typer.Option(help="Its title; else that of the copied.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a document of your own, experiments/NAME.yaml, from another one."""
+    """Write a document of your own from another one.
+
+    It goes to experiments/NAME.yaml.
+    """
     import nndl_jax
     from nndl_jax.documents.load import parse_spec
     from nndl_jax.reading.record import ID_PATTERN
@@ -146,10 +168,10 @@ def new(
 
 @in_a_sentence
 def diff(first: Named, second: Named, as_json: AsJson = False) -> None:
-    """Show the fields in which two documents differ, and what was measured of both.
+    """Show the fields in which two documents differ.
 
-    Defaults are written out. What the pipeline has measured and judged in the working folder is
-    shown below.
+    Defaults are written out. What the pipeline has measured and judged of both in the working
+    folder is shown below.
     """
     one, other = load_card(first), load_card(second)
     sides = (one["fields"], other["fields"])

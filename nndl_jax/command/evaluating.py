@@ -1,13 +1,13 @@
 """The command that measures a trained network, class by class."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nndl_jax.command.chosen_data import DataOption, data_for, precision_of
 from nndl_jax.command.console import AsJson, in_a_sentence, show, show_json, show_table
+from nndl_jax.command.predicting import Trained, find_weights
 from nndl_jax.command.setup import prepare_jax
 
 if TYPE_CHECKING:
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 @in_a_sentence
 def evaluate(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A file of nndl train.")],
+    weights: Trained,
     data: DataOption = None,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a trained network: accuracy, cost, and which digit it takes for which.
+    """Measure a trained network, class by class.
 
-    Where targets are real numbers, mean squared error and R2.
+    Accuracy, cost, and which digit it takes for which; where targets are real numbers, mean squared
+    error and R2.
     """
     from nndl_jax.data.datasets import SPLITS
     from nndl_jax.data.selection import check_sizes, cut, read_dataset, select
@@ -35,11 +36,12 @@ def evaluate(
 
     import nndl_jax
 
+    path = find_weights(weights)
     with jax.enable_x64(True):  # Its document may ask for that.
-        _, spec = nndl_jax.load(weights)
+        _, spec = nndl_jax.load(path)
     dataset = data_for(spec, data)
     with precision_of(spec):
-        model, _ = nndl_jax.load(weights)
+        model, _ = nndl_jax.load(path)
         confusion: list[list[int]] = []
         if spec.data.examples:
             images = select(dataset, spec)["train"]

@@ -1,11 +1,12 @@
 """Commands that use trained networks: on pictures, in other programs, from the book's program."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nndl_jax.command.console import AsJson, Quiet, in_a_sentence, show, show_json
+from nndl_jax.command.console import AsJson, Quiet, in_a_sentence, say_error, show, show_json
 from nndl_jax.command.setup import prepare_jax
 
 if TYPE_CHECKING:
@@ -24,36 +25,62 @@ _BAR = 30
 @in_a_sentence
 def predict(
     weights: Trained,
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Of a digit each.")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Of a digit each.")],
     as_json: AsJson = False,
 ) -> None:
-    """Read the digit in pictures, and show what the network sees and gives.
+    """Read the digit in pictures of your own.
 
-    A picture may be of any size and format, dark on light or light on dark.
+    What the network sees and gives is shown. A picture may be of any size and format, dark on light
+    or light on dark.
     """
     import numpy as np
 
     from nndl_jax.data.pictures import read_picture
 
-    images = np.stack([read_picture(path) for path in pictures])
+    seen: dict[Path, np.ndarray] = {}
+    for path in dict.fromkeys(pictures):
+        try:
+            seen[path] = read_picture(path)
+        except (OSError, ValueError) as error:
+            say_error(error)
+    if not seen:
+        raise typer.Exit(1)
     prepare_jax(1)
     import nndl_jax
 
-    model = load_trained(weights)
+    model, images = load_trained(weights), np.stack(list(seen.values()))
+    if math.prod(model.inputs) != images.shape[1]:
+        message = f"has {math.prod(model.inputs):,} inputs, and a picture is read as 28 x 28 pixels"
+        raise ValueError(f"{weights}: {message}; give a network of such images")
     digits = nndl_jax.predict(model, images)
     outputs = np.asarray(nndl_jax.activations(model, images)[-1])
     if as_json:
-        rows = zip(pictures, digits, outputs, strict=True)
+        rows = zip(seen, digits, outputs, strict=True)
         show_json(
             [
                 {"picture": str(path), "digit": int(digit), "outputs": list(map(float, row))}
                 for path, digit, row in rows
             ]
         )
-        return
-    for path, image, digit, row in zip(pictures, images, digits, outputs, strict=True):
-        show(f"{path}: {digit}")
-        _show_picture(image, row)
+    else:
+        for (path, image), digit, row in zip(seen.items(), digits, outputs, strict=True):
+            show(f"{path}: {digit}")
+            _show_picture(image, row)
+    if len(seen) < len(set(pictures)):
+        raise typer.Exit(1)
+
+
+def find_weights(weights: str) -> Path:
+    """The file that is meant, or that of a network which is found by name.
+
+    Raises:
+        FileNotFoundError: there is none of the name.
+        ValueError: it is not the file that was listed.
+    """
+    from nndl_jax.training.pretrained import find_pretrained
+
+    path = Path(weights)
+    return path if path.suffix == ".safetensors" or path.exists() else find_pretrained(weights)
 
 
 def load_trained(weights: str) -> "FeedforwardNetwork":
@@ -67,8 +94,7 @@ def load_trained(weights: str) -> "FeedforwardNetwork":
 
     import nndl_jax
 
-    is_file = Path(weights).suffix == ".safetensors" or Path(weights).exists()
-    model = nndl_jax.load(weights)[0] if is_file else nndl_jax.load_pretrained(weights)
+    model, _ = nndl_jax.load(find_weights(weights))
     if model.spec is not None and model.spec.training.dtype == "float64":
         jax.config.update("jax_enable_x64", val=True)
         return load_trained(weights) if jax.numpy.zeros(()).dtype == "float32" else model
@@ -100,7 +126,10 @@ def export(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a trained network for other programs, checked against it on 100 inputs."""
+    """Write a trained network for other programs.
+
+    What is written has given what the network gives, on 100 inputs.
+    """
     prepare_jax(1)
     from nndl_jax.training.export import EXPORTS, NUM_CHECKED, SUFFIXES, inputs_in_words
 

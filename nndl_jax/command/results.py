@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from nndl_jax.command.cards import flatten
+from nndl_jax.command.cards import flatten, ids_that_begin
 from nndl_jax.command.console import (
     AsJson,
     in_a_sentence,
@@ -32,10 +32,16 @@ Entry = Mapping[str, object]
 
 @in_a_sentence
 def results(
-    document: Annotated[str | None, typer.Argument(metavar="ID", help="One document's.")] = None,
+    document: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="One document's.", autocompletion=ids_that_begin),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the claims of the book with their verdicts, as the pipeline wrote them here."""
+    """Show the claims of the book with their verdicts.
+
+    They are those that the pipeline wrote here.
+    """
     entries = read_judgements(JUDGEMENTS)
     if document is None:
         if as_json:

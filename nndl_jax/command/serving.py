@@ -17,7 +17,10 @@ def serve(
     browse: Annotated[bool, typer.Option("--browse/--no-browse", help="Open a browser.")] = True,
     quiet: Quiet = False,
 ) -> None:
-    """Show the page of all experiments on this machine alone, until Ctrl-C."""
+    """Show the page of all experiments, until Ctrl-C.
+
+    This machine alone can open it.
+    """
     import webbrowser
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 

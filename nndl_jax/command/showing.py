@@ -26,7 +26,10 @@ def show_document(
         Path | None, typer.Option(metavar="FILE", help="Draw the network in a file .svg instead.")
     ] = None,
 ) -> None:
-    """Show a document: layers, memory, equations, training, claims, deviations, variants."""
+    """Show a document: layers, equations, fields and claims.
+
+    Also its memory and operations a step, variants, deviations, and what was measured here.
+    """
     if sum((as_json, as_latex, diagram is not None)) > 1:
         raise typer.BadParameter("--json, --latex and --diagram exclude each other; give one")
     if diagram is not None:

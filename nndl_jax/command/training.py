@@ -49,9 +49,9 @@ def train(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network, all its variants, and save the weights of each run.
+    """Train a network and save the weights of each run.
 
-    After Ctrl-C the same command goes on from where it was stopped.
+    All its variants are trained. After Ctrl-C the same command goes on from where it was stopped.
     """
     import nndl_jax
     from nndl_jax.documents.load import of_kind
@@ -64,6 +64,8 @@ def train(
     check_fits(spec)
     dataset = data_for(spec, data)
     folder = out or Path("trained") / spec.id
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, and results go into a folder; give another --out")
     identity = {
         "document": _digest(spec.model_dump_json(exclude=_SAID).encode()),
         "choice of seeds": ", ".join(map(str, seeds)),

@@ -51,7 +51,7 @@ def read_path(path: Path, reading: Reading) -> Dataset:
         ImportError: what reads it is not installed; says how to.
     """
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file or folder")
+        raise FileNotFoundError(f"{path}: there is no such file or folder; put it there")
     ending = path.suffix.lower()
     if path.is_dir():
         return _read_folder(path, reading)

@@ -161,9 +161,8 @@ class Data(Record):
             message = f"{self.name} has {kind}, got {self.targets!r}; write {right}"
             raise fault(("targets",), message)
         if self.target is not None and known is not None:
-            raise fault(
-                ("target",), f"is a column of a table, and {self.name} is none; leave it out"
-            )
+            message = f"is a column of a table, and {self.name} is none"
+            raise fault(("target",), f"{message}; leave it out, or name the table by data.name")
         if is_real and self.digits is not None:
             raise fault(("digits",), "are labels, and these targets are real numbers; leave it out")
         if self.targets == "binary" and known is not None and known.num_classes > 2**_NUM_BITS:

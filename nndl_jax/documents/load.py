@@ -222,8 +222,15 @@ def dump_spec(spec: Document) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Quoting
     yaml.default_flow_style = None
-    yaml.dump(spec.model_dump(mode="json", exclude_defaults=True), stream)
+    yaml.representer.sort_base_mapping_type_on_output = False
+    written = spec.model_dump(mode="json", exclude_defaults=True)
+    last = {name: written.pop(name) for name in _LAST if name in written}
+    yaml.dump({"kind": spec.kind} | written | last, stream)
     return stream.getvalue()
+
+
+_LAST = ("vary", "claims", "deviations", "errata")
+"""Parts of a document that are written below the others."""
 
 
 class _Quoting(SafeRepresenter):
@@ -385,7 +392,7 @@ def _find(id_or_path: str | Path) -> Path:
     if path is None or str(id_or_path) != path.stem:
         hint = closest(str(id_or_path), [name for folder in folders for name in list_specs(folder)])
         if not hint.startswith("did"):
-            hint += "; list_specs() names all"
+            hint += "; list_specs() and `nndl ls` name all"
         message = f"there is no such document in {spec_folder()}; {hint}"
-        raise SpecError.at(id_or_path, None, "", message)
+        raise SpecError.at(str(id_or_path) or "''", None, "", message)
     return path

@@ -67,8 +67,8 @@ def export_stablehlo(model: FeedforwardNetwork, path: Path) -> None:
     exported = jax.export.export(jax.jit(run), platforms=("cpu", "cuda", "tpu"))(shape)
     try:
         content = bytes(exported.serialize())
-    except ModuleNotFoundError:
-        message = "StableHLO is written with flatbuffers: pip install nndl-jax[export]"
+    except ImportError:
+        message = "StableHLO is written with flatbuffers: pip install 'nndl-jax[export]'"
         raise ImportError(message) from None
     _check(jax.export.deserialize(bytearray(content)).call(jnp.asarray(probes)), model, probes)
     replace_file(path, content)
@@ -169,7 +169,7 @@ def export_onnx(model: FeedforwardNetwork, path: Path) -> None:
     try:
         from onnx.reference import ReferenceEvaluator
     except ModuleNotFoundError:
-        raise ImportError("ONNX is written with onnx: pip install nndl-jax[export]") from None
+        raise ImportError("ONNX is written with onnx: pip install 'nndl-jax[export]'") from None
     graph = build_onnx(
         operations,
         num_inputs=probes.shape[1],

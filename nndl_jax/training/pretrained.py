@@ -62,10 +62,11 @@ def find_pretrained(name: str) -> Path:
             )
             raise ValueError(f"{path} {message} and not {entry[:12]}...; get both again")
         return path
+    message = f"there are no weights of {name!r} here, {closest(name, list_pretrained())}"
     raise FileNotFoundError(
-        f"there are no weights of {name!r} here, {closest(name, list_pretrained())}; train it with "
-        f"`nndl train {name}`, run the pipeline in a checkout, get it with `dvc artifacts get "
-        f"REPOSITORY {name}`, or name the folder that holds it in {VARIABLE}"
+        f"{message}; run `nndl train {name}` and name the file that it writes, run the pipeline in "
+        f"a checkout, get them with `dvc artifacts get REPOSITORY {name}`, or name the folder that "
+        f"holds them in {VARIABLE}"
     )
 
 

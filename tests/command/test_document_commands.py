@@ -37,7 +37,9 @@ def test_ls_json_gives_each_document_of_the_book(nndl) -> None:
 
 
 def test_ls_mine_lists_the_folder_of_ones_own(nndl) -> None:
-    assert nndl("ls", "--mine").stdout.split() == ["id", "kind", "variants", "parameters", "title"]
+    done = nndl("ls", "--mine")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "there are no documents in experiments/ here; nndl new writes one\n"
     assert nndl("new", "mine", "--from", "ch1-30-hidden").exit_code == 0
     assert "mine" in nndl("ls", "--mine").stdout
     assert "mine" not in nndl("ls").stdout.split()
@@ -196,6 +198,8 @@ def test_new_copies_without_the_books_claims(nndl) -> None:
     book = nndl_jax.load_spec("ch3-dropout", wanted)
     own = {"id": "mine", "title": "Mine", "source": None, "claims": ()}
     assert spec == book.model_copy(update=own)
+    lines = Path("experiments/mine.yaml").read_text().splitlines()
+    assert lines[:3] == ["kind: network", "id: mine", "title: Mine"]
 
 
 def test_a_document_of_ones_own_has_an_id_where_it_lies(nndl) -> None:
@@ -206,6 +210,17 @@ def test_a_document_of_ones_own_has_an_id_where_it_lies(nndl) -> None:
     assert nndl("diff", "mine", "other").stdout == "mine and other describe the same experiment\n"
     done = nndl("train", "mine", "-S", "training.epochs=0")
     assert done.stderr == "error: mine: training.epochs: must be >= 1, got 0\n"
+
+
+def test_a_shell_completes_ids_of_the_book_and_here(nndl, monkeypatch) -> None:
+    nndl("new", "ch6-mine", "--from", "ch1-30-hidden")
+    monkeypatch.setenv("_NNDL_COMPLETE", "complete_bash")
+    for words in ("nndl show ch6-", "nndl diff ch1-nand ch6-", "nndl new other --from ch6-"):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        found = nndl().stdout.split()
+        assert {"ch6-mine", "ch6-relu"} <= set(found)
+        assert all(name.startswith("ch6-") for name in found)
 
 
 def test_new_never_overwrites(nndl) -> None:

@@ -207,3 +207,18 @@ def test_a_format_that_is_none_gets_the_usage(nndl, words: str) -> None:
     done = nndl("export", *words.split())
     assert done.exit_code == 2
     assert "Usage: nndl" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("format_name", "package"), [("stablehlo", "flatbuffers"), ("onnx", "onnx.reference")]
+)
+def test_what_an_export_lacks_is_said_with_how_to_install_it(
+    nndl, small_network, monkeypatch, format_name: str, package: str
+) -> None:
+    save(small_network())
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "jax._src.export.serialization", raising=False)
+    done = nndl("export", "small.safetensors", "--to", format_name)
+    assert done.exit_code == 1
+    message = f"is written with {package.partition('.')[0]}: pip install 'nndl-jax[export]'\n"
+    assert done.stderr.endswith(message)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -40,9 +41,25 @@ def test_predict_json_is_what_the_library_gives(nndl, seven: str) -> None:
     found = json.loads(nndl("predict", "ch1-30-hidden", seven, seven, "--json").stdout)
     model = nndl_jax.load_pretrained("ch1-30-hidden")
     images = np.stack([read_picture(seven)])
-    assert [each["digit"] for each in found] == [int(nndl_jax.predict(model, images)[0])] * 2
+    assert [each["digit"] for each in found] == [int(nndl_jax.predict(model, images)[0])]
     outputs = nndl_jax.activations(model, images)[-1][0]
     np.testing.assert_allclose(found[0]["outputs"], outputs, rtol=1e-5)
+
+
+def test_a_picture_that_cannot_be_read_hides_no_other(nndl, seven: str) -> None:
+    done = nndl("predict", "ch1-100-hidden", "no.png", seven)
+    assert done.exit_code == 1
+    assert done.stdout.startswith("seven.png: 7\n")
+    assert done.stderr == "error: no.png: there is no such picture\n"
+
+
+def test_a_network_of_other_inputs_reads_no_pictures(nndl, seven: str, small_network) -> None:
+    spec = small_network({"model.inputs": [4], "data.name": "./own.csv"})
+    nndl_jax.save(nndl_jax.build_model(spec, key=jax.random.key(0)), spec, "four.safetensors")
+    done = nndl("predict", "four.safetensors", seven)
+    assert done.exit_code == 1
+    message = "four.safetensors: has 4 inputs, and a picture is read as 28 x 28 pixels"
+    assert done.stderr == f"error: {message}; give a network of such images\n"
 
 
 def network2(**changes: object) -> str:
@@ -69,7 +86,10 @@ def test_a_network_of_network2_computes_here_what_it_did_there(nndl) -> None:
 
 REFUSED = {
     "missing picture": ("predict ch1-30-hidden no.png", "no.png: there is no such picture"),
-    "folder as picture": ("predict ch1-30-hidden folder.png", "there is no such picture"),
+    "folder as picture": (
+        "predict ch1-30-hidden folder.png",
+        "is a folder; name the pictures in it",
+    ),
     "text as picture": ("predict ch1-30-hidden text.png", "text.png: is no picture"),
     "empty picture": ("predict ch1-30-hidden empty.png", "nothing stands out of its ground"),
     "no such network": ("predict ch1-31-hidden seven.png", "did you mean 'ch1-30-hidden'?"),
@@ -87,7 +107,7 @@ REFUSED = {
     ),
     "net with another cost": (
         "import cost.json --out a.safetensors",
-        "cost.json: is not what the book's network2 saves",
+        "cost.json: its cost is 'OtherCost'; known are 'CrossEntropyCost', 'QuadraticCost'",
     ),
     "net with NaN": ("import nan.json --out a.safetensors", "numbers that are not finite"),
     "out of another kind": ("import net.json --out a.txt", "must end in .safetensors"),

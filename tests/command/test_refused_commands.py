@@ -1,6 +1,7 @@
 """What commands say of what they cannot do: one sentence on standard error, and their status."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -60,12 +61,21 @@ REFUSED = {
     ),
     "out in a file's place": (
         "train tiny.yaml --data data.safetensors --out tiny.yaml",
-        "tiny.yaml",
+        "tiny.yaml is a file, and results go into a folder; give another --out",
     ),
     "results of something else": (
         "train tiny.yaml --data data.safetensors --out odd",
         "odd/results.json cannot be read; move it away, or give another --out",
     ),
+    "column of what is no table": (
+        "train ch1-30-hidden -S data.name=iris -S data.target=kind",
+        "leave it out, or name the table by data.name",
+    ),
+    "data of the document that are not there": (
+        "train tiny.yaml -S data.name=./no.csv",
+        "there is no such file or folder; put it there; or name another by --data",
+    ),
+    "weights of no name": ("evaluate ch1-31-hidden", "did you mean 'ch1-30-hidden'?"),
     "missing weights": ("evaluate missing.safetensors", "missing.safetensors"),
     "weights that are none": ("evaluate tiny.yaml", "tiny.yaml"),
     "data as weights": ("evaluate data.safetensors", "holds no document"),
@@ -173,7 +183,7 @@ def test_every_command_has_help_with_an_example(nndl) -> None:
 def test_documents_are_shown_without_what_trains_them(tmp_path: Path) -> None:
     """The module too, from another folder, in a pipe: no colours, and neither JAX nor documents."""
     code = (
-        "import sys\nfrom nndl_jax.command.app import main\n"
+        "import sys\nfrom nndl_jax.__main__ import main\n"
         "sys.argv = ['nndl', *sys.argv[1:]]\n"
         "try:\n    main()\nfinally:\n"
         "    print('loaded', [m for m in ('jax', 'nndl_jax.documents', 'dvc') if m in sys.modules])"
@@ -188,3 +198,24 @@ def test_documents_are_shown_without_what_trains_them(tmp_path: Path) -> None:
     ]
     assert shown[1].stdout == f"{shown[0].stdout}loaded []\n"
     assert "\x1b" not in shown[0].stdout
+
+
+@pytest.mark.parametrize("when", ["sys.meta_path.insert(0, Stop())", "atexit.register(stop)"])
+def test_ctrl_c_before_and_after_a_command_prints_no_traceback(tmp_path: Path, when: str) -> None:
+    code = f"""if True:
+    import atexit, importlib.abc, os, signal, sys
+    def stop():
+        os.kill(os.getpid(), signal.SIGINT)
+    class Stop(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if name == "typer":
+                stop()
+    {when}
+    sys.argv = ["nndl", "ls", "--mine", "--json"]
+    from nndl_jax.__main__ import main
+    main()
+    """
+    own = environment(NNDL_CACHE=str(tmp_path / "cache"), PYTHONPATH=os.pathsep.join(sys.path))
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
