@@ -54,6 +54,7 @@ def trained_by_the_library(spec, params, split, orders, rate):
     return state.params, costs
 
 
+@pytest.mark.slow  # Its parts are compared one by one below.
 def test_one_kernel_trains_as_the_library_does(small_network, small_dataset):
     # At rates of 0.5 and more these ten pictures are learnt in
     # leaps, which float32 and float64 make at other times.

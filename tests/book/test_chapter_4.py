@@ -218,7 +218,14 @@ def experiment(name: str) -> Results:
     return Results(spec, variants(spec), History(list_runs(spec, [0]), columns, "none"), None, ())
 
 
-@pytest.mark.parametrize("name", PICTURES)
+# One of steps, of neurons beside each other and of towers; the rest are slow.
+DRAWN = ("ch4-bump", "ch4-wavy", "ch4-towers-m")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in DRAWN else pytest.mark.slow) for name in PICTURES],
+)
 def test_document_has_its_pictures(name, tmp_path):
     paths = draw(experiment(name), {}, tmp_path, footnote="a test")
     assert [path.name for path in paths] == [f"{name}{suffix}.png" for suffix in PICTURES[name]]

@@ -162,7 +162,12 @@ def test_regularized_accuracy_and_cost_are_best_where_the_book_says(overfitting)
 
 @pytest.mark.parametrize(
     "name",
-    ["ch3-overfitting-full-replay", "ch3-initialization-replay", "ch3-learning-rates-replay"],
+    [
+        "ch3-overfitting-full-replay",
+        # Larger networks, of the same draws in the same order.
+        pytest.param("ch3-initialization-replay", marks=pytest.mark.slow),
+        pytest.param("ch3-learning-rates-replay", marks=pytest.mark.slow),
+    ],
 )
 def test_first_epoch_of_a_long_replay_is_the_authors(mnist, name):
     spec = override(load_spec(name), {"training.epochs": 1})

@@ -74,12 +74,17 @@ def test_an_edited_comment_trains_nothing(project: Path, mnist_folder: Path) -> 
     assert {stage for stage in repro(project, mnist_folder) if "@" in stage} == set()
 
 
+def test_a_remark_in_our_source_runs_nothing(project: Path, mnist_folder: Path) -> None:
+    step = project / "nndl_jax/training/step.py"
+    step.write_text(f"{step.read_text()}\n# A remark.\n")
+    assert repro(project, mnist_folder) == {"code"}
+
+
+@pytest.mark.slow  # In short: tests of a training's key say what changes it.
 def test_an_edit_of_our_source_that_computes_the_same_trains_nothing(
     project: Path, mnist_folder: Path
 ) -> None:
-    step, epoch = project / "nndl_jax/training/step.py", project / "nndl_jax/training/epoch.py"
-    step.write_text(f"{step.read_text()}\n# A remark.\n")
-    assert repro(project, mnist_folder) == {"code"}
+    epoch = project / "nndl_jax/training/epoch.py"
     epoch.write_text(epoch.read_text().replace("train_once", "train_one_epoch"))
     found = repro(project, mnist_folder)
     assert {"code", "programs"} <= found
@@ -112,6 +117,7 @@ def test_an_override_runs_its_experiment_and_the_report(project: Path, mnist_fol
     assert "not judged (other settings)" in report
 
 
+@pytest.mark.slow  # It is DVC that does it.
 def test_what_was_run_before_comes_back_from_the_cache(project: Path, mnist_folder: Path) -> None:
     run("git", "checkout", "-q", "params.yaml", DOCUMENT, cwd=project)
     cache = str(project / ".nndl/cache")
@@ -146,6 +152,8 @@ def test_a_bad_value_stops_everything_with_one_sentence(project: Path) -> None:
     assert sorted((project / "runs").rglob("*")) == before
 
 
+# In short: what mends each file has its tests of locks and of starting.
+@pytest.mark.slow
 @pytest.mark.parametrize(("damaged", "length"), [(".dvc/tmp/rwlock", 0), ("dvc.lock", 8192)])
 def test_a_file_that_a_kill_left_unfinished_is_mended(
     project: Path, mnist_folder: Path, damaged: str, length: int
@@ -227,6 +235,8 @@ def _wait_for_group(group: int) -> None:
         time.sleep(0.01)
 
 
+# In short: tests of downloading, of the name of the data and of the report say the same of each.
+@pytest.mark.slow
 def test_without_a_source_every_result_is_marked_as_not_mnist(tmp_path: Path, kept) -> None:
     folder = copy_repository(tmp_path / "project")
     keep_documents(folder, kept)

@@ -250,6 +250,7 @@ def kill_while_recording(folder: Path, cache: str) -> None:
     assert recorder.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow  # In short, in one process: test_record_stops.py.
 def test_an_interrupted_record_goes_on_with_the_same_bits(
     tmp_path: Path, recorded: Path, cache: str
 ) -> None:

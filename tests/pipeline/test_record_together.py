@@ -58,6 +58,7 @@ def record_alone():
     return tables()
 
 
+@pytest.mark.slow  # In short: two processes that train have the bits of one.
 def test_a_lost_process_ends_the_other_and_one_goes_on_with_the_same_bits(project):
     Path("spec/tiny.yaml").write_text(TINY.replace("epochs: 300", "epochs: 800"))
     first, second = processes = start(project, number=2)

@@ -36,6 +36,7 @@ def undisturbed(trained: tuple[str, str]) -> str:
     return trained[0]
 
 
+@pytest.mark.slow  # In short, in one process: test_stopped_training.py.
 def test_a_changed_document_does_not_resume_the_old_state(
     tmp_path: Path, cache: str, undisturbed: str
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_changed_document_does_not_resume_the_old_state(
     assert digest(folder) == undisturbed
 
 
+@pytest.mark.slow  # In short: tests of training compare the bits of devices.
 def test_results_do_not_depend_on_the_number_of_devices(
     tmp_path: Path, cache: str, undisturbed: str
 ) -> None:

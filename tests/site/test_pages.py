@@ -205,4 +205,8 @@ def test_a_page_is_printed_without_what_is_only_for_screens(open_page) -> None:
     assert page.locator("#tiny-claim-1").is_visible()
     assert not page.locator(".top").is_visible()
     assert not page.locator("details.document").first.is_visible()
-    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.mark.slow  # What shows on paper is above.
+def test_a_page_becomes_paper(open_page) -> None:
+    assert open_page("chapter-6.html").pdf(format="A4").startswith(b"%PDF")
