@@ -192,8 +192,8 @@ def train(
         of_images = [oracle.cost(loss, a, targets[i]) for a, i in zip(outputs, batch, strict=True)]
         costs.append(float(np.mean(of_images)))
         gradients = [backpropagate(layers, images[i], targets[i]) for i in batch]
-        for at, each in enumerate(zip(*gradients, strict=True)):
-            layers[at] = step(layers[at], each, rule)
+        for at, gradient in enumerate(zip(*gradients, strict=True)):
+            layers[at] = step(layers[at], gradient, rule)
     return layers, costs
 
 

@@ -168,8 +168,10 @@ def train(
         )
         gradients = [backpropagate(layers, image, y, loss) for image, y in examples]
         mean = [
-            Layer(sum(g.weight for g in each) / len(batch), sum(g.bias for g in each) / len(batch))
-            for each in zip(*gradients, strict=True)
+            Layer(
+                sum(g.weight for g in layers) / len(batch), sum(g.bias for g in layers) / len(batch)
+            )
+            for layers in zip(*gradients, strict=True)
         ]
         layers, velocities = sgd_step(layers, velocities, mean, rule)
     return list(layers), costs

@@ -129,7 +129,9 @@ def keep_documents(folder: Path, kept: Collection[str]) -> None:
     content = _without(content, re.compile(rf"(?<![\w-])({'|'.join(left_out)})(?![\w-])"))
     stages, plots = content["stages"], content["plots"]
     content["stages"] = {name: stage for name, stage in stages.items() if stage.get("foreach", 1)}
-    content["plots"] = [each for each in plots if all(plot["y"] for plot in each.values())]
+    content["plots"] = [
+        plot_group for plot_group in plots if all(plot["y"] for plot in plot_group.values())
+    ]
     YAML(typ="safe", pure=True).dump(content, folder / "dvc.yaml")
     params = folder / "params.yaml"
     limits = r"\n    (leave_out|limits):.*?(?=\n  \w)"

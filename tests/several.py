@@ -20,8 +20,10 @@ def ended(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str, st
     """The status of each, and what it says on both channels."""
     end = time.monotonic() + SECONDS
     try:
-        outputs = [each.communicate(timeout=end - time.monotonic()) for each in processes]
+        outputs = [process.communicate(timeout=end - time.monotonic()) for process in processes]
     finally:
-        for each in processes:
-            each.kill()
-    return [(each.returncode, *output) for each, output in zip(processes, outputs, strict=True)]
+        for process in processes:
+            process.kill()
+    return [
+        (process.returncode, *output) for process, output in zip(processes, outputs, strict=True)
+    ]

@@ -87,7 +87,7 @@ def python_of(name: str) -> str:
     """The snippets of a page, as one program, but for those of packages that are not here."""
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
     absent = [package for package in OPTIONAL if find_spec(package) is None]
-    return "\n".join(each for each in snippets if not any(name in each for name in absent))
+    return "\n".join(snippet for snippet in snippets if not any(name in snippet for name in absent))
 
 
 PAGES = ("README.md", "docs/data.md", "docs/cookbook.md")
@@ -121,7 +121,7 @@ def test_the_python_of_the_pages_is_rightly_typed(installed: Path, tmp_path: Pat
     command += ["--pythonpath", sys.executable]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     found = json.loads(done.stdout)
-    assert [each["message"] for each in found["generalDiagnostics"]] == []
+    assert [diagnostic["message"] for diagnostic in found["generalDiagnostics"]] == []
     assert found["summary"]["filesAnalyzed"] == len(PAGES)
 
 

@@ -121,7 +121,7 @@ def published_file(folder: Path) -> tuple[Path, bytes, MnistFile]:
     labels = np.arange(500, dtype=np.uint8) % 10
     inside = bytes([0, 0, 8, 1]) + len(labels).to_bytes(4, "big") + labels.tobytes()
     content = gzip.compress(inside, mtime=0)
-    sums = [hashlib.sha256(each).hexdigest() for each in (content, inside)]
+    sums = [hashlib.sha256(data).hexdigest() for data in (content, inside)]
     return (
         folder / "labels-idx1-ubyte.gz",
         inside,

@@ -125,4 +125,4 @@ def sums(folder: Path) -> dict[str, str]:
 def files(folder: Path) -> Iterator[Path]:
     for name in RESULTS:
         path = folder / name
-        yield from (each for each in (path, *path.rglob("*")) if each.is_file())
+        yield from (found for found in (path, *path.rglob("*")) if found.is_file())

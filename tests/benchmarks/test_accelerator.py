@@ -40,10 +40,10 @@ def test_a_rehearsal_does_every_part_and_says_so_at_once(rehearsed: tuple[Path, 
 def test_a_rehearsal_writes_what_is_to_be_brought_home(rehearsed: tuple[Path, str]) -> None:
     out, _ = rehearsed
     compared = json.loads((out / "agreement.json").read_text())
-    assert all(each["deviation"] <= each["tolerance"] for each in compared)
-    assert all(each["is_repeatable"] for each in compared)
+    assert all(row["deviation"] <= row["tolerance"] for row in compared)
+    assert all(row["is_repeatable"] for row in compared)
     timed = json.loads((out / "times.json").read_text())
-    assert all(each["microseconds"] > 0 and each["megabytes"] > 0 for each in timed)
+    assert all(row["microseconds"] > 0 and row["megabytes"] > 0 for row in timed)
     files = {path.name: path for path in out.rglob("*") if path.is_file()}
     assert set(files) == {"log.txt", "agreement.json", "times.json", "recorded.zip"}
     assert all(path.stat().st_size <= 16 * 2**20 for path in files.values())

@@ -188,7 +188,7 @@ def test_a_form_ends_with_its_context():
 
 
 def test_every_flag_is_known():
-    flags = " ".join(each.text for each in forms.XLA_FLAG_SETS.values())
+    flags = " ".join(flag.text for flag in forms.XLA_FLAG_SETS.values())
     program = [sys.executable, "-c", "import jax; jax.numpy.zeros(1)"]
     child = subprocess.run(program, env=forms.environment(flags), capture_output=True, text=True)
     assert child.returncode == 0, child.stderr

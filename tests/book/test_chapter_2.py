@@ -121,7 +121,7 @@ def test_differences_in_32_bits_are_refused():
 def test_networks_are_drawn_by_the_seed():
     step = {"against": ["one-sided-differences"], "step": 1e-3}
     first, again, other = [
-        check_backpropagation(quantity_of(step), seed=each) for each in (0, 0, 1)
+        check_backpropagation(quantity_of(step), seed=seed) for seed in (0, 0, 1)
     ]
     assert first == again != other
 

@@ -82,8 +82,8 @@ def test_every_claim_holds(name):
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_measured_is_what_claims_may_speak_of(name):
     quantities = load_spec(name).metrics()
-    assert all(tuple(each) == quantities for each in measured(name))
-    assert all(np.isfinite([*each.values()]).all() for each in measured(name))
+    assert all(tuple(row) == quantities for row in measured(name))
+    assert all(np.isfinite([*row.values()]).all() for row in measured(name))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -96,7 +96,7 @@ def test_document_says_where_it_departs_from_the_book(name):
 
 
 def numbers(name: str, metric: str) -> list[float]:
-    return [each[metric] for each in measured(name)]
+    return [row[metric] for row in measured(name)]
 
 
 def test_ranges_of_the_function_are_those_of_the_page():

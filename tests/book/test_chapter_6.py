@@ -237,7 +237,7 @@ def test_no_claim_of_chapter_6_looks_beyond_the_epochs(name):
         sides = [claim.better, claim.worse] if isinstance(claim, ComparisonClaim) else []
         names = {name, *(side.document for side in sides if side.document)}
         if isinstance(epoch := getattr(claim, "epoch", None), int):
-            least = min(spec.training.epochs for each in names for spec in _networks(each))
+            least = min(spec.training.epochs for document in names for spec in _networks(document))
             assert epoch < least
 
 

@@ -17,7 +17,7 @@ def curves_of(name, dataset, metric, overrides=None):
     """A measurement of each variant, epoch by epoch."""
     with jax.enable_x64(True):
         spec = load_spec(name, overrides)
-        curves = np.array([each.metrics[metric] for each in train(spec, dataset)]).T
+        curves = np.array([result.metrics[metric] for result in train(spec, dataset)]).T
     return dict(zip([variant.name for variant in variants(spec)], curves, strict=True))
 
 

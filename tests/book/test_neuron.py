@@ -76,7 +76,7 @@ def trained():
         results = list(train(load_spec("ch3-neuron"), dataset))
         layers = [results[-1].model(index).layers[0] for index in range(len(NEURONS))]
         ends = [(float(layer.weight[0, 0]), float(layer.bias[0])) for layer in layers]
-    return np.array([each.metrics["train_output"] for each in results]).T, ends
+    return np.array([result.metrics["train_output"] for result in results]).T, ends
 
 
 def index_of(neuron):

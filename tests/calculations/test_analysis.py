@@ -36,12 +36,12 @@ def measure(name, changes=None, seed=0):
     ["ch1-gradient-descent", "ch1-small-change", "ch2-learning-speed", "ch6-relu-scaling"],
 )
 def test_what_is_said_to_be_better_is_so_in_every_run(name):
-    claims = [each for each in load_spec(name).claims if isinstance(each, ComparisonClaim)]
+    claims = [claim for claim in load_spec(name).claims if isinstance(claim, ComparisonClaim)]
     assert claims
     for claim, seed in product(claims, range(4)):
         better, worse = (
-            measure(name, each.variant, seed=seed)[each.metric or claim.metric]
-            for each in (claim.better, claim.worse)
+            measure(name, side.variant, seed=seed)[side.metric or claim.metric]
+            for side in (claim.better, claim.worse)
         )
         is_lowest = parse_metric(claim.metric).quantity.best == "lowest"
         assert better < worse if is_lowest else better > worse, claim
@@ -58,7 +58,7 @@ def test_activations_are_those_plotted():
     # 1 / (1 + e^-2) = 0.8808, tanh 2 = 0.9640, and 0.8808 (1 - 0.8808) = 0.1050.
     expected = {"sigmoid": [0.1192, 0.5, 0.8808], "step": [0, 1, 1], "tanh": [-0.964, 0, 0.964]}
     expected |= {"rectified linear": [0, 0, 2], "slope of the sigmoid": [0.105, 0.25, 0.105]}
-    assert values == {name: pytest.approx(each, abs=5e-5) for name, each in expected.items()}
+    assert values == {name: pytest.approx(value, abs=5e-5) for name, value in expected.items()}
 
 
 @pytest.mark.parametrize("weight", [4.2, 6.894, -6.894, 11.0, 60.0])
@@ -125,7 +125,7 @@ def test_weighted_inputs_are_sums_over_rectified_neurons():
     a = inputs
     for weight, bias in zip(weights, biases, strict=True):
         z = [sum(weight[j, k] * a[k] for k in range(4)) + bias[j] for j in range(4)]
-        a = [max(each, 0.0) for each in z]
+        a = [max(value, 0.0) for value in z]
     np.testing.assert_allclose(weighted_inputs(weights, list(biases), inputs[None]), [z])
 
 
@@ -136,7 +136,7 @@ def test_outputs_grow_once_for_each_layer_of_weights(layers, factor):
     measured = measure("ch6-relu-scaling", changes)
     assert measured["ratio"] == pytest.approx(factor**layers, rel=1e-12)
     zeros = ("deviation", "scaled_biases_deviation", "softmax_deviation")
-    assert [measured[each] for each in zeros] == pytest.approx([0, 0, 0], abs=1e-12)
+    assert [measured[metric] for metric in zeros] == pytest.approx([0, 0, 0], abs=1e-12)
     assert measured["biases_deviation"] > 0.1
     assert abs(measured["biases_ratio"] / factor**layers - 1) > 0.1
     surer = measured["scaled_largest_activation"] > measured["largest_activation"]

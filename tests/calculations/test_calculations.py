@@ -65,13 +65,13 @@ def test_what_is_measured_is_what_claims_may_speak_of(name):
 
 
 def test_coefficients_claimed_are_those_printed():
-    claims = [each for each in load_spec("ch3-polynomial").claims if "coeff" in each.metric]
-    assert tuple(each.value for each in claims) == COEFFICIENTS
-    assert [each.metric for each in claims] == [f"coefficient.{k}" for k in range(9, -1, -1)]
+    claims = [claim for claim in load_spec("ch3-polynomial").claims if "coeff" in claim.metric]
+    assert tuple(claim.value for claim in claims) == COEFFICIENTS
+    assert [claim.metric for claim in claims] == [f"coefficient.{k}" for k in range(9, -1, -1)]
     # Half a unit of the eighth of nine digits.
     digits = [8 - math.floor(math.log10(abs(value))) for value in COEFFICIENTS]
     tolerances = [5 * 10.0**-places for places in digits]
-    assert [each.tolerance for each in claims] == pytest.approx(tolerances)
+    assert [claim.tolerance for claim in claims] == pytest.approx(tolerances)
 
 
 def test_softmax_is_exponentials_by_their_sum():
@@ -113,13 +113,15 @@ def test_softmax_inputs_are_known_up_to_a_constant(z, constant):
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=8))
 @drawn
 def test_softmax_with_a_large_factor_shares_one_among_the_largest(z):
-    expected = [(each == max(z)) / z.count(max(z)) for each in z]
-    assert softmax([float(each) for each in z], 1e4).tolist() == expected
+    expected = [(value == max(z)) / z.count(max(z)) for value in z]
+    assert softmax([float(value) for value in z], 1e4).tolist() == expected
 
 
 def test_polynomial_through_points_is_that_of_exact_fractions():
     # Newton's divided differences of the decimals as printed, multiplied out.
-    xs, table = ([Fraction(str(each)) for each in column] for column in zip(*POINTS, strict=True))
+    xs, table = (
+        [Fraction(str(number)) for number in column] for column in zip(*POINTS, strict=True)
+    )
     for order in range(1, 10):
         for i in range(9, order - 1, -1):
             table[i] = (table[i] - table[i - 1]) / (xs[i] - xs[i - order])
@@ -127,7 +129,7 @@ def test_polynomial_through_points_is_that_of_exact_fractions():
     for i in range(8, -1, -1):
         exact = [a - xs[i] * b for a, b in zip([Fraction(0), *exact], [*exact, 0], strict=True)]
         exact[0] += table[i]
-    expected = [float(each) for each in exact]
+    expected = [float(number) for number in exact]
     np.testing.assert_allclose(fit_polynomial(POINTS, 9), expected, rtol=1e-13)
 
 

@@ -55,7 +55,7 @@ def test_every_claim_of_the_book_holds(name):
 
     for claim in spec.claims:
         if isinstance(claim, ComparisonClaim):
-            sides = [value(each.variant, claim.metric) for each in (claim.better, claim.worse)]
+            sides = [value(side.variant, claim.metric) for side in (claim.better, claim.worse)]
             assert judge_comparison(claim, *sides, is_paired=False).verdict == "supported", claim
         else:
             assert claim.exact

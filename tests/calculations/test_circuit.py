@@ -66,7 +66,7 @@ def test_every_claim_of_the_book_holds(name):
 
     for claim in spec.claims:
         if isinstance(claim, ComparisonClaim):
-            sides = [value(each.variant, claim.metric) for each in (claim.better, claim.worse)]
+            sides = [value(side.variant, claim.metric) for side in (claim.better, claim.worse)]
             assert judge_comparison(claim, *sides, is_paired=False).verdict == "supported", claim
         else:
             assert claim.exact
@@ -139,10 +139,10 @@ def circuits(draw):
     numbers = st.floats(-3, 3)
     for name in ("p1", "p2", "p3", "p4"):
         sources = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
-        weights = {each: draw(numbers | st.tuples(numbers, numbers)) for each in sources}
+        weights = {source: draw(numbers | st.tuples(numbers, numbers)) for source in sources}
         neurons.append({"name": name, "weights": weights, "bias": draw(numbers)})
         names.append(name)
-    heard = {source for each in neurons for source in each["weights"]}
+    heard = {source for neuron in neurons for source in neuron["weights"]}
     extra = draw(st.sets(st.sampled_from(names[2:])))
     outputs = tuple(name for name in names[2:] if name not in heard or name in extra)
     return {

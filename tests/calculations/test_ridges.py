@@ -57,11 +57,11 @@ def sigma(z: float) -> float:
 def by_hand(spec, point) -> float:
     """The weighted output of given ridges, written out."""
     total = spec.bias
-    for each in spec.bumps:
-        length = math.sqrt(sum(part**2 for part in each.direction))
-        along = sum(part * x for part, x in zip(each.direction, point, strict=True)) / length
-        rise, fall = (sigma(spec.slope * (along - place)) for place in (each.start, each.end))
-        total += each.height * (rise - fall)
+    for bump in spec.bumps:
+        length = math.sqrt(sum(part**2 for part in bump.direction))
+        along = sum(part * x for part, x in zip(bump.direction, point, strict=True)) / length
+        rise, fall = (sigma(spec.slope * (along - place)) for place in (bump.start, bump.end))
+        total += bump.height * (rise - fall)
     return total
 
 
@@ -126,7 +126,7 @@ def test_length_of_a_direction_does_not_count(length):
 def test_steep_steps_are_the_ideal_ones_away_from_planes():
     spec = network(bumps=[ridge(1.0, 1.0, low=0.4, high=0.9), ridge(0.0, 1.0)], slope=1e5)
     points = np.random.default_rng(3).random((500, 2))
-    distances = [points @ each - place for each, place in _planes(spec)]
+    distances = [points @ direction - place for direction, place in _planes(spec)]
     away = points[np.abs(distances).min(axis=0) > 1e-3]
     assert len(away) > 400
     np.testing.assert_allclose(evaluate(spec, away), ideal(spec, away), atol=1e-12)

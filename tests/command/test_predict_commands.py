@@ -41,7 +41,7 @@ def test_predict_json_is_what_the_library_gives(nndl, seven: str) -> None:
     found = json.loads(nndl("predict", "ch1-30-hidden", seven, seven, "--json").stdout)
     model = nndl_jax.load_pretrained("ch1-30-hidden")
     images = np.stack([read_picture(seven)])
-    assert [each["digit"] for each in found] == [int(nndl_jax.predict(model, images)[0])]
+    assert [entry["digit"] for entry in found] == [int(nndl_jax.predict(model, images)[0])]
     outputs = nndl_jax.activations(model, images)[-1][0]
     np.testing.assert_allclose(found[0]["outputs"], outputs, rtol=1e-5)
 

@@ -58,7 +58,7 @@ def test_a_recorded_verdict_stands_where_it_says_more_or_is_of_more_runs(nndl) -
         json.dumps({"judgements": today, "recorded": recorded})
     )
     shown = json.loads(nndl("results", "a", "--json").stdout)
-    verdicts = [each["verdict"] for each in shown]
+    verdicts = [entry["verdict"] for entry in shown]
     assert verdicts == ["consistent", "equal", "undecided", "inconsistent"]
 
 
@@ -141,8 +141,8 @@ def test_diff_shows_metrics_of_the_variants_that_both_have(nndl, judged: list[di
     shown = json.loads(nndl(*words, "--json").stdout)
     assert shown["fields"]["training.epochs"] == {"ch1-30-hidden": 30, "mine": 40}
     assert shown["metrics"]["mine"]["base"] == {"test_accuracy.last": 0.96}
-    own = [each["statement"] for each in judged if each["document"] == "ch1-30-hidden"]
-    assert [each["statement"] for each in shown["claims"]["ch1-30-hidden"]] == own
+    own = [entry["statement"] for entry in judged if entry["document"] == "ch1-30-hidden"]
+    assert [entry["statement"] for entry in shown["claims"]["ch1-30-hidden"]] == own
     assert len(claims.splitlines()) == 1 + len(own)
     (folder / "mine.json").write_text("3")
     done = nndl(*words)

@@ -35,7 +35,7 @@ def test_train_gives_what_the_library_gives(nndl, tiny: str) -> None:
     for result in nndl_jax.train(spec, dataset, seeds=[5, 6]):
         accuracies.append(result.metrics["test_accuracy"])
     last, best = accuracies[-1], np.max(accuracies, axis=0)
-    cells = [f"{each.mean():.6g} ± {each.std(ddof=1):.2g}" for each in (last, best)]
+    cells = [f"{values.mean():.6g} ± {values.std(ddof=1):.2g}" for values in (last, best)]
     heads, row, _, where = done.stdout.splitlines()
     assert heads.split() == ["metric", "last", "best"]
     assert re.split(r"  +", row) == ["test_accuracy", *cells]

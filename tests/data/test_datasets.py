@@ -81,7 +81,7 @@ def _idx(shape: tuple[int, ...]) -> bytes:
 def _publish(monkeypatch, path: Path, raw: bytes, shape: tuple[int, ...]) -> None:
     path.write_bytes(gzip.compress(raw, mtime=0))
     content = path.read_bytes()
-    sums = (hashlib.sha256(each).hexdigest() for each in (content, raw))
+    sums = (hashlib.sha256(data).hexdigest() for data in (content, raw))
     facts = MnistFile(len(content), next(sums), shape, next(sums))
     monkeypatch.setitem(published.MNIST_FILES, path.name, facts)
 

@@ -53,7 +53,7 @@ def test_a_full_disk_leaves_what_was_there(write, tmp_path, monkeypatch):
     monkeypatch.setattr(files.os, "fsync", refuse)
     with pytest.raises(OSError, match="No space left on device"):
         write(path)
-    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("file", "old")]
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
 def test_a_folder_that_there_is_not_or_in_the_place_of_a_file_is_named(write, tmp_path):

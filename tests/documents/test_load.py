@@ -195,7 +195,7 @@ def test_claims_of_shipped_documents_are_on_epochs_that_are_measured(name):
     for claim in spec.claims if isinstance(spec, Network) else ():
         sides = (claim,)
         if isinstance(claim, ComparisonClaim):
-            sides = [each for each in (claim.better, claim.worse) if each.document is None]
+            sides = [side for side in (claim.better, claim.worse) if side.document is None]
         for side in sides:
             training = find_variant(all_variants, side.variant).spec.training
             if isinstance(claim, CurveClaim):

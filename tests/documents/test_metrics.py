@@ -80,5 +80,5 @@ def test_what_documents_measure_beside_networks_is_compared_as_it_is():
 
 
 def test_every_quantity_with_a_scale_of_its_own_says_what_a_verdict_may_overlook() -> None:
-    without = {each.name for each in QUANTITIES if math.isinf(each.margin(0.5))}
+    without = {quantity.name for quantity in QUANTITIES if math.isinf(quantity.margin(0.5))}
     assert without == {"output", "r2", "gradient", "unlearned"}

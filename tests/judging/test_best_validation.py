@@ -61,7 +61,7 @@ def draws(chosen_by, *, metric="test_accuracy", values=ACCURACIES, best_of=3):
 
 def assert_same_law(found, expected, deviation=SD):
     levels = np.linspace(0.01, 0.99, 9)
-    ours, theirs = (np.quantile(each, levels) for each in (found, expected))
+    ours, theirs = (np.quantile(values, levels) for values in (found, expected))
     np.testing.assert_allclose(ours, theirs, atol=0.05 * deviation)
 
 
@@ -92,7 +92,7 @@ def test_half_a_correlation_chooses_half_as_well():
     # E of the largest of three is 0.846 deviations above the mean.
     rng = np.random.default_rng(0)
     first, second = rng.standard_normal((2, 20_000))
-    values, validation = (MEAN + SD * each for each in (first, 0.5 * first + 0.75**0.5 * second))
+    values, validation = (MEAN + SD * noise for noise in (first, 0.5 * first + 0.75**0.5 * second))
     found = draws(validation, values=values)
     assert found.mean() - MEAN == pytest.approx(0.5 * 0.846 * SD, abs=0.05 * SD)
     assert found.std() == pytest.approx(SD * (1 - 0.25 + 0.25 * 0.559) ** 0.5, rel=0.03)

@@ -63,7 +63,7 @@ def test_norms_are_put_on_a_scale_of_logarithms_and_back():
     norms = np.array([1e-300, 1.0, 1e300])
     found = to_scale(GRADIENT_NORM, norms)
     assert found == pytest.approx(np.log(norms))
-    assert [from_scale(GRADIENT_NORM, each) for each in found] == pytest.approx(norms)
+    assert [from_scale(GRADIENT_NORM, value) for value in found] == pytest.approx(norms)
 
 
 def test_other_quantities_stay_on_their_own_scale():

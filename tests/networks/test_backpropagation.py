@@ -87,7 +87,7 @@ def deviation(model, images, targets, spec):
     ours = backpropagate(model, images, targets, spec).gradients
     pairs = zip(ours, autodiff(model, images, targets, spec), strict=True)
     both = [(layer.weight - w, layer.bias - b) for layer, (w, b) in pairs]
-    return np.max([np.abs(each).max() for differences in both for each in differences])
+    return np.max([np.abs(array).max() for differences in both for array in differences])
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -197,7 +197,7 @@ def test_gradient_norms_pass_over_pooling(small_network, small_dataset):
         for image, label in zip(images, labels, strict=True)
     ]
     convolution, dense = list(zip(*by_image, strict=True))[1:]
-    expected = [np.mean([g.bias for g in each], axis=0) for each in (convolution, dense)]
-    found = bias_gradients(model, Split(*(each[:20] for each in small_dataset.train)), spec)
+    expected = [np.mean([g.bias for g in layers], axis=0) for layers in (convolution, dense)]
+    found = bias_gradients(model, Split(*(array[:20] for array in small_dataset.train)), spec)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7)

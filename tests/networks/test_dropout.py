@@ -143,9 +143,10 @@ def thinned_epoch(layers, spec, dataset, num_before):
             gradients.append(thinned_gradient(layers, own, pixels, target, spec.loss))
         mean = [
             oracle.Layer(
-                np.mean([g.weight for g in each], axis=0), np.mean([g.bias for g in each], axis=0)
+                np.mean([g.weight for g in layers], axis=0),
+                np.mean([g.bias for g in layers], axis=0),
             )
-            for each in zip(*gradients, strict=True)
+            for layers in zip(*gradients, strict=True)
         ]
         still = [oracle.Layer(0 * layer.weight, 0 * layer.bias) for layer in layers]
         layers, _ = oracle.sgd_step(layers, still, mean, rule)
@@ -252,8 +253,8 @@ def test_two_layers_have_different_masks_unless_common(small_network, streams, c
     changes = {"model.layers": [layer, layer, last], "training.dropout_streams": streams}
     spec = small_network(changes)
     net = build_model(spec, key=KEY)
-    for each in (net.layers[0], net.layers[1]):
-        each.weight[...], each.bias[...] = jnp.eye(784), jnp.zeros(784)
+    for dense in (net.layers[0], net.layers[1]):
+        dense.weight[...], dense.bias[...] = jnp.eye(784), jnp.zeros(784)
     net.layers[2].weight[...] = jnp.ones((10, 784)) / 784
     net.layers[2].bias[...] = jnp.zeros(10)
     graph, params = nnx.split(net)

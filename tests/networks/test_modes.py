@@ -208,8 +208,8 @@ def test_layers_with_equal_keys_drop_the_same(small_network):
     # Equal keys are given on purpose, as documents with common streams ask for.
     layer = {"kind": "dense", "units": 784, "activation": "linear", "dropout": 0.5}
     model = build_model(small_network({"model.layers": [layer, layer, LAST]}), key=KEY)
-    for each in list(model.layers)[:2]:
-        each.weight[...], each.bias[...] = jnp.eye(784), jnp.zeros(784)
+    for dense in list(model.layers)[:2]:
+        dense.weight[...], dense.bias[...] = jnp.eye(784), jnp.zeros(784)
     model.layers[2].weight[...] = jnp.ones((10, 784)) / 784
     model.layers[2].bias[...] = jnp.zeros(10)
     equal = jax.random.wrap_key_data(jnp.stack([jax.random.key_data(KEY)] * 3))

@@ -44,6 +44,6 @@ def test_runs_of_two_kinds_and_of_any_kind_are_told() -> None:
 def test_errata_change_nothing_that_is_run() -> None:
     document = load_spec("ch4-function")
     told = document.model_copy(update={"errata": ("Another slip.",)})
-    plans = [Plan.of(without_words(each), (0,)) for each in (document, told)]
+    plans = [Plan.of(without_words(spec), (0,)) for spec in (document, told)]
     assert plans[0] == plans[1]
     assert document.bare().errata == ()

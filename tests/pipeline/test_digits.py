@@ -102,7 +102,7 @@ def test_each_error_is_shown_with_its_digit_and_its_vote() -> None:
     for axes, image in zip(panels, (1, 4, 8), strict=True):
         shown = axes.images[0].get_array()
         np.testing.assert_array_equal(shown, 255 - images[image].reshape(28, 28))
-    texts = [[(each.get_text(), each.get_va()) for each in axes.texts] for axes in panels]
+    texts = [[(text.get_text(), text.get_va()) for text in axes.texts] for axes in panels]
     pairs = (("1", "7"), ("4", "9"), ("8", "3"))
     assert texts == [[(label, "top"), (vote, "bottom")] for label, vote in pairs]
 

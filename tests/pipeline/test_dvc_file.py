@@ -50,7 +50,7 @@ def test_each_network_depends_on_the_data_that_it_learns() -> None:
 
 def test_each_data_set_has_its_stage() -> None:
     sets = list_data(load_spec(name) for name in list_specs())
-    prepared = {key: each["to"] for key, each in DVC["stages"]["prepare"]["foreach"].items()}
+    prepared = {key: item["to"] for key, item in DVC["stages"]["prepare"]["foreach"].items()}
     assert prepared == {key: str(data_file(data)) for key, data in sets.items()}
     assert prepared["mnist"] == "data/dataset.safetensors"
     assert DVC["stages"]["download"]["foreach"]["mnist"] == "data/raw"
@@ -92,7 +92,7 @@ def test_each_ensemble_has_its_stage_with_its_members() -> None:
     documents = [load_spec(name) for name in list_specs()]
     members = {spec.id: spec.members for spec in documents if isinstance(spec, Ensemble)}
     listed = DVC["stages"]["ensemble"]["foreach"]
-    assert {name: each["members"] for name, each in listed.items()} == members
+    assert {name: item["members"] for name, item in listed.items()} == members
     deps = set(DVC["stages"]["ensemble"]["do"]["deps"])
     assert {"resolved/${key}.json", "resolved/${item.members}.json"} <= deps
     assert {"runs/${item.members}", "${item.data}"} <= deps
@@ -102,7 +102,7 @@ def test_each_search_has_its_stage_with_its_network() -> None:
     documents = [load_spec(name) for name in list_specs()]
     learners = {spec.id: spec.learner for spec in documents if isinstance(spec, Threshold)}
     listed = DVC["stages"]["threshold"]["foreach"]
-    assert {name: each["learner"] for name, each in listed.items()} == learners
+    assert {name: item["learner"] for name, item in listed.items()} == learners
     deps = set(DVC["stages"]["threshold"]["do"]["deps"])
     assert {"resolved/${key}.json", "resolved/${item.learner}.json", "${item.data}"} <= deps
 
@@ -124,7 +124,7 @@ def test_each_document_is_shown_by_params_diff() -> None:
 
 def test_each_network_is_an_artifact() -> None:
     ids = [name for name in list_specs() if load_spec(name).kind == "network"]
-    assert {name: each["path"] for name, each in DVC["artifacts"].items()} == {
+    assert {name: item["path"] for name, item in DVC["artifacts"].items()} == {
         name: f"models/{name}.safetensors" for name in ids
     }
     assert DVC["stages"]["models"]["outs"] == [
@@ -166,9 +166,9 @@ def test_a_stage_depends_on_the_list_of_its_code(stage: str) -> None:
     wanted += ["pipeline/pages"] if stage == "site" else []  # Templates, styles and scripts.
     if stage == "resolve":  # What is kept of documents that are left out is of the same code.
         kept = ("baseline", "calculate", "ensemble", "threshold", "train")
-        wanted = sorted([*wanted, *(f"code/{each}.txt" for each in kept)])
+        wanted = sorted([*wanted, *(f"code/{stage}.txt" for stage in kept)])
     ours = ("code", "programs", *PACKAGES)
-    assert [each for each in deps if each.startswith(ours)] == wanted
+    assert [path for path in deps if path.startswith(ours)] == wanted
     assert f"code/{stage}.txt" in DVC["stages"]["code"]["outs"]
     assert DVC["stages"]["code"]["deps"] == list(PACKAGES)
 

@@ -169,7 +169,7 @@ def test_a_vote_is_judged_only_if_all_its_networks_were_trained(
     ensemble.main("last")
     evaluate.main()
     content = json.loads((folder / "report/judgements.json").read_text())
-    (entry,) = [each for each in content["judgements"] if each["document"] == "last"]
+    (entry,) = [entry for entry in content["judgements"] if entry["document"] == "last"]
     assert (entry["verdict"], entry["foreign"]) == expected
 
 

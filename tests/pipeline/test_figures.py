@@ -85,7 +85,7 @@ def crosses(axes) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_each_experiment_has_its_pictures(name: str, tmp_path: Path) -> None:
-    experiments = {each: synthetic(load_spec(each)) for each in {name, "ch1-svm"}}
+    experiments = {document: synthetic(load_spec(document)) for document in {name, "ch1-svm"}}
     paths = draw(experiments[name], experiments, tmp_path, footnote="a test")
     assert [path.name for path in paths] == [f"{name}{suffix}.png" for suffix in PICTURES[name]]
     assert sorted(tmp_path.iterdir()) == sorted(paths)

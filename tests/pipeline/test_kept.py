@@ -157,7 +157,7 @@ def test_an_edited_document_that_is_left_out_is_told_from_its_results(project: P
     evaluate.main()
     judged = read_judgements()
     assert judged.documents["tiny-other"]["foreign"] == "other settings"
-    (entry,) = [each for each in judged.judgements if each["document"] == "tiny-other"]
+    (entry,) = [entry for entry in judged.judgements if entry["document"] == "tiny-other"]
     assert (entry["verdict"], entry["foreign"]) == ("not judged", "other settings")
 
 
@@ -253,7 +253,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return draw(item)
 
     with monkeypatch.context() as patch:
-        patch.setattr(report, "map_on_cores", lambda _, items, **__: [note(each) for each in items])
+        patch.setattr(report, "map_on_cores", lambda _, items, **__: [note(item) for item in items])
         evaluate.main()
         report.main()
     return found

@@ -187,8 +187,8 @@ def test_many_who_add_at_once_lose_nothing(begin) -> None:
     (run, *_) = read_runs(TARGET)
     runs = [run._replace(head=run.head._replace(seed=seed)) for seed in range(1, 25)]
     with ThreadPoolExecutor(8) as pool:
-        added = list(pool.map(lambda each: add(TARGET, [each]), [*runs, *runs]))
-    assert sorted(new.seed for each in added for new in each.new) == list(range(1, 25))
+        added = list(pool.map(lambda run: add(TARGET, [run]), [*runs, *runs]))
+    assert sorted(new.seed for outcome in added for new in outcome.new) == list(range(1, 25))
     assert find_known() == set(range(25))
     assert {path.name for path in TARGET.iterdir()} == {run.head.file for run in read_runs(TARGET)}
 

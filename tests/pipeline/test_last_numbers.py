@@ -14,7 +14,7 @@ def results(name: str, metrics: dict[str, list[list[float]]], *, is_own: bool = 
     spec = load_spec(name)
     spec = spec.model_copy(update={"source": None}) if is_own else spec
     runs = list_runs(spec, range(2))
-    history = History(runs, {key: np.array(each) for key, each in metrics.items()}, "mnist")
+    history = History(runs, {key: np.array(values) for key, values in metrics.items()}, "mnist")
     return Results(spec, variants(spec), history, None, [])
 
 

@@ -300,7 +300,7 @@ def test_emnist_comes_out_of_its_archive_which_is_fetched_once(
     facts = mirrors.MnistFile(len(whole), mirrors._sha256(whole), (), "")
     monkeypatch.setitem(mirrors.CONTENT, published.EMNIST.name, whole)
     monkeypatch.setattr(download, "EMNIST", published.EMNIST._replace(facts=facts))
-    files = {name: each._replace(num_bytes=0) for name, each in mirrors.FILES.items()}
+    files = {name: file._replace(num_bytes=0) for name, file in mirrors.FILES.items()}
     letters = (ROOT / "docs/data/letters.yaml").read_text()
     for name, units in (("emnist-letters", 26), ("emnist-digits", 10)):
         own = published.PUBLISHED[name]._replace(files=files, mirrors=(served.address("good"),))
@@ -313,7 +313,7 @@ def test_emnist_comes_out_of_its_archive_which_is_fetched_once(
         download.main(name)
         found = {path.name: path.read_bytes() for path in Path(f"data/raw-{name}").iterdir()}
         assert found.keys() == files.keys()
-        assert all(found[each] == mirrors.CONTENT[each] for each in files)
+        assert all(found[file] == mirrors.CONTENT[file] for file in files)
     assert served.requests == [f"/good/{published.EMNIST.name}"]
 
 

@@ -260,9 +260,9 @@ def test_an_interrupted_record_goes_on_with_the_same_bits(
     done = run(*COMMAND, "tiny", cwd=folder, NNDL_CACHE=cache)
     # Nobody knows how long the first part took.
     assert (done.stdout, done.stderr) == ("tiny: recorded\n", "")
-    found, whole = (read_runs(each / "recorded/tiny") for each in (folder, recorded))
-    untimed = [each._replace(head=each.head._replace(seconds=None)) for each in whole]
-    assert [write_run(each) for each in found] == [write_run(each) for each in untimed]
+    found, whole = (read_runs(place / "recorded/tiny") for place in (folder, recorded))
+    untimed = [run._replace(head=run.head._replace(seconds=None)) for run in whole]
+    assert [write_run(run) for run in found] == [write_run(run) for run in untimed]
 
 
 def test_what_a_kill_left_unfinished_is_no_record(

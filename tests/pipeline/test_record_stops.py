@@ -73,7 +73,7 @@ def test_a_recorder_whose_time_is_over_goes_on_later_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(Stop, "is_due", lambda _: next(asked, None) is None)
         outcomes = list(record.record(runs=1))
-    assert [(each.name, each.status) for each in outcomes] == [
+    assert [(outcome.name, outcome.status) for outcome in outcomes] == [
         ("tiny", "stopped"),
         ("zebra", "not begun"),
     ]
@@ -82,9 +82,9 @@ def test_a_recorder_whose_time_is_over_goes_on_later_with_the_same_bits(
     epochs: list[int] = []
     original = train._row
     monkeypatch.setattr(train, "_row", lambda r: epochs.append(r.epoch) or original(r))
-    assert [each.status for each in record.record(["tiny"], runs=1)] == ["recorded"]
+    assert [outcome.status for outcome in record.record(["tiny"], runs=1)] == ["recorded"]
     assert epochs == list(range(6, 12))
-    assert [each.status for each in record.record(["zebra"], runs=1)] == ["recorded"]
+    assert [outcome.status for outcome in record.record(["zebra"], runs=1)] == ["recorded"]
     assert histories() == expected
     assert Path.cwd() == project
 
@@ -92,8 +92,8 @@ def test_a_recorder_whose_time_is_over_goes_on_later_with_the_same_bits(
 @pytest.mark.usefixtures("project")
 def test_no_document_is_begun_when_the_time_is_over() -> None:
     outcomes = list(record.record(deadline=time.monotonic()))
-    assert [each.status for each in outcomes] == ["not begun", "not begun"]
-    assert [each.message for each in outcomes] == ["tiny: not begun", "zebra: not begun"]
+    assert [outcome.status for outcome in outcomes] == ["not begun", "not begun"]
+    assert [outcome.message for outcome in outcomes] == ["tiny: not begun", "zebra: not begun"]
     assert not Path("recorded").exists()
 
 
@@ -102,18 +102,20 @@ def test_no_document_is_begun_when_the_time_is_over() -> None:
 def test_a_signal_stops_a_recorder_after_the_epoch_with_one_sentence(
     after_epochs: Callable, number: int, status: int
 ) -> None:
-    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
+    handlers = [
+        signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    ]
     after_epochs(4, lambda: os.kill(os.getpid(), number))
     outcomes = []
     with pytest.raises(SystemExit) as ending:
         outcomes.extend(record.record(runs=1))
-    assert (ending.value.code, [each.status for each in outcomes]) == (
+    assert (ending.value.code, [outcome.status for outcome in outcomes]) == (
         status,
         ["stopped", "not begun"],
     )
     assert outcomes[0].message == "tiny: stopped; the same command goes on with it"
     assert (STATE / "snapshot.safetensors").exists()
-    now = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
+    now = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
     assert now == handlers
 
 

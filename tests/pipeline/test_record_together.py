@@ -54,7 +54,7 @@ def tables():
 
 
 def record_alone():
-    assert [each.status for each in record.record(["tiny"], runs=3)] == ["recorded"]
+    assert [outcome.status for outcome in record.record(["tiny"], runs=3)] == ["recorded"]
     return tables()
 
 

@@ -69,7 +69,7 @@ def test_a_run_of_any_variant_has_a_file_of_a_safe_name(variant: str, tmp_path: 
     assert path.parent == tmp_path
     assert path.name.isascii()
     assert read_run(path).head == run.head
-    assert run_files(each.name for each in tmp_path.iterdir()) == [path.name]
+    assert run_files(file.name for file in tmp_path.iterdir()) == [path.name]
 
 
 def test_the_number_of_epochs_that_are_kept_grows_with_the_logarithm() -> None:
@@ -109,8 +109,8 @@ def test_what_is_kept_is_judged_as_all_of_it_is(epoch: Epoch, seed: int) -> None
     whole, part = as_history(runs), as_history(kept)
     for metric in METRICS:
         values, found = (
-            at_epoch(epoch, metric, each.metrics[metric], each.metrics[VALIDATION])
-            for each in (whole, part)
+            at_epoch(epoch, metric, run.metrics[metric], run.metrics[VALIDATION])
+            for run in (whole, part)
         )
         assert values is not None
         assert found is not None

@@ -224,7 +224,9 @@ def test_the_summary_counts_verdicts_and_has_a_number_of_each_document(project: 
     evaluate.main()
     found = json.loads(Path("metrics/summary.json").read_text())
     verdicts = [entry["verdict"] for entry in judgements().values()]
-    assert found["verdicts"] == {each: verdicts.count(each) for each in sorted(set(verdicts))}
+    assert found["verdicts"] == {
+        verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))
+    }
     documents = [path.stem for path in Path("metrics/documents").iterdir()]
     assert sorted(found["documents"]) == sorted(documents)
     assert found["documents"]["sums"] == {"activation.1": 0.268941}

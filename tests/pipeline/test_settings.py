@@ -185,7 +185,7 @@ def test_baseline_is_run_once_unless_it_guesses():
 
 def test_documents_that_are_not_named_are_not_selected():
     resolved = _resolve(documents=["ch1-svm", "ch1-random-guess"])
-    selected = {name for name, each in resolved.items() if each.selected}
+    selected = {name for name, plan in resolved.items() if plan.selected}
     assert selected == {"ch1-svm", "ch1-random-guess"}
     assert set(resolved) == set(DOCUMENTS)
 

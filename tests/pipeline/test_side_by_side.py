@@ -109,7 +109,7 @@ def test_one_form_alone_has_no_row(form: str) -> None:
 
 def test_initializations_alone_are_no_two_forms() -> None:
     axis = "vary:\n  - model.initializer.weights: [normal-fan-out, normal-fan-in, normal]\n"
-    names = [f"weights={each}" for each in ("normal-fan-out", "normal-fan-in", "normal")]
+    names = [f"weights={weights}" for weights in ("normal-fan-out", "normal-fan-in", "normal")]
     assert pairs_table([experiment(KEEPING + axis, dict.fromkeys(names, TEST))]) == ""
 
 

@@ -131,7 +131,7 @@ def test_the_seeds_that_runs_are_given_are_part_of_the_key(key_of, monkeypatch) 
     original = fingerprint.groups
 
     def exchanged(spec, seeds):
-        return [each._replace(seeds=each.seeds[::-1]) for each in original(spec, seeds)]
+        return [group._replace(seeds=group.seeds[::-1]) for group in original(spec, seeds)]
 
     monkeypatch.setattr(fingerprint, "groups", exchanged)
     after = key_of(seeds=(1, 2))
@@ -321,7 +321,7 @@ def test_a_new_field_with_a_default_changes_no_digest() -> None:
     spec = without_words(load_spec("ch6-relu"))
     assert isinstance(spec, Network)
     grown = Grown.model_validate_json(spec.model_dump_json())
-    before, after = (Plan.model_construct(spec=each) for each in (spec, grown))
+    before, after = (Plan.model_construct(spec=document) for document in (spec, grown))
     assert "novelty" in grown.model_dump()
     assert before.digest() == after.digest()
 
@@ -349,4 +349,4 @@ def defaults() -> dict[str, object]:
 
 
 def _subclasses(record: type[Record]) -> list[type[Record]]:
-    return [each for child in record.__subclasses__() for each in (child, *_subclasses(child))]
+    return [kind for child in record.__subclasses__() for kind in (child, *_subclasses(child))]

@@ -41,18 +41,18 @@ class Nothing(Documents):
 def test_without_documents_and_weights_there_are_empty_states_that_say_so(dataset):
     found = list_interactives(TrialSite(Nothing()))
     assert set(found) == {"digit", "overfitting", "hunt", "filters"}
-    for each in found.values():
-        assert each.data["empty"].startswith("Nothing was measured yet")
+    for interactive in found.values():
+        assert interactive.data["empty"].startswith("Nothing was measured yet")
 
 
 def test_each_interactive_has_its_scripts_its_words_and_data_in_json(dataset):
     found = list_interactives(TrialSite(Documents({})))
     assert len(found) > 15
-    for name, each in found.items():
-        json.dumps(each.data, allow_nan=False)
-        assert name in each.scripts
-        assert all((SCRIPTS / f"{script}.js").is_file() for script in each.scripts)
-        assert len(each.caption) > 60
+    for name, interactive in found.items():
+        json.dumps(interactive.data, allow_nan=False)
+        assert name in interactive.scripts
+        assert all((SCRIPTS / f"{script}.js").is_file() for script in interactive.scripts)
+        assert len(interactive.caption) > 60
 
 
 def with_weights(name: str, sizes: list[int]) -> Results:

@@ -454,8 +454,10 @@ def test_axe_finds_nothing_serious(page, scheme):
     axe = pytest.importorskip("axe_core_python.sync_playwright", reason="needs axe-core-python")
     page.emulate_media(color_scheme=scheme)
     violations = axe.Axe().run(page)["violations"]
-    serious = [each for each in violations if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], each["nodes"][0]["html"][:160]) for each in serious] == []
+    serious = [
+        violation for violation in violations if violation["impact"] in ("serious", "critical")
+    ]
+    assert [(violation["id"], violation["nodes"][0]["html"][:160]) for violation in serious] == []
 
 
 def test_nothing_was_complained_of_or_asked_for_elsewhere(page):

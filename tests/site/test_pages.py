@@ -186,9 +186,9 @@ def test_axe_finds_nothing_serious_neither_in_the_light_nor_in_the_dark(open_pag
     page.emulate_media(color_scheme="dark")
     found += page.evaluate("axe.run({ runOnly: ['color-contrast'] })")["violations"]
     serious = {
-        each["id"]: [node["html"] for node in each["nodes"]]
-        for each in found
-        if each["impact"] in ("serious", "critical")
+        violation["id"]: [node["html"] for node in violation["nodes"]]
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
     }
     assert serious == {}
 

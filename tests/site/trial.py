@@ -96,15 +96,15 @@ def write_page(folder: Path, dataset: Dataset) -> Path:
     shutil.copy2(SCRIPTS.parent / "interactives.css", folder)
     shutil.copytree(SCRIPTS, folder / "scripts")
     figures, scripts = [], {}
-    for name, each in list_interactives(site).items():
-        data = json.dumps(each.data).replace("<", "\\u003c")
+    for name, interactive in list_interactives(site).items():
+        data = json.dumps(interactive.data).replace("<", "\\u003c")
         figures.append(
             f'<figure class="interactive" id="{name}" data-interactive="{name}">'
-            f"<h2>{escape(each.title)}</h2>"
+            f"<h2>{escape(interactive.title)}</h2>"
             f'<script type="application/json">{data}</script>'
-            f"<figcaption>{escape(each.caption)}</figcaption></figure>"
+            f"<figcaption>{escape(interactive.caption)}</figcaption></figure>"
         )
-        scripts |= dict.fromkeys(each.scripts)
+        scripts |= dict.fromkeys(interactive.scripts)
     tags = [f'<script defer src="scripts/{name}.js"></script>' for name in scripts]
     page = folder / "index.html"
     page.write_text(
@@ -170,7 +170,7 @@ def _with_weights(name: str, dataset: Dataset, folder: Path) -> Results:
 def _draw(shapes: Sequence[tuple[int, ...]]) -> list[tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(0)
     drawn = [rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:])) for shape in shapes]
-    return [(each.astype(np.float32), np.zeros(len(each), np.float32)) for each in drawn]
+    return [(weights.astype(np.float32), np.zeros(len(weights), np.float32)) for weights in drawn]
 
 
 def _solve(dataset: Dataset, num_hidden: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -189,4 +189,4 @@ def _solve(dataset: Dataset, num_hidden: int) -> list[tuple[np.ndarray, np.ndarr
     squares = inputs.T @ inputs + 0.01 * np.eye(num_hidden + 1)
     outputs = np.linalg.solve(squares, inputs.T @ (6 * np.eye(10)[labels] - 3)).T
     both = [(weight, bias), (outputs[:, :-1], outputs[:, -1])]
-    return [(each.astype(np.float32), own.astype(np.float32)) for each, own in both]
+    return [(weights.astype(np.float32), own.astype(np.float32)) for weights, own in both]

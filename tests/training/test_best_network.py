@@ -32,7 +32,7 @@ def history_of(results):
         weights = [weights_of(result, index) for index in runs]
         best = [weights_of(result, index, is_best=True) for index in runs]
         history.append((result.metrics["validation_accuracy"].tolist(), weights, best))
-    return [list(each) for each in zip(*history, strict=True)]
+    return [list(accuracies) for accuracies in zip(*history, strict=True)]
 
 
 @pytest.fixture(scope="module", params=[{}, STOPPING], ids=["to the end", "stopped early"])
@@ -53,7 +53,7 @@ def best_epochs(accuracies):
 def test_best_network_is_that_of_the_epoch_with_the_highest_accuracy(history):
     accuracies, weights, best = history
     for index in range(4):
-        for epoch, expected in enumerate(best_epochs([each[index] for each in accuracies])):
+        for epoch, expected in enumerate(best_epochs([values[index] for values in accuracies])):
             assert best[epoch][index] == weights[expected][index]
 
 

@@ -64,7 +64,7 @@ def test_a_saved_network_comes_back_and_evaluates_to_the_same(trained, small_dat
     save(model, result.spec(1), tmp_path / "net.safetensors")
     again, spec = load(tmp_path / "net.safetensors")
     for one, other in zip(
-        *(jax.tree.leaves(nnx.state(each, nnx.Param)) for each in (model, again)), strict=True
+        *(jax.tree.leaves(nnx.state(network, nnx.Param)) for network in (model, again)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
     found = evaluate(again, small_dataset.train, spec)

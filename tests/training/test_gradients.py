@@ -29,7 +29,7 @@ def errors_of(layers, split, loss):
         oracle.backpropagate(layers, image / 256, oracle.target(label, "one-hot"), loss)
         for image, label in zip(*split, strict=True)
     ]
-    return [np.array([g.bias for g in each]) for each in zip(*by_image, strict=True)]
+    return [np.array([g.bias for g in layers]) for layers in zip(*by_image, strict=True)]
 
 
 @pytest.mark.parametrize("loss", ["quadratic", "cross-entropy"])
@@ -97,30 +97,30 @@ def test_norm_is_of_the_mean_before_the_epoch(monitored):
     results, layers, images = monitored
     for result, before in zip(results, layers[:-1], strict=True):
         errors = errors_of(before, images, "cross-entropy")
-        expected = [np.linalg.norm(each.mean(axis=0)) for each in errors]
+        expected = [np.linalg.norm(error.mean(axis=0)) for error in errors]
         np.testing.assert_allclose(norms_of(result), expected, rtol=1e-4)
 
 
 def test_mean_of_norms_would_be_seen(monitored):
     results, layers, images = monitored
     errors = errors_of(layers[0], images, "cross-entropy")
-    mean_of_norms = [np.linalg.norm(each, axis=1).mean() for each in errors]
+    mean_of_norms = [np.linalg.norm(error, axis=1).mean() for error in errors]
     assert np.all(np.array(mean_of_norms) > 1.05 * np.array(norms_of(results[0])))
 
 
 def test_norms_after_the_epoch_would_be_seen(monitored):
     results, layers, images = monitored
     errors = errors_of(layers[1], images, "cross-entropy")
-    after = [np.linalg.norm(each.mean(axis=0)) for each in errors]
+    after = [np.linalg.norm(error.mean(axis=0)) for error in errors]
     assert not np.isclose(after, norms_of(results[0]), rtol=0.05).any()
 
 
 def test_first_neurons_are_kept_of_the_first_measurement(monitored):
     # The book's bars: the first six neurons of a layer, before any training.
     results, layers, images = monitored
-    for layer, each in enumerate(errors_of(layers[0], images, "cross-entropy"), start=1):
+    for layer, error in enumerate(errors_of(layers[0], images, "cross-entropy"), start=1):
         found = [results[0].metrics[f"gradient.{layer}.{neuron}"][0] for neuron in range(1, 7)]
-        np.testing.assert_allclose(found, each.mean(axis=0)[:6], rtol=1e-3, atol=1e-8)
+        np.testing.assert_allclose(found, error.mean(axis=0)[:6], rtol=1e-3, atol=1e-8)
         assert f"gradient.{layer}.7" not in results[0].metrics
     assert not any(name.startswith("gradient.") for name in results[1].metrics)
 

@@ -120,7 +120,8 @@ def test_documents_are_listed_of_a_folder_by_its_name() -> None:
 
 @pytest.mark.parametrize("values", [["a"], [("training.epochs", 3)], "training.epochs", 3, ()])
 @pytest.mark.parametrize(
-    "function", [lambda each: nndl_jax.load_spec("ch1-nand", each), lambda e: override(NETWORK, e)]
+    "function",
+    [lambda overrides: nndl_jax.load_spec("ch1-nand", overrides), lambda e: override(NETWORK, e)],
 )
 def test_overrides_that_are_no_mapping_are_refused(function: Callable, values: object) -> None:
     assert message(TypeError, function, values) == (

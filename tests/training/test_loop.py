@@ -27,7 +27,7 @@ def test_steps_of_ones_own_are_those_of_train(small_network, small_dataset):
     step_fn = jax.jit(lambda *args: nndl_jax.train_step(*args, optimizer=optimizer))
     costs = []
     for at in range(0, 120, 10):
-        batch = (jnp.asarray(each[at : at + 10]) for each in small_dataset.train)
+        batch = (jnp.asarray(array[at : at + 10]) for array in small_dataset.train)
         model, state, cost = step_fn(model, state, *batch)
         costs.append(float(cost))
     assert np.mean(costs) == pytest.approx(result.metrics["batch_cost"][0], rel=1e-5)

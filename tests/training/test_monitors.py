@@ -107,7 +107,7 @@ def test_norms_by_weights_are_of_the_mean_over_the_training_images(small_network
     delta = outputs - np.eye(10)[small_dataset.train.labels]
     before = (delta @ layers[1].weight) * hidden * (1 - hidden)
     gradients = before.T @ inputs, delta.T @ hidden
-    expected = [np.linalg.norm(each / len(inputs)) for each in gradients]
+    expected = [np.linalg.norm(gradient / len(inputs)) for gradient in gradients]
     found = [result.metrics[f"weight_gradient_norm.{layer}"][0] for layer in (1, 2)]
     assert found == pytest.approx(expected, rel=1e-4)
     assert not [name for name in result.metrics if name.startswith("gradient")]
@@ -118,7 +118,9 @@ def test_saturation_is_the_share_of_neurons_and_images_of_small_slope(measured, 
     layers = oracle.copy_layers(model)
     hidden = special.expit(small_dataset.test.images / 256 @ layers[0].weight.T + layers[0].bias)
     outputs = special.expit(hidden @ layers[1].weight.T + layers[1].bias)
-    expected = [np.mean(each * (1 - each) < 0.025) for each in (hidden, outputs)]
+    expected = [
+        np.mean(activations * (1 - activations) < 0.025) for activations in (hidden, outputs)
+    ]
     assert 0 < expected[1] < expected[0] < 1
     assert found == pytest.approx({f"test_saturation.{at}": expected[at - 1] for at in (1, 2)})
 
@@ -131,7 +133,7 @@ def test_neurons_of_a_convolution_are_those_before_pooling(measured, small_datas
         "test_saturation", {"model.inputs": [1, 28, 28], "model.layers": layers}
     )
     kernels, biases = (
-        np.asarray(each[...]) for each in (model.layers[0].weight, model.layers[0].bias)
+        np.asarray(variable[...]) for variable in (model.layers[0].weight, model.layers[0].bias)
     )
     # A kernel of one pixel makes z = w x + b of each pixel; a rectifier is saturated at z <= 0.
     pixels = small_dataset.test.images[:, :, None] / 256

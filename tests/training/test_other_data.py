@@ -57,9 +57,9 @@ def test_each_class_of_a_table_has_an_accuracy(flowers):
     result = trained(document("name: iris", monitor="test_digit_accuracy"), flowers)
     labels = flowers.test.labels
     is_right = predict(result.model(0), flowers.test, result.spec(0)) == labels
-    for each in range(3):
-        found = result.metrics[f"test_digit_accuracy.{each}"][0]
-        assert found == pytest.approx(is_right[labels == each].mean())
+    for label in range(3):
+        found = result.metrics[f"test_digit_accuracy.{label}"][0]
+        assert found == pytest.approx(is_right[labels == label].mean())
 
 
 def test_standardized_inputs_are_scaled_by_those_it_is_trained_on(flowers):
@@ -79,7 +79,7 @@ def test_a_saved_network_scales_as_it_was_trained(flowers, tmp_path):
     model, loaded = load(tmp_path / "weights.safetensors")
     found = evaluate(model, flowers.test, loaded)
     assert float(found.accuracy) == result.metrics["test_accuracy"][0]
-    means, deviations = (np.array(each) for each in loaded.data.scaling.__dict__.values())
+    means, deviations = (np.array(numbers) for numbers in loaded.data.scaling.__dict__.values())
     scaled = ((flowers.test.images - means) / deviations).astype(np.float32)
     plain = document("name: iris")
     np.testing.assert_array_equal(

@@ -39,7 +39,7 @@ DOCUMENTS = ("ch1-100-hidden", "ch3-momentum", "ch6-relu", "ch6-dropout")
 def test_flags_that_the_user_has_set_stay() -> None:
     found = portable_flags("--xla_cpu_max_isa=SSE4_2 --xla_dump_to=here").split()
     assert found[:2] == ["--xla_cpu_max_isa=SSE4_2", "--xla_dump_to=here"]
-    assert {each.partition("=")[0] for each in found} >= PORTABLE.keys()
+    assert {flag.partition("=")[0] for flag in found} >= PORTABLE.keys()
     assert portable_flags(" ".join(found)).split() == found
 
 

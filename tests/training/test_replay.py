@@ -72,7 +72,7 @@ def test_another_seed_draws_other_weights(small_network):
 
 def orders(num_images, num_epochs, **replay):
     return [
-        each.tolist() for each in islice(epoch_orders(Replay(**replay), num_images), num_epochs)
+        order.tolist() for order in islice(epoch_orders(Replay(**replay), num_images), num_epochs)
     ]
 
 

@@ -55,7 +55,7 @@ def run_bits(result, index):
 
 
 def bits_of(results):
-    return [[run_bits(each, index) for index in range(len(each.runs))] for each in results]
+    return [[run_bits(result, index) for index in range(len(result.runs))] for result in results]
 
 
 @pytest.fixture(scope="module", params=RULES.values(), ids=RULES)

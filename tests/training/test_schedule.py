@@ -104,8 +104,8 @@ def oracle_layers(spec, dataset, scales):
             for image, target in zip(images, targets, strict=True)
         ]
         mean = [
-            oracle.Layer(sum(g.weight for g in each) / 120, sum(g.bias for g in each) / 120)
-            for each in zip(*gradients, strict=True)
+            oracle.Layer(sum(g.weight for g in layers) / 120, sum(g.bias for g in layers) / 120)
+            for layers in zip(*gradients, strict=True)
         ]
         rule = oracle.Rule(RATE * float(scale), spec.optimizer.momentum, 0.0, 5.0, 120)
         layers, velocities = oracle.sgd_step(layers, velocities, mean, rule)

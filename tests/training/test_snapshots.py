@@ -222,7 +222,7 @@ def test_anything_else_in_its_place_is_not_used_and_gives_way(trained, tmp_path,
     two_parts(path)[0].unlink()
     assert same(read_back(path, spec)[0], first)
     if kind == "full folder":
-        assert [each.read_text() for each in tmp_path.glob(".*/note")] == ["mine"]
+        assert [path.read_text() for path in tmp_path.glob(".*/note")] == ["mine"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may read everything")

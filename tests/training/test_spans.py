@@ -32,7 +32,9 @@ def weights_of(result, index=0):
 def train_all(spec, dataset, **settings):
     """The results of a training, each with the weights of its runs."""
     results = train(spec, dataset, mesh=ONE_DEVICE, **settings)
-    return [(each, [weights_of(each, i) for i in range(len(each.runs))]) for each in results]
+    return [
+        (result, [weights_of(result, i) for i in range(len(result.runs))]) for result in results
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +149,9 @@ def test_variant_with_its_own_epochs_has_the_bits_of_the_run_alone(
     own_epochs, small_dataset, index
 ):
     spec, _, weights, _ = own_epochs
-    alone = [each[0] for _, each in train_all(variants(spec)[index].spec, small_dataset)]
+    alone = [networks[0] for _, networks in train_all(variants(spec)[index].spec, small_dataset)]
     assert len(alone) == [2, 5][index]
-    assert alone == [each[index] for each in weights[: len(alone)]]
+    assert alone == [networks[index] for networks in weights[: len(alone)]]
     assert weights[-1][index] == alone[-1]
 
 
@@ -157,4 +159,4 @@ def test_variant_with_its_own_epochs_has_the_bits_of_the_run_alone(
 def test_variants_with_epochs_of_their_own_are_resumed(own_epochs, small_dataset, number):
     spec, _, weights, snapshots = own_epochs
     resumed = train_all(spec, small_dataset, resume=snapshots[number])
-    assert [each for _, each in resumed] == weights[number + 1 :]
+    assert [networks for _, networks in resumed] == weights[number + 1 :]

@@ -145,7 +145,7 @@ def test_a_step_learns_from_distorted_images(small_network, small_dataset):
     spec = small_network(DISTORTED)
     graph = nnx.split(build_model(spec, key=jax.random.key(0)))[0]
     state, key = init_state(spec, jnp.uint32(0)), jax.random.key(5)
-    images, labels = (jnp.asarray(each[:10]) for each in small_dataset.train)
+    images, labels = (jnp.asarray(array[:10]) for array in small_dataset.train)
     step_fn = build_step(spec, graph, hyperparameters_of(spec), 120)
     _, cost = step_fn(state, (images, labels), StepKeys(None, key))
     seen = distort(images.astype(jnp.float32) / 256, spec.data.augmentation, key=key)
@@ -176,7 +176,7 @@ def test_epochs_of_copies_are_the_oracles(small_network, small_dataset, shuffle,
     spec = small_network(changes)
     keys = RunKeys.from_seed(jnp.uint32(0))
     layers = oracle.copy_layers(build_model(spec, key=keys.init))
-    images, labels = expanded(Split(*(each[:30] for each in small_dataset.train)))
+    images, labels = expanded(Split(*(array[:30] for array in small_dataset.train)))
     batches = []
     for epoch in (0, 1):
         key = jax.random.fold_in(keys.shuffle, epoch) if shuffle else keys.shuffle

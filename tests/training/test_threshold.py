@@ -42,7 +42,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def search(*seeds: int, **method: float) -> list[tuple[float, float, float]]:
     spec = override(SEARCH, {f"method.{name}": value for name, value in method.items()})
     found = find_thresholds(spec, LEARNER, DATASET, seeds=seeds)
-    return [(each["order"], each["threshold"], each["half"]) for each in found]
+    return [(entry["order"], entry["threshold"], entry["half"]) for entry in found]
 
 
 def test_a_threshold_is_found_as_the_book_does(tried):

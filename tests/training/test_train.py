@@ -115,7 +115,7 @@ def test_runs_of_two_structures_have_the_bits_of_the_runs_alone(small_network, s
 def test_groups_go_to_the_devices_with_the_fewest_runs(num_runs, expected):
     devices = jax.devices()
     meshes = engine.spread(num_runs, mesh_of(2))
-    assert [[devices.index(each) for each in mesh.devices] for mesh in meshes] == expected
+    assert [[devices.index(device) for device in mesh.devices] for mesh in meshes] == expected
 
 
 @pytest.mark.parametrize("axis", SHARED.values(), ids=SHARED)
@@ -195,9 +195,9 @@ def test_metrics_are_the_monitors_and_the_batch_cost(nine_runs):
 def test_results_are_numbered_and_the_last_is_marked(small_network, small_dataset):
     spec = small_network(NINE_RUNS)
     results = list(train(spec, small_dataset, seeds=[0], mesh=mesh_of(1)))
-    found = [(each.number, each.epoch, each.is_last) for each in results]
+    found = [(result.number, result.epoch, result.is_last) for result in results]
     assert found == [(0, 0, False), (1, 1, False), (2, 2, True)]
-    assert [each.epochs.tolist() for each in results] == [[0] * 3, [1] * 3, [2] * 3]
+    assert [result.epochs.tolist() for result in results] == [[0] * 3, [1] * 3, [2] * 3]
 
 
 def test_divergence_is_named_with_epoch_step_run_and_remedy(small_network, small_dataset):

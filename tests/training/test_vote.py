@@ -91,7 +91,7 @@ def test_votes_are_what_each_network_takes_images_for(models, spec):
     expected = np.array([by_the_oracle(model, split) for model in models])
     np.testing.assert_array_equal(found.votes, expected)
     np.testing.assert_array_equal(found.digits, plurality(expected))
-    assert min(len(set(each.tolist())) for each in expected) > 5
+    assert min(len(set(guesses.tolist())) for guesses in expected) > 5
 
 
 def test_a_single_network_has_its_way(models, spec):
