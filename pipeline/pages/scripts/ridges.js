@@ -4,30 +4,12 @@ var NNDL = NNDL || {};
 
 NNDL.figures.register("ridges", function (stage, data) {
   "use strict";
-  const { html, slider, choice, readout } = NNDL.figures;
-  /** @typedef {{title: string, spec: RidgesSpec, at: number[][], values: (number | null)[]}} Setting */
-  /** @type {Setting[]} */
-  const settings = data.settings;
-  let setting = settings[0], spec = structuredClone(setting.spec), isOwn = false, place = [0.5, 0.5];
-  const top = html("div", { class: "controls" }), controls = html("div", { class: "controls" });
-  stage.append(top);
-  choice(top, { label: "Network", name: "setting",
-    options: settings.map((each) => /** @type {[string, Setting]} */ ([each.title, each])),
-    change: (next) => { setting = next; spec = structuredClone(next.spec); isOwn = false; build(); } });
-  const surface = NNDL.surface.surface(stage, "The output over both inputs, as a surface");
-  stage.append(controls);
-  const where = html("div", { class: "controls" });
-  stage.append(where);
-  const places = [0, 1].map((axis) => slider(where, { label: `read off at x${"₁₂"[axis]}`, name: `at${axis + 1}`, min: 0, max: 1,
-    step: 0.01, value: place[axis], change: (value) => { place[axis] = value; draw(); } }));
-  const tell = readout(stage, { value: "output there", neurons: "hidden neurons", measured: "output that the pipeline measured there" });
-
-  function build() {
-    controls.replaceChildren();
+  /** @param {RidgesSpec} spec @param {HTMLElement} controls @param {() => void} changed */
+  function build(spec, controls, changed) {
     /** @param {string} label @param {string} name @param {number[]} limits @param {number} value
      * @param {(value: number) => void} set */
-    const add = (label, name, [min, max, step], value, set) =>
-      slider(controls, { label, name, min, max, step, value, change: (next) => { set(next); isOwn = true; draw(); } });
+    const add = (label, name, [min, max, step], value, set) => NNDL.figures.slider(controls,
+      { label, name, min, max, step, value, change: (next) => { set(next); changed(); } });
     spec.steps.forEach((step, i) => {
       step.weights.forEach((weight, axis) =>
         add(`weight w${"₁₂"[axis]}`, `w${axis + 1}`, [-100, 1000, 1], weight, (value) => { step.weights[axis] = value; }));
@@ -48,18 +30,12 @@ NNDL.figures.register("ridges", function (stage, data) {
       add("ridges", "directions", [1, 60, 1], circle.directions, (value) => { circle.directions = value; });
       add("radius", "radius", [0.05, 0.4, 0.01], circle.radius, (value) => { circle.radius = value; });
     }
-    place = [...(setting.at[0] || [0.5, 0.5])];
-    places.forEach((control, axis) => { control.value = place[axis]; });
-    draw();
   }
-  function draw() {
-    const fn = NNDL.mathematics.ridges(spec);
+  NNDL.surface.explore(stage, data.settings, build, (/** @type {RidgesSpec} */ spec) => {
     const heights = [...spec.steps, ...spec.bumps].reduce((sum, each) => sum + Math.abs(each.height), 0);
-    const least = [...spec.bumps].some((each) => each.height < 0) ? -heights : 0;
-    surface(fn, spec.output === "sigmoid" || spec.circle || spec.steps.length ? [0, 1] : [least, Math.max(heights, 0.1)]);
-    const found = setting.at.findIndex((point) => point[0] === place[0] && point[1] === place[1]);
-    tell({ value: fn(place[0], place[1]), neurons: NNDL.mathematics.ridgePlanes(spec).length,
-      measured: isOwn || found < 0 ? "– (own settings)" : setting.values[found] ?? "–" });
-  }
-  build();
+    const least = spec.bumps.some((each) => each.height < 0) ? -heights : 0;
+    const isShare = spec.output === "sigmoid" || spec.circle || spec.steps.length;
+    return { fn: NNDL.mathematics.ridges(spec), neurons: NNDL.mathematics.ridgePlanes(spec).length,
+      range: isShare ? [0, 1] : [least, Math.max(heights, 0.1)] };
+  });
 });

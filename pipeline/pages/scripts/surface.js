@@ -1,10 +1,10 @@
-// A function of two inputs as a surface to turn, by pointer, finger or arrow keys.
+// Functions of two inputs as surfaces to turn, by pointer, finger or arrow keys, and to read off.
 
 var NNDL = NNDL || {};
 
 NNDL.surface = (function () {
   "use strict";
-  const { html, colour, mix, onTheme } = NNDL.figures;
+  const { html, slider, choice, readout, colour, mix, onTheme } = NNDL.figures;
   const CELLS = 56;
 
   /** @param {HTMLElement} parent @param {string} label what a screen reader says
@@ -111,5 +111,47 @@ NNDL.surface = (function () {
       draw();
     };
   }
-  return { surface };
+
+  /** Networks of two inputs to choose from: the surface of one, its own sliders, and a place to read off.
+   * @template Spec
+   * @param {HTMLElement} stage
+   * @param {{title: string, spec: Spec, at: number[][], values: (number | null)[]}[]} settings
+   * @param {(spec: Spec, controls: HTMLElement, changed: () => void) => void} build adds the sliders
+   * @param {(spec: Spec) => {fn: (x: number, y: number) => number, range: [number, number], neurons: number} | null} read
+   *   null where there is nothing to show
+   * @param {HTMLElement[]} below what stands between the surface and the sliders */
+  function explore(stage, settings, build, read, ...below) {
+    let setting = settings[0], spec = setting.spec, isOwn = false, place = [0.5, 0.5];
+    const [top, controls, where] = [0, 1, 2].map(() => html("div", { class: "controls" }));
+    stage.append(top);
+    choice(top, { label: "Network", name: "setting",
+      options: settings.map((each) => /** @type {[string, typeof setting]} */ ([each.title, each])),
+      change: (next) => { setting = next; start(); } });
+    const show = surface(stage, "The output over both inputs, as a surface");
+    stage.append(...below, controls, where);
+    const places = [0, 1].map((axis) => slider(where, { label: `read off at x${"₁₂"[axis]}`, name: `at${axis + 1}`, min: 0,
+      max: 1, step: 0.01, value: place[axis], change: (value) => { place[axis] = value; draw(); } }));
+    const tell = readout(stage, { value: "output there", neurons: "hidden neurons",
+      measured: "output that the pipeline measured there" });
+
+    function start() {
+      spec = structuredClone(setting.spec);
+      isOwn = false;
+      controls.replaceChildren();
+      build(spec, controls, () => { isOwn = true; draw(); });
+      place = [...(setting.at[0] || [0.5, 0.5])];
+      places.forEach((control, axis) => { control.value = place[axis]; });
+      draw();
+    }
+    function draw() {
+      const now = read(spec);
+      if (!now) return;
+      show(now.fn, now.range);
+      const found = setting.at.findIndex((point) => point[0] === place[0] && point[1] === place[1]);
+      tell({ value: now.fn(place[0], place[1]), neurons: now.neurons,
+        measured: isOwn || found < 0 ? "– (own settings)" : setting.values[found] ?? "–" });
+    }
+    start();
+  }
+  return { explore };
 })();
