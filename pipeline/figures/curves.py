@@ -57,14 +57,9 @@ def draw_curves(results: Results, panels: Sequence[Panel], *, columns: int) -> F
         return None
     figure, parts = new_figure(len(measured), columns=columns, title=results.document.title)
     # One legend tells of all panels, so that a colour means the same in each.
-    labels = dict.fromkeys(line.label for _, lines in measured for line in lines)
-    colours = dict(zip(labels, cycle(COLOURS), strict=False))
-    # Beyond the last colour they begin anew, in another style where that tells no metrics apart.
-    rounds = {label: at // len(COLOURS) % len(_STYLES) for at, label in enumerate(labels)}
+    labels = [line.label for _, lines in measured for line in lines]
     for axes, (panel, lines) in zip(parts, measured, strict=True):
-        lines = [line._replace(colour=colours[line.label]) for line in lines]
-        if len({line.metric for line in lines}) == 1:
-            lines = [line._replace(style=_STYLES[rounds[line.label]]) for line in lines]
+        lines = _told_apart(lines, labels)
         for line in lines:
             _draw_line(axes, line, panel)
             _draw_claims(axes, line, panel, results, is_alone=len(lines) == 1)
@@ -94,7 +89,10 @@ def _value(variant: Variant, field: str) -> object:
 
 
 def panel_lines(results: Results, panel: Panel) -> list[Line]:
-    """The curves of a panel: variants differ in colour and metrics in style, or else in colour."""
+    """The curves of a panel: variants differ in colour and metrics in style, or else in colour.
+
+    Beyond the last colour they begin anew, in another style where that tells no metrics apart.
+    """
     found = [
         (metric, variant, curves)
         for variant in results.variants
@@ -110,13 +108,24 @@ def panel_lines(results: Results, panel: Panel) -> list[Line]:
         names, styles = dict(zip(labelled, variant_labels(labelled), strict=True)), cycle(_STYLES)
     elif len(metrics) == 1:
         names = {metrics[0]: ours}
-    colours = dict(zip(names, cycle(COLOURS), strict=False))
     style_of = dict(zip(metrics, styles, strict=False))
     lines = []
     for metric, variant, curves in found:
         key = variant.name if len(labelled) > 1 else metric
-        lines.append(Line(metric, variant, curves, colours[key], style_of[metric], names[key]))
-    return lines
+        lines.append(Line(metric, variant, curves, COLOURS[0], style_of[metric], names[key]))
+    return _told_apart(lines, list(names.values()))
+
+
+def _told_apart(lines: Sequence[Line], labels: Sequence[str]) -> list[Line]:
+    """The same with the colour, and the style if it is free, of their labels' places among all."""
+    places = {label: divmod(at, len(COLOURS)) for at, label in enumerate(dict.fromkeys(labels))}
+    is_style_free = len({line.metric for line in lines}) == 1
+    told = []
+    for line in lines:
+        turn, place = places[line.label]
+        style = _STYLES[turn % len(_STYLES)] if is_style_free else line.style
+        told.append(line._replace(colour=COLOURS[place], style=style))
+    return told
 
 
 def _rank(metric: str) -> int:

@@ -64,8 +64,8 @@ class Series(NamedTuple):
     name: str
     colour: str
     """A variable of the style sheet."""
-    dash: str
-    """`solid` or `dashed`."""
+    dash: Sequence[int]
+    """Lengths that are drawn and left out in turn."""
 
 
 class Chart(NamedTuple):
@@ -124,7 +124,7 @@ def _of_curves(results: Results) -> Iterator[_Drawn]:
             continue
         names = _names(lines)
         series = [
-            Series(name, _colour(line.colour), "solid" if line.style == "-" else "dashed")
+            Series(name, _colour(line.colour), _DASHES[line.style])
             for name, line in zip(names, lines, strict=True)
         ]
         rows: list[Row] = []
@@ -204,7 +204,7 @@ def _of_sizes(results: Results) -> Iterator[_Drawn]:
                 x, y = int(claim.variant[SIZE]), _short(factor * claim.value)
                 rows.append({"x": x, "y": y, "s": name, "k": "mark", "t": claim.statement})
     series = [
-        Series(quantity_name(metric), f"var(--c{place})", "solid")
+        Series(quantity_name(metric), f"var(--c{place})", _DASHES["-"])
         for place, metric in enumerate(metrics)
     ]
     label = axis_label(metrics, results.document)
@@ -340,11 +340,10 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
     def of(*kinds: str) -> alt.Chart:
         return base.transform_filter(alt.FieldOneOfPredicate(field="k", oneOf=list(kinds)))
 
-    dashes = {series.name: series.dash for series in drawn.series}
     dash = alt.StrokeDash(
         "s:N",
         legend=None,
-        scale=alt.Scale(domain=names, range=[_DASH[dashes[name]] for name in names]),
+        scale=alt.Scale(domain=names, range=[series.dash for series in drawn.series]),
     )
     told = [
         alt.Tooltip("s:N", title="series"),
@@ -392,4 +391,5 @@ def _layer(drawn: _Drawn, kinds: Collection[str]) -> alt.LayerChart | alt.FacetC
     )
 
 
-_DASH = {"solid": [1, 0], "dashed": [7, 4]}
+_DASHES = {"-": (1, 0), "--": (7, 4), "-.": (9, 3, 2, 3), ":": (2, 3)}
+"""By the style of a line in the pictures of the report."""

@@ -11,11 +11,12 @@ from nndl_jax.documents import Calculation, CurveClaim, Document
 from nndl_jax.documents.load import load_spec
 from nndl_jax.documents.variants import list_runs, variants
 from pipeline.figures import draw
-from pipeline.figures.curves import Panel, draw_curves
+from pipeline.figures.curves import Panel, draw_curves, panel_lines
 from pipeline.figures.frame import BEST, COLOURS, PRINTED, new_figure, save
 from pipeline.figures.gradients import draw_bars, speed_panels
 from pipeline.figures.pictures import choose_pictures
 from pipeline.figures.sizes import draw_sizes
+from pipeline.pages.charts import draw_charts
 from pipeline.store.results import Results
 from pipeline.store.runs import History
 
@@ -247,3 +248,12 @@ def test_a_dollar_in_a_varied_value_is_a_dollar(tmp_path: Path) -> None:
     axes.plot([0, 1], [0, 1], label="a = $\\frac$")
     save(figure, tmp_path / "picture.png", "")
     assert (tmp_path / "picture.png").exists()
+
+
+def test_beyond_the_last_colour_lines_differ_in_style() -> None:
+    experiment = synthetic(load_spec("ch1-unlearned"), num_epochs=3)
+    lines = panel_lines(experiment, Panel(["test_accuracy"]))
+    assert len({(line.colour, line.style) for line in lines}) == len(lines) == 12
+    assert [series.dash for series in draw_charts(experiment)[0].series] == [(1, 0)] * 7 + [
+        (7, 4)
+    ] * 5

@@ -125,7 +125,7 @@ def test_a_chart_s_axis_is_made_logarithmic_and_its_runs_are_put_off(open_page) 
 
 def test_without_scripts_charts_and_claims_are_there(open_page) -> None:
     page = open_page("chapter-6.html", java_script_enabled=False)
-    assert page.locator("#tiny-chart-1 svg").is_visible()
+    assert page.locator("#tiny-chart-1 .drawing svg").is_visible()
     assert page.locator(".claim").count() == 5
     table = open_page("claims.html", java_script_enabled=False)
     assert table.locator("#claims tbody tr:visible").count() == 6
