@@ -10,8 +10,14 @@ from pipeline.plan.syntax import runs_something
 PACKAGES = ("nndl_jax", "pipeline")
 
 _NO_RESULT = frozenset(
-    # Where files are, and how a process starts and ends, decides no result.
-    {Path("pipeline/machine/paths.py"), Path("pipeline/machine/process.py")}
+    # Where files are, how a process starts and ends, and what notebooks show decides no result.
+    {
+        Path("pipeline/machine/paths.py"),
+        Path("pipeline/machine/process.py"),
+        Path("nndl_jax/data/summary.py"),
+        Path("nndl_jax/reading/html.py"),
+        Path("nndl_jax/reading/schema.py"),
+    }
 )
 _READING = frozenset(
     # They turn texts into documents: what they let through stands in resolved/.
