@@ -92,6 +92,9 @@ class _Loaded(NamedTuple):
     """Those of the recorded that say more than what is run today."""
 
 
+_BEYOND = "Beyond the book, and your own"
+
+
 class _Picture(NamedTuple):
     """Pictures of one experiment, which are drawn together."""
 
@@ -122,7 +125,7 @@ def main(*, readme: bool = False) -> None:
     ordered = sorted(experiments.values(), key=_place)
     parts = [_head(judged.profile, settled, judged.documents.keys() - _selected(experiments))]
     for chapter, group in groupby(ordered, key=_chapter):
-        heading = "Your own" if chapter is None else f"Chapter {chapter}. {CHAPTERS[chapter]}"
+        heading = _BEYOND if chapter is None else f"Chapter {chapter}. {CHAPTERS[chapter]}"
         parts.append(f"## {heading}\n")
         members = list(group)
         current = [results for results in members if not results.is_left_out]

@@ -387,7 +387,7 @@ def test_a_document_of_other_data_is_trained_judged_and_shown_as_ones_own() -> N
     assert (entry["foreign"], entry["verdict"]) == (None, "differs")
     report.main()
     text = Path("report/results.md").read_text()
-    section = text[text.index("## Your own") :]
+    section = text[text.index("## Beyond the book, and your own") :]
     assert f"test accuracy {100 * accuracy:.2f} %" in section
     assert "NOT MNIST" not in text
     assert "Not the" not in section
