@@ -4,6 +4,8 @@ Chapter 5, section "What's causing the vanishing gradient problem?" and before, 
 this gradient, averaged over training images, as the speed of learning of a layer.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple, assert_never
 
 import jax
@@ -23,7 +25,7 @@ from nndl_jax.networks.network import (
     fitting_network,
     split_model,
 )
-from nndl_jax.networks.targets import encode, pixels
+from nndl_jax.networks.targets import Images, Labels, encode, pixels
 from nndl_jax.training.measuring import CHUNK
 from nndl_jax.training.optimizer import is_weight
 
@@ -90,8 +92,13 @@ def bias_gradients(
             outputs; says what was found.
     """
     spec = document_of(model, spec)
-    network = fitting_network(model, spec)
-    return _mean_gradients(network, read_split(split, spec), spec)[1]
+    graph, params = split_model(fitting_network(model, spec))
+    images, labels = read_split(split, spec)
+    totals = [
+        _sum_gradients(params, images[part], labels[part], graph=graph, spec=spec.bare())
+        for part in _chunks(len(labels))
+    ]
+    return _means(totals, len(labels))[1]
 
 
 def measure_gradients(
@@ -108,21 +115,50 @@ def _mean_gradients(
     model: FeedforwardNetwork, split: Split, spec: Network, loss: LossFn | None = None
 ) -> tuple[tuple[Float[Array, "..."], ...], tuple[Float[Array, " _"], ...]]:
     """Of the mean cost by the weights and by the biases of each layer."""
-    loss_fn = build_loss(spec) if loss is None else loss
     graph, params = split_model(model)
     images, labels = jnp.asarray(split.images), jnp.asarray(split.labels)
-    num_images = images.shape[0]
-
-    def total_cost(params: nnx.State, start: int, end: int) -> Float[Array, ""]:
-        inputs = pixels(images[start:end], spec)
-        num_classes = spec.num_outputs()
-        targets = encode(labels[start:end], spec.data, inputs.dtype, num_classes=num_classes)
-        return jnp.sum(loss_fn(nnx.merge(graph, params).logits(inputs), targets))
-
     totals = [
-        jax.grad(total_cost)(params, start, min(start + CHUNK, num_images))
-        for start in range(0, num_images, CHUNK)
+        jax.grad(_total_cost)(params, images[part], labels[part], graph, spec, loss)
+        for part in _chunks(len(labels))
     ]
+    return _means(totals, len(labels))
+
+
+def _chunks(num_images: int) -> list[slice]:
+    return [slice(start, min(start + CHUNK, num_images)) for start in range(0, num_images, CHUNK)]
+
+
+def _total_cost(
+    params: nnx.State,
+    images: Images,
+    labels: Labels,
+    graph: nnx.GraphDef[FeedforwardNetwork],
+    spec: Network,
+    loss: LossFn | None = None,
+) -> Float[Array, ""]:
+    loss_fn = build_loss(spec) if loss is None else loss
+    inputs = pixels(images, spec)
+    targets = encode(labels, spec.data, inputs.dtype, num_classes=spec.num_outputs())
+    return jnp.sum(loss_fn(nnx.merge(graph, params).logits(inputs), targets))
+
+
+@partial(jax.jit, static_argnames=("graph", "spec"))
+def _sum_gradients(
+    params: nnx.State,
+    images: Images,
+    labels: Labels,
+    *,
+    graph: nnx.GraphDef[FeedforwardNetwork],
+    spec: Network,
+) -> nnx.State:
+    with jax.default_matmul_precision(spec.training.matmul_precision):
+        return jax.grad(_total_cost)(params, images, labels, graph, spec)
+
+
+def _means(
+    totals: Sequence[nnx.State], num_images: int
+) -> tuple[tuple[Float[Array, "..."], ...], tuple[Float[Array, " _"], ...]]:
+    """Of the gradients of parts, by the weights and by the biases of each layer."""
     mean = jax.tree.map(lambda *grads: sum(grads[1:], grads[0]) / num_images, *totals)
     leaves = jax.tree_util.tree_leaves_with_path(mean)
     weights = tuple(leaf for path, leaf in leaves if is_weight(path))

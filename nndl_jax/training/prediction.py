@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 from nndl_jax.data.datasets import Split
@@ -53,7 +53,9 @@ def predict(
         ValueError: they are no images, the network is of other inputs or outputs, or the document
             has examples of its own, which are no digits; says what was found.
     """
-    return _run(model, images, document_of(model, spec))[0]
+    spec = document_of(model, spec)
+    pictures = read_images(images, spec)
+    return _run(fitting_network(model, spec), pictures, spec)[0]
 
 
 def confusion_matrix(
@@ -100,7 +102,7 @@ def misclassified(
         message = "has no output for each class, so that none says how certain it is of one"
         raise ValueError(f"{spec.id}: {message}; `predict` gives what it says")
     labels = read_split(split, spec).labels
-    guesses, outputs = _run(model, split, spec)
+    guesses, outputs = _run(fitting_network(model, spec), read_images(split, spec), spec)
     wrong = np.flatnonzero(guesses != labels)
     certainties = outputs[wrong, guesses[wrong]]
     order = np.argsort(-certainties, kind="stable")
@@ -109,13 +111,12 @@ def misclassified(
 
 
 def _run(
-    model: FeedforwardNetwork, images: Split | ArrayLike, spec: Network
+    model: FeedforwardNetwork, pictures: Shaped[np.ndarray, "images *_"], spec: Network
 ) -> tuple[
     Int[np.ndarray, " images"] | Float[np.ndarray, "images out"], Float[np.ndarray, "images out"]
 ]:
     """What a network says of images, and its outputs."""
-    pictures, size = read_images(images, spec), chunk_size(spec)
-    graph, params = split_model(fitting_network(model, spec))
+    size, (graph, params) = chunk_size(spec), split_model(model)
     none = np.zeros((0, spec.num_outputs()), spec.training.dtype)
     found = [(np.zeros(0, np.int32) if spec.data.has_classes() else none, none)]
     for at in range(0, len(pictures), size):
