@@ -48,6 +48,7 @@ from pipeline.tables.claims import (
     overview_table,
     settle,
 )
+from pipeline.tables.costs import open_claims
 from pipeline.tables.format import data_name
 from pipeline.tables.side_by_side import list_details, pairs_table
 
@@ -144,6 +145,8 @@ def main(*, readme: bool = False) -> None:
             parts += [_picture(results.document.title, file) for file in figures[name]]
     if figures[_DATA]:
         parts += ["## The images\n", *(_picture(Path(file).stem, file) for file in figures[_DATA])]
+    if waiting := open_claims(settled, experiments, recorded):
+        parts.append(f"## What is open, and what it would cost\n\n{waiting}\n")
     parts.append(f"What the book has wrong: [a page of its own]({BOOK_ERRORS.name}).\n")
     parts.append(f"## What the verdicts mean\n\n{_VERDICTS}")
     write_text(RESULTS, "\n".join(parts))
