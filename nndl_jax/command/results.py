@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -151,6 +152,9 @@ def run(context: typer.Context) -> None:
             f"there is no {PIPELINE} here; go to a checkout of nndl_jax, where the pipeline is, "
             "or train one document with nndl train"
         )
+    if any(find_spec(package) is None for package in ("dvc", "filelock")):
+        message = "the pipeline needs more packages than the library"
+        raise ImportError(f"{message}: pip install 'nndl-jax[pipeline]', or make setup")
     raise typer.Exit(subprocess.call([sys.executable, "-m", "pipeline", *context.args]))
 
 

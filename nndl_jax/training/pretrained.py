@@ -65,7 +65,7 @@ def find_pretrained(name: str) -> Path:
     message = f"there are no weights of {name!r} here, {closest(name, list_pretrained())}"
     raise FileNotFoundError(
         f"{message}; run `nndl train {name}` and name the file that it writes, run the pipeline in "
-        f"a checkout, get them with `dvc artifacts get REPOSITORY {name}`, or name the folder that "
+        f"a checkout, get all that one has with `dvc get CHECKOUT models`, or name the folder that "
         f"holds them in {VARIABLE}"
     )
 

@@ -107,6 +107,10 @@ def test_run_hands_its_words_to_the_pipeline(nndl, monkeypatch: pytest.MonkeyPat
     done = nndl("run", "--dry", "report", "-f")
     assert done.exit_code == 7
     assert called == [[sys.executable, "-m", "pipeline", "--dry", "report", "-f"]]
+    monkeypatch.setattr("nndl_jax.command.results.find_spec", {"dvc": "there"}.get)
+    done = nndl("run")
+    assert done.exit_code == 1
+    assert "pip install 'nndl-jax[pipeline]', or make setup" in done.stderr
 
 
 def test_diff_and_show_tell_what_was_judged_of_documents(nndl, judged: list[dict]) -> None:

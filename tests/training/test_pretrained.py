@@ -86,5 +86,5 @@ def test_what_is_not_here_is_told_with_where_to_get_it() -> None:
         nndl_jax.load_pretrained("smal")
     message = str(caught.value)
     assert "did you mean 'small'?" in message
-    for way in ("nndl train smal", "dvc artifacts get", VARIABLE):
+    for way in ("nndl train smal", "dvc get CHECKOUT models", VARIABLE):
         assert way in message
