@@ -119,9 +119,14 @@ def _show_layers(card: Card) -> None:
     show_table(heads, rows, right=("dropout", "weights", "biases"))
     show(f"{show_parameters(card)} parameters")
     if card["memory"] is not None:
-        show(f"{card['memory'] / 2**20:,.1f} MiB of memory for a run")
+        show(f"{_scaled(card['memory'], 2**20, ' MiB', ' bytes')} of memory for a run")
     if card["flops"] is not None:
-        show(f"{card['flops'] / 1e6:,.1f} million multiplications and additions a step")
+        show(f"{_scaled(card['flops'], 10**6, ' million')} multiplications and additions a step")
+
+
+def _scaled(number: int, unit: int, large: str, small: str = "") -> str:
+    """A number in a unit with that name, or as it is where it is less than one of them."""
+    return f"{number / unit:,.1f}{large}" if number >= unit else f"{number:,}{small}"
 
 
 def _said_shape(shape: Sequence[int]) -> str:

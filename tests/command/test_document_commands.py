@@ -80,6 +80,7 @@ def test_show_counts_what_a_step_multiplies(nndl) -> None:
     # A product is 2 operations, for each of 10 images; the first layer goes back once only.
     assert shown["flops"] == 2 * 10 * (3 * sum(products) - products[0]) == 92_220_000
     assert "92.2 million multiplications and additions a step" in nndl("show", "ch6-relu").stdout
+    assert "\n2,124 bytes of memory for a run\n2,720 multiplications" in nndl("show", "iris").stdout
 
 
 def test_show_latex_has_layers_cost_and_step(nndl) -> None:
