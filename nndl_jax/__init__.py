@@ -40,7 +40,12 @@ if TYPE_CHECKING:
     from nndl_jax.training.gradients import bias_gradients
     from nndl_jax.training.loop import Step, activations, loss_fn, optimizer_of, train_step
     from nndl_jax.training.measuring import evaluate
-    from nndl_jax.training.prediction import confusion_matrix, misclassified, predict
+    from nndl_jax.training.prediction import (
+        Misclassified,
+        confusion_matrix,
+        misclassified,
+        predict,
+    )
     from nndl_jax.training.pretrained import list_pretrained, load_pretrained
     from nndl_jax.training.threshold import find_thresholds
     from nndl_jax.training.train import DivergenceError, EpochResult, abstract_states, train
@@ -70,7 +75,7 @@ _LAZY = {
     "training.devices": ("describe_devices",),
     "training.evaluation": ("Evaluation",),
     "training.measuring": ("evaluate",),
-    "training.prediction": ("confusion_matrix", "misclassified", "predict"),
+    "training.prediction": ("Misclassified", "confusion_matrix", "misclassified", "predict"),
     "training.gradients": ("bias_gradients",),
     "training.loop": ("Step", "activations", "loss_fn", "optimizer_of", "train_step"),
     "training.pretrained": ("list_pretrained", "load_pretrained"),
@@ -91,6 +96,7 @@ __all__ = [
     "EpochResult",
     "Evaluation",
     "FeedforwardNetwork",
+    "Misclassified",
     "Network",
     "Snapshot",
     "SpecError",

@@ -26,7 +26,7 @@ from nndl_jax.documents.claims import Choice
 from nndl_jax.documents.known_data import MNIST
 from nndl_jax.documents.variants import find_variant, list_runs, variants
 from nndl_jax.reading.validation import closest
-from pipeline import add_recordings, ensemble, threshold, together, train
+from pipeline import add_recordings, ensemble, together, train
 from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import DATASET, RECORDED, STATE
 from pipeline.machine.stop import Stop
@@ -339,6 +339,8 @@ class _Recorder(NamedTuple):
                 case Ensemble():
                     ensemble.run(name, plan, networks=self._networks(spec))
                 case Threshold():
+                    from pipeline import threshold
+
                     save_plan(spec.learner, self.able[spec.learner])
                     threshold.run(name, plan)
                 case Baseline():

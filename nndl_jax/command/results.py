@@ -56,7 +56,12 @@ def results(
             ],
             right=("claims",),
         )
-        show(f"\n{len(entries)} claims: {_said_counts(Counter(_verdicts(entries)))}")
+        books = [entry for entry in entries if entry.get("chapter") is not None]
+        others = [entry for entry in entries if entry.get("chapter") is None]
+        show("")
+        for whose, own in (("the book", books), ("other documents", others)):
+            if own:
+                show(f"{len(own)} claims of {whose}: {_said_counts(Counter(_verdicts(own)))}")
         return
     own = [entry for entry in entries if entry["document"] == document]
     if not own:

@@ -80,7 +80,7 @@ def test_every_network_is_lowered_for_accelerators(name: str) -> None:
 
 
 def test_networks_of_every_chapter_that_trains_any_are_lowered() -> None:
-    assert {name[:3] for name in NETWORKS} == {"ch1", "ch3", "ch5", "ch6"}
+    assert {name[:3] for name in NETWORKS} - {"bey"} == {"ch1", "ch3", "ch5", "ch6"}
     assert {name[:3] for name in FIRST} == {"ch1", "ch3", "ch5", "ch6"}
 
 
