@@ -88,7 +88,9 @@ def _write_pages(site: SiteInputs, experiments: Sequence[ExperimentView], folder
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    claims = [claim for view in experiments for claim in view.claims]
+    # Those of no chapter last.
+    in_order = sorted(experiments, key=lambda view: view.chapter is None)
+    claims = [claim for view in in_order for claim in view.claims]
     own = [view for view in experiments if view.chapter is None]
     shared = {
         "chapters": CHAPTERS,
