@@ -59,10 +59,10 @@ def list_mistakes(shown: Results, today: Results, dataset: Dataset) -> Mistakes 
         known = {error.image for error in document.known_errors}
         again = sum(error.image in known for error in errors)
         heading, most = "What the vote got wrong", _MOST_OF_A_VOTE
-        sentence = (
-            f"The vote gets {len(errors)} test images wrong. The book's gets {len(known)} wrong, "
-            f"of which ours gets {again} wrong, too; these are framed."
-        )
+        sentence = f"The vote gets {len(errors)} test images wrong."
+        if known:
+            sentence += f" The book's gets {len(known)} wrong, of which ours gets {again} wrong, "
+            sentence += "too; these are framed."
     else:
         heading, most = "What a network got wrong", _MOST
         sentence = (

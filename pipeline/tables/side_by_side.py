@@ -94,11 +94,11 @@ def errors_line(results: Results) -> str:
     wrong, common = (results.curves(name, None) for name in ("num_errors", "num_common_errors"))
     if not isinstance(document, Ensemble) or wrong is None or common is None:
         return ""
-    known = len(document.known_errors)
-    return (
-        f"The vote gets {int(wrong[0, 0])} test images wrong. The book's gets {known} wrong, of "
-        f"which ours gets {int(common[0, 0])} wrong, too."
-    )
+    ours = f"The vote gets {int(wrong[0, 0])} test images wrong."
+    if not document.known_errors:
+        return ours
+    again = f"of which ours gets {int(common[0, 0])} wrong, too"
+    return f"{ours} The book's gets {len(document.known_errors)} wrong, {again}."
 
 
 def _pairs(results: Results) -> Iterable[_Pair]:

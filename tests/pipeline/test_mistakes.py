@@ -48,6 +48,17 @@ def test_a_votes_mistakes_are_framed_where_they_are_the_books(
     assert not any(mistake.is_known for mistake in mistakes.shown)
 
 
+def test_a_vote_that_the_book_has_not_is_held_against_none_of_its(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / ERRORS
+    shown = results("beyond-vote", "small", path)
+    write_errors([Error(1, 1, 7)], path)
+    mistakes = list_mistakes(shown, shown, small_dataset)
+    assert mistakes is not None
+    assert mistakes.sentence == "The vote gets 1 test images wrong."
+
+
 @pytest.mark.parametrize("name", ["ch1-30-hidden", "ch6-ensemble"])
 def test_what_was_measured_of_other_images_is_not_seen_among_these(
     small_dataset: Dataset, tmp_path: Path, name: str
