@@ -268,7 +268,8 @@ def _recorded(results: Results, entries: Sequence[Entry]) -> Sequence[str]:
     if origin is None:
         raise ValueError(f"{_name(results)}: was run here")
     other = _by_other_programs(_name(results), origin)
-    parts = [f"At the book's settings, recorded {origin.in_words()}{other}:"]
+    whose = "book" if results.document.source else "document"
+    parts = [f"At the {whose}'s settings, recorded {origin.in_words()}{other}:"]
     parts += [claims_table(entries)] if entries else []
     parts += list_details(results)
     return [f"{part}\n" for part in parts if part]

@@ -190,7 +190,8 @@ def _choice(variant: Mapping[str, object] | None) -> Sequence[str]:
 
 def _made(site: SiteInputs, name: str) -> str:
     if (origin := site.shown(name).origin) is not None:
-        return f"At the book's settings, recorded {origin.in_words()}."
+        whose = "book" if site.document(name).source else "document"
+        return f"At the {whose}'s settings, recorded {origin.in_words()}."
     results, summary = site.today[name], site.judged.documents.get(name)
     if results.history is None:
         is_left_out = results.is_left_out
