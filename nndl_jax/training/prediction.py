@@ -101,8 +101,8 @@ def misclassified(
     if not spec.data.has_classes() or spec.data.targets != "one-hot":
         message = "has no output for each class, so that none says how certain it is of one"
         raise ValueError(f"{spec.id}: {message}; `predict` gives what it says")
-    labels = read_split(split, spec).labels
-    guesses, outputs = _run(fitting_network(model, spec), read_images(split, spec), spec)
+    images, labels = read_split(split, spec)
+    guesses, outputs = _run(fitting_network(model, spec), images, spec)
     wrong = np.flatnonzero(guesses != labels)
     certainties = outputs[wrong, guesses[wrong]]
     order = np.argsort(-certainties, kind="stable")
