@@ -31,7 +31,6 @@ from pipeline.machine.jax_setup import set_up_jax
 from pipeline.machine.paths import DATASET, RECORDED, STATE
 from pipeline.machine.stop import Stop
 from pipeline.plan.claimed import claimed_epochs
-from pipeline.plan.needed_data import learner
 from pipeline.plan.plans import Plan, save_plan
 from pipeline.plan.resolving import BOOK, resolve_all
 from pipeline.plan.settings import MAX_RUNS
@@ -158,7 +157,7 @@ def record(
             hint = closest(name, list(able))
             raise ValueError(f"{name}: is no document that can be recorded; {hint}")
     wanted = sorted(dict.fromkeys(names or able), key=_turn(able))
-    learners = {name: learner(able[name], able).spec for name in wanted}
+    learners = {name: able[able[name].spec.subject()].spec for name in wanted}
     files = {name: file_of(spec) for name, spec in learners.items()}
     stop = Stop(deadline)
     with stop.heeded():
@@ -195,7 +194,7 @@ def is_able(spec: Document, resolved: Mapping[str, Plan]) -> bool:
         case Network():
             return spec.training.dtype == "float32" and spec.data.known() is not None
         case Ensemble() | Threshold():
-            return is_able(resolved[spec.reference().document].spec, resolved)
+            return is_able(resolved[spec.subject()].spec, resolved)
         case Baseline():
             return True
         case _:
@@ -318,7 +317,7 @@ class _Recorder(NamedTuple):
 
     def _check_data(self, kept: Kept) -> None:
         """Refuse runs on other data than those that are recorded, which would make way for them."""
-        spec = learner(kept.plan, self.able).spec
+        spec = self.able[kept.plan.spec.subject()].spec
         path, data = file_of(spec), data_of(spec, self.data)
         other = next((run for run in self._known(kept) if run.head.data != data), None)
         if other is not None:

@@ -132,7 +132,7 @@ def main(*, readme: bool = False) -> None:
         current = [results for results in members if not results.is_left_out]
         parts += _pairs(f"With the profile `{settings.profile}`", current)
         parts += _pairs(
-            "At the book's settings, recorded",
+            f"At the {'document' if chapter is None else 'book'}'s settings, recorded",
             [recorded[_name(results)] for results in members if _name(results) in recorded],
         )
         for results in members:

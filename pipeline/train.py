@@ -210,7 +210,7 @@ def _errors(result: nndl_jax.EpochResult, dataset: nndl_jax.Dataset) -> Iterator
     them, and those without an output for each class nothing to say it with.
     """
     spec, names = result.spec(0), {run.variant for run in result.runs}
-    if len(names) > 1 or spec.data.targets != "one-hot" or not spec.data.has_classes():
+    if len(names) > 1 or not spec.data.is_one_hot():
         return
     places = np.arange(len(dataset.test.labels))
     if spec.data.digits is not None:

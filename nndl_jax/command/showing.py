@@ -52,7 +52,8 @@ def show_document(
     parts = {name: part for name, part in card["document"].items() if name not in about}
     parts = dict(flatten(parts))
     parts = {path: value for path, value in parts.items() if not path.startswith("model.layers")}
-    _show_list("Fields", [f"{path}: {show_value(value)}" for path, value in parts.items()])
+    fields = [f"{path}: {show_value(value)}" for path, value in parts.items()]
+    _show_list("Fields", fields, most=_MOST_NAMES)
     _show_list(
         "Variants", card["variants"] if card["variants"] != ["base"] else [], most=_MOST_NAMES
     )
@@ -139,7 +140,7 @@ def _show_list(head: str, lines: Sequence[str], *, most: int | None = None) -> N
         for line in lines[:most]:
             show(f"  {line}")
     if unsaid := len(lines[most:]) if most is not None else 0:
-        show(f"  and {unsaid:,} more")
+        show(f"  and {unsaid:,} more, as --json shows")
 
 
 def _said_claim(claim: Mapping[str, object], measured: str) -> str:

@@ -1,5 +1,6 @@
 """What a document reads of a data set: its images, its digits, or examples of its own."""
 
+import warnings
 from collections.abc import Iterable
 from math import prod
 
@@ -142,7 +143,8 @@ def cut(dataset: Dataset, name: str, *, digits: tuple[int, ...] | None, limit: i
         dataset: what `read_dataset` gives.
         name: of the split.
         digits: to keep; None for all.
-        limit: how many images to take then; None for all.
+        limit: how many images to take then; None for all. Where there are fewer, it warns and
+            takes all.
 
     Raises:
         ValueError: there are none.
@@ -157,6 +159,9 @@ def cut(dataset: Dataset, name: str, *, digits: tuple[int, ...] | None, limit: i
     if len(split.labels) == 0:
         remedy = "train on" if name == "train" else "measure, or take its monitors away"
         raise ValueError(f"there are no {name} images; {found}: give some to {remedy}")
+    if limit is not None and limit > len(split.labels):
+        message = f"{limit:,} {name} images are asked for, and {found}"
+        warnings.warn(f"{message}: all {len(split.labels):,} are taken", stacklevel=2)
     return Split(split.images[:limit], split.labels[:limit])
 
 

@@ -194,6 +194,10 @@ class Data(Record):
         """Whether outputs stand for classes; else they are numbers."""
         return self.examples is None and self.targets != "real"
 
+    def is_one_hot(self) -> bool:
+        """Whether there is an output for each class."""
+        return self.has_classes() and self.targets == "one-hot"
+
     def is_scaled(self) -> bool:
         """Whether inputs are standardized."""
         return self.standardize or self.scaling is not None

@@ -88,6 +88,11 @@ class Experiment(Record):
         """The network of another document that this one is about; None if it needs no other."""
         return None
 
+    def subject(self) -> str:
+        """The id of the document whose networks this one is about: its own if it needs no other."""
+        reference = self.reference()
+        return self.id if reference is None else reference.document
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self.title}>"
 

@@ -77,7 +77,8 @@ def confusion_matrix(
     if not spec.data.has_classes():
         message = "has outputs of real numbers, which take nothing for a class; look at its cost"
         raise ValueError(f"{spec.id}: {message}")
-    labels, guesses = read_split(split, spec).labels, predict(model, split, spec)
+    images, labels = read_split(split, spec)
+    guesses, _ = _run(fitting_network(model, spec), images, spec)
     num_guesses = 2 ** spec.num_outputs() if spec.data.targets == "binary" else spec.num_outputs()
     return np.asarray(confusion(guesses, labels, (spec.num_classes(), num_guesses)))
 
@@ -98,7 +99,7 @@ def misclassified(
         ValueError: the document has no output for each class, or what `evaluate` raises.
     """
     spec = document_of(model, spec)
-    if not spec.data.has_classes() or spec.data.targets != "one-hot":
+    if not spec.data.is_one_hot():
         message = "has no output for each class, so that none says how certain it is of one"
         raise ValueError(f"{spec.id}: {message}; `predict` gives what it says")
     images, labels = read_split(split, spec)

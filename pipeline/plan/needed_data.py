@@ -82,7 +82,7 @@ def list_data(specs: Iterable[Document]) -> dict[str, Data]:
 def needed_data(plans: Mapping[str, Plan]) -> dict[str, NeededData]:
     """What is asked of each data set, by its key."""
     needed = {}
-    learners = [learner(plan, plans) for plan in plans.values() if plan.selected]
+    learners = [plans[plan.spec.subject()] for plan in plans.values() if plan.selected]
     for key, data in list_data(plan.spec for plan in plans.values()).items():
         users = [plan for plan in learners if learnt_data(plan.spec) == data]
         networks = [variant.spec for plan in users for variant in plan.variants]
@@ -94,17 +94,6 @@ def needed_data(plans: Mapping[str, Plan]) -> dict[str, NeededData]:
             networks=tuple(differing.values()),
         )
     return needed
-
-
-def learner(plan: Plan, plans: Mapping[str, Plan]) -> Plan:
-    """The plan whose data another needs: itself, or that of the document which it is about.
-
-    Args:
-        plan: of any kind.
-        plans: of all documents, by id.
-    """
-    reference = plan.spec.reference()
-    return plan if reference is None else plans[reference.document]
 
 
 def save_needed_data(needed: Mapping[str, NeededData], folder: Path) -> None:

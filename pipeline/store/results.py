@@ -14,7 +14,6 @@ from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.documents.variants import Variant, find_variant
 from nndl_jax.judging.judge import at_epoch
 from pipeline.machine.paths import RECORDED, run_folder
-from pipeline.plan.needed_data import learner
 from pipeline.plan.plans import (
     Plan,
     Today,
@@ -60,7 +59,7 @@ class Results(NamedTuple):
             foreign = "other settings"
         if history is not None:
             wanted, run = (
-                learner(plans[name], plans).spec for plans in (planned.books, planned.plans)
+                plans[plans[name].spec.subject()].spec for plans in (planned.books, planned.plans)
             )
             foreign = why_foreign(history.data, wanted, run) or foreign
         return cls(document, variants, history, foreign, sorted(run_folder(name).glob("*.csv")))
@@ -74,7 +73,7 @@ class Results(NamedTuple):
         Gives a sentence as well for runs that are not part of it.
         """
         folder, variants = RECORDED / document.id, plans[document.id].list_variants()
-        spec = learner(plans[document.id], plans).spec
+        spec = plans[document.subject()].spec
         runs, stale = _parted(read_runs(folder), identity(document.id, plans), spec)
         message = [f"{folder}: {_listed(files)} {why}; not judged" for why, files in stale.items()]
         if not runs:

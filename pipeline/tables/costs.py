@@ -42,7 +42,7 @@ def open_claims(
     for name, group in groupby(waiting, key=lambda entry: entry["document"]):
         claims = list(group)
         wanted = _WANTED.get(claims[0]["chapter"] or 0, _OTHERWISE)
-        learner = _learner(experiments[name].document, experiments)
+        learner = experiments[experiments[name].document.subject()].document
         fewest, work = _lacking(learner, recorded.get(learner.id), wanted)
         cost = "these leave it open" if fewest >= wanted else _in_hours(work, speed)
         rows.append(
@@ -50,11 +50,6 @@ def open_claims(
         )
     table = markdown(rows, ["ch.", "experiment", "open claims", "runs", "of", "hours of a core"])
     return f"{table}\n\n{_explain(speed)}"
-
-
-def _learner(document: Document, experiments: Mapping[str, Results]) -> Document:
-    reference = document.reference()
-    return document if reference is None else experiments[reference.document].document
 
 
 def _lacking(document: Document, recorded: Results | None, wanted: int) -> tuple[int, float]:

@@ -72,13 +72,20 @@ def test_first_images_are_counted_after_digits_are_chosen(small_dataset, choose)
     [
         ({"train_images": 7}, [7, 60, 70]),
         ({"validation_images": 5}, [120, 5, 70]),
-        ({"train_images": 1_000_000, "validation_images": 60}, [120, 60, 70]),
+        ({"train_images": 120, "validation_images": 60}, [120, 60, 70]),
     ],
 )
 def test_each_split_has_a_limit_of_its_own(small_dataset, choose, limits, sizes):
     found = choose(small_dataset, **limits)
     assert [len(found[name].labels) for name in SPLITS] == sizes
     assert contents(found["train"]) == contents(small_dataset.train)[: sizes[0]]
+
+
+def test_more_images_than_there_are_is_all_of_them_and_said(small_dataset, choose):
+    message = "1,000,000 train images are asked for, and the data set has 120: all 120 are taken"
+    with pytest.warns(UserWarning, match=message):
+        found = choose(small_dataset, train_images=1_000_000)
+    assert contents(found["train"]) == contents(small_dataset.train)
 
 
 def test_a_fifth_of_mnist_is_zeros_and_ones(mnist_folder, choose):
