@@ -22,7 +22,7 @@ from pipeline.machine.writing import replacing, write_text
 from pipeline.plan.plans import Plan, load_books_plans, load_plans
 from pipeline.plan.training_key import TrainingKey, known_key, training_key
 from pipeline.store.forecast import announce
-from pipeline.store.recordings import read_runs
+from pipeline.store.recordings import read_heads
 
 
 def main() -> None:
@@ -52,9 +52,7 @@ def main() -> None:
 def _recorded() -> Mapping[str, Plan]:
     """Networks at the book's settings whose recordings say which programs trained them."""
     folders = sorted(RECORDED.glob("[!.]*/"))
-    names = [
-        folder.name for folder in folders if any(run.head.program for run in read_runs(folder))
-    ]
+    names = [folder.name for folder in folders if any(head.program for head in read_heads(folder))]
     plans = load_books_plans() if names else {}
     return {name: plans[name] for name in names if name in plans}
 

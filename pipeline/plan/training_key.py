@@ -8,6 +8,7 @@ of that alone which no program shows: a comment, another name or a moved file ch
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
@@ -186,9 +187,14 @@ def _fields(before: object, after: object, at: Location) -> Iterator[str]:
 def _made_of(plan: Plan) -> str:
     """A hash of all that a key is worked out of: every file, so that none is forgotten."""
     files = [path for package in PACKAGES for path in sorted((_ROOT / package).rglob("*.py"))]
-    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    hashes = [_hash_file(path, path.stat().st_mtime_ns) for path in files]
     versions = {package: version(package) for package in _PROGRAMMERS}
     return _hash([plan.model_dump(mode="json"), hashes, versions])
+
+
+@cache  # They are asked for with every document.
+def _hash_file(path: Path, _modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _hash(value: object) -> str:

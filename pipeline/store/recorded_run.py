@@ -9,6 +9,7 @@ network.
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -116,10 +117,16 @@ def parse_run(content: bytes) -> RecordedRun:
         raise ValueError("ends within a line")
     lines = text[:-1].split("\n")
     fields = [match for line in lines if (match := _LINE.fullmatch(line))]
-    return RecordedRun(_parse_head(fields), *_parse_table(lines, len(fields)))
+    return RecordedRun(_as_head(fields), *_parse_table(lines, len(fields)))
 
 
-def _parse_head(matches: Sequence[re.Match[str]]) -> Head:
+def parse_head(text: str) -> Head:
+    """The head of a run by the text of its file, whatever is below it; raises as `parse_run`."""
+    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return _as_head([match for line in lines if (match := _LINE.fullmatch(line))])
+
+
+def _as_head(matches: Sequence[re.Match[str]]) -> Head:
     texts = {match[1]: match[2] for match in matches}
     if len(texts) != len(matches) or not {*_MUST} <= {*texts} <= {*_MUST, *_MAY}:
         message = f"must begin with lines for {', '.join(_MUST)}, may have {', '.join(_MAY)}"

@@ -19,6 +19,7 @@ from pipeline.store.recorded_run import (
     EXTRAS,
     Head,
     RecordedRun,
+    parse_head,
     parse_run,
     run_files,
     write_run,
@@ -76,14 +77,37 @@ def read_run(path: Path) -> RecordedRun:
         if run.head.file != path.name:
             raise ValueError(f"is the file of {run.head.file!r}")
     except ValueError as error:
-        raise OSError(f"{path}: {error}; restore it, or delete it") from None
+        raise _unreadable(path, error) from None
     return run
 
 
 def read_runs(folder: Path) -> Sequence[RecordedRun]:
     """All runs in `recorded/<id>`, whatever they are of; raises what `read_run` does."""
-    files = run_files(path.name for path in folder.glob("[!.]*.csv"))
-    return [read_run(folder / file) for file in files]
+    return [read_run(path) for path in _paths(folder)]
+
+
+def read_heads(folder: Path) -> Sequence[Head]:
+    """What the runs in `recorded/<id>` come from, whose numbers are not looked at.
+
+    Raises:
+        OSError: one of them says something else; a sentence that says what to do.
+    """
+    heads = []
+    for path in _paths(folder):
+        try:
+            heads.append(parse_head(path.read_text(encoding="utf-8", errors="replace")))
+        except ValueError as error:
+            raise _unreadable(path, error) from None
+    return heads
+
+
+def _paths(folder: Path) -> Sequence[Path]:
+    names = run_files(path.name for path in folder.glob("[!.]*.csv"))
+    return [folder / name for name in names]
+
+
+def _unreadable(path: Path, error: ValueError) -> OSError:
+    return OSError(f"{path}: {error}; restore it, or delete it")
 
 
 def add(
