@@ -19,12 +19,10 @@ from jaxtyping import Float
 
 from nndl_jax.documents import (
     Backpropagation,
-    Calculation,
     Claim,
     ComparisonClaim,
     CurveClaim,
     Document,
-    Network,
     NumberClaim,
     Side,
 )
@@ -65,7 +63,7 @@ def main() -> None:
             _write_metrics(results, metrics)
             if name in resting:
                 _copy([CURVES / f"{name}.csv"], curves)
-            elif isinstance(results.document, Network):
+            elif results.document.learning() is not None:
                 shown = results if results.history else recorded.get(name, results)
                 _write_curves(shown, curves)
     judged = _judge_all(today.profile, experiments, recorded, resting)
@@ -176,9 +174,9 @@ def _judge(
 def _is_trained(claim: CurveClaim, results: Results) -> bool:
     """Whether training would measure every epoch of a curve, unless a rule ends it."""
     variant = results.find(claim.variant)
-    if variant is None or not isinstance(variant.spec, Network):
+    training = None if variant is None else variant.spec.learning()
+    if training is None:
         return False
-    training = variant.spec.training
     return training.epochs >= len(claim.values) and training.evaluate_every == 1
 
 
@@ -245,7 +243,7 @@ def _is_of_neuron(metric: str) -> bool:
 
 def _timings(document: Document) -> Collection[str]:
     """What of a document is a speed of this machine."""
-    quantity = document.quantity if isinstance(document, Calculation) else None
+    quantity = document.content()
     return quantity.timings() if isinstance(quantity, Backpropagation) else ()
 
 
@@ -287,7 +285,8 @@ def _summaries(
     if isinstance(parse_metric(metric).quantity, OfGradients):
         return {f"{metric}.first": last_epoch(curves[:, ::-1]), f"{metric}.last": last}
     summaries = {f"{metric}.last": last, f"{metric}.best": best_epoch(metric, curves)}
-    if isinstance(document, Network) and document.training.keep_best and validation is not None:
+    training = document.learning()
+    if training is not None and training.keep_best and validation is not None:
         chosen = best_validation_epoch(curves, validation)
         summaries[f"{metric}.best_validation"] = chosen
     return summaries

@@ -8,7 +8,7 @@ from pipeline.machine.process import begin, exclusive, named, run_stage
 if __name__ == "__main__":
     begin()
 
-from nndl_jax.documents import Network, Threshold
+from nndl_jax.documents import Threshold
 from nndl_jax.documents.variants import find_variant, list_runs
 from nndl_jax.training.threshold import find_thresholds
 from pipeline.machine.jax_setup import check_jax, set_up_jax
@@ -38,7 +38,8 @@ def run(name: str, plan: Plan) -> None:
         write_history(name, runs, [], data="none")
         return
     learner = variant.spec
-    is_float64 = isinstance(learner, Network) and learner.training.dtype == "float64"
+    training = learner.learning()
+    is_float64 = training is not None and training.dtype == "float64"
     set_up_jax(len(plan.seeds), float64=is_float64)
     check_jax()
     dataset = load_data(file)

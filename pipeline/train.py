@@ -66,7 +66,8 @@ def main(name: str) -> None:
         with exclusive(name):
             write_history(name, [], [], data="none")
         return
-    is_float64 = isinstance(spec, Network) and spec.training.dtype == "float64"
+    training = spec.learning()
+    is_float64 = training is not None and training.dtype == "float64"
     set_up_jax(len(list_runs(plan.list_variants(), plan.seeds)), float64=is_float64)
     check_jax()
     note_jax()
@@ -163,8 +164,8 @@ def _sum(path: Path) -> str:
 
 def _num_results(variants: Sequence[Variant]) -> int:
     """Most results that any variant gives."""
-    trainings = [variant.spec.training for variant in variants if isinstance(variant.spec, Network)]
-    return max(-(-training.epochs // training.evaluate_every) for training in trainings)
+    trainings = [variant.spec.learning() for variant in variants]
+    return max(-(-found.epochs // found.evaluate_every) for found in trainings if found)
 
 
 def _row(result: nndl_jax.EpochResult) -> Row:

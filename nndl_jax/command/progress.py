@@ -55,14 +55,9 @@ def progress_bar(spec: "Network", done: int, *, quiet: bool) -> Iterator[Callabl
 def num_results(spec: "Network") -> int:
     """Most measurements of any variant."""
     import nndl_jax
-    from nndl_jax.documents import Network
 
-    trainings = [
-        variant.spec.training
-        for variant in nndl_jax.variants(spec)
-        if isinstance(variant.spec, Network)
-    ]
-    return max(-(-training.epochs // training.evaluate_every) for training in trainings)
+    trainings = [variant.spec.learning() for variant in nndl_jax.variants(spec)]
+    return max(-(-found.epochs // found.evaluate_every) for found in trainings if found)
 
 
 def show_results(spec: "Network", runs: "Sequence[Run]", rows: Sequence[Row]) -> None:

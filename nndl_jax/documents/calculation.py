@@ -27,6 +27,10 @@ class Calculation(Calculated):
     quantity: Quantity
     """What is calculated."""
 
+    def content(self) -> Quantity:
+        """The quantity."""
+        return self.quantity
+
     def metrics(self) -> tuple[str, ...]:
         """The numbers that the calculation gives."""
         return self.quantity.metrics()

@@ -24,6 +24,10 @@ class Construction(Calculated):
     network: Built
     """What is built."""
 
+    def content(self) -> Built:
+        """The network."""
+        return self.network
+
     def metrics(self) -> tuple[str, ...]:
         """What is measured of the network."""
         return self.network.metrics()

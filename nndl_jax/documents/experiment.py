@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from nndl_jax.calculations.quantity import Equations
 from nndl_jax.documents.claims import Choice, Claim, ComparisonClaim, CurveClaim, NumberClaim
+from nndl_jax.documents.data import Data
+from nndl_jax.documents.learning import Training
 from nndl_jax.documents.metrics import VALIDATION
 from nndl_jax.reading.html import html_table
 from nndl_jax.reading.record import FieldValue, Identifier, Record, Text, fault
@@ -86,6 +88,18 @@ class Experiment(Record):
 
     def reference(self) -> Reference | None:
         """The network of another document that this one is about; None if it needs no other."""
+        return None
+
+    def learning(self) -> Training | None:
+        """How its own network is trained; None if it trains none."""
+        return None
+
+    def data_learnt(self) -> Data | None:
+        """The data of its own network; None if it has none."""
+        return None
+
+    def content(self) -> object:
+        """What it works out or builds: a quantity or a network of weights that are set, or None."""
         return None
 
     def subject(self) -> str:

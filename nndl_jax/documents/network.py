@@ -66,6 +66,14 @@ class Network(Experiment):
         rows += [("varied", ", ".join(axis)) for axis in self.vary]
         return table + html_table("Training", (), rows)
 
+    def learning(self) -> Training:
+        """How the network is trained."""
+        return self.training
+
+    def data_learnt(self) -> Data:
+        """The data of the network."""
+        return self.data
+
     def metrics(self) -> tuple[str, ...]:
         """The monitors; then of those by layer one for each layer with biases, and so on."""
         found: list[str] = []

@@ -30,7 +30,7 @@ from nndl_jax.calculations.descent import (
     SteepestDescent,
     descend,
 )
-from nndl_jax.documents import Calculation, NumberClaim
+from nndl_jax.documents import NumberClaim
 from pipeline.figures.curves import matches
 from pipeline.figures.frame import COLOURS, GREY, mark, new_figure
 from pipeline.store.results import Results
@@ -193,8 +193,7 @@ def _draw_ratios(results: Results) -> Figure:
 
 def _quantities(results: Results, kind: type[Kind]) -> list[Kind]:
     """What each variant calculates."""
-    specs = [variant.spec for variant in results.variants]
-    found = [spec.quantity for spec in specs if isinstance(spec, Calculation)]
+    found = [variant.spec.content() for variant in results.variants]
     return [quantity for quantity in found if isinstance(quantity, kind)]
 
 

@@ -115,14 +115,14 @@ def _draw_steps(results: Results) -> Figure:
     figure, panels = new_figure(len(results.variants), columns=3, title=results.document.title)
     names = variant_labels([variant.name for variant in results.variants])
     for axes, variant, name in zip(panels, results.variants, names, strict=True):
-        spec = variant.spec
-        if not (isinstance(spec, Calculation) and isinstance(spec.quantity, HessianStep)):
+        step = variant.spec.content()
+        if not isinstance(step, HessianStep):
             continue
-        ways = spec.quantity.paths()
+        ways = step.paths()
         low, high = (bound(np.concatenate(ways), axis=0) for bound in (np.min, np.max))
         low, high = low - 0.15 * (high - low), high + 0.15 * (high - low)
         w, b = (np.linspace(*ends, 61) for ends in zip(low, high, strict=True))
-        costs = [[local_cost(spec.quantity.examples, x, y).cost for x in w] for y in b]
+        costs = [[local_cost(step.examples, x, y).cost for x in w] for y in b]
         axes.contour(w, b, costs, levels=12, colors=GREY, linewidths=0.7)
         for way, colour, label in zip(ways, COLOURS, _WAYS, strict=False):
             axes.plot(*way.T, "o-", color=colour, ms=3, lw=1, label=label)

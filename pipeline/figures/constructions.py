@@ -103,9 +103,9 @@ def _panels_of_bumps(
 ) -> tuple[Figure, Sequence[Axes], Sequence[tuple[Variant, Bumps]]]:
     """A figure with a panel for each of the first variants."""
     shown = [
-        (variant, variant.spec.network)
+        (variant, network)
         for variant in results.variants
-        if isinstance(variant.spec, Construction) and isinstance(variant.spec.network, Bumps)
+        if isinstance(network := variant.spec.content(), Bumps)
     ][:_MAX_PANELS]
     columns = 2 if len(shown) in (2, 4) else 3
     figure, panels = new_figure(len(shown), columns=columns, title=results.document.title)

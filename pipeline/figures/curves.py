@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nndl_jax.documents import CurveClaim, FieldValue, Network, NumberClaim
+from nndl_jax.documents import CurveClaim, FieldValue, NumberClaim
 from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import Variant, variants
 from nndl_jax.reading.validation import parse_field_path
@@ -193,12 +193,11 @@ def is_within(epochs: np.ndarray, panel: Panel) -> np.ndarray:
 
 def books_last_epoch(results: Results, line: Line) -> int:
     """The last epoch of a variant in the book, which a profile may not reach."""
-    specs = [
-        variant.spec
-        for variant in variants(results.document)
-        if variant.values == line.variant.values and isinstance(variant.spec, Network)
-    ]
-    return specs[0].training.epochs - 1 if specs else line.curves.shape[1] - 1
+    for variant in variants(results.document):
+        training = variant.spec.learning()
+        if variant.values == line.variant.values and training is not None:
+            return training.epochs - 1
+    return line.curves.shape[1] - 1
 
 
 def _set_axes(axes: Axes, panel: Panel, lines: Sequence[Line]) -> None:

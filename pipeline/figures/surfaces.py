@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nndl_jax.calculations import ridges, towers
 from nndl_jax.calculations.dense import Points
-from nndl_jax.documents import Construction, Ridges, Towers
+from nndl_jax.documents import Ridges, Towers
 from pipeline.figures.frame import COLOURS, GREY, new_figure
 from pipeline.store.results import Results
 from pipeline.tables.format import variant_labels
@@ -70,8 +70,7 @@ def draw_surfaces(results: Results) -> Figure:
     shown = [
         (variant.name, _Surface(network, output))
         for variant in results.variants
-        if isinstance(variant.spec, Construction)
-        and isinstance(network := variant.spec.network, Ridges | Towers)
+        if isinstance(network := variant.spec.content(), Ridges | Towers)
         for output in range(network.num_outputs() if isinstance(network, Towers) else 1)
     ]
     if len(shown) > _MAX_PANELS:

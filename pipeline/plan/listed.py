@@ -13,7 +13,7 @@ from typing import Any, get_args
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from nndl_jax.documents import Document, Network
+from nndl_jax.documents import Document
 from nndl_jax.documents.load import override
 from nndl_jax.reading.faults import Fault, Location, SpecError, field_path, printable
 from nndl_jax.reading.located_yaml import LocatedYaml, read_yaml
@@ -155,14 +155,14 @@ def _wanted(
 
 def _entry(spec: Document, specs: Mapping[str, Document]) -> Entry:
     """What the stage of a document must be told beside its id."""
-    if isinstance(spec, Network):
-        return str(data_file(spec.data))
+    if (data := spec.data_learnt()) is not None:
+        return str(data_file(data))
     reference = spec.reference()
     if reference is None:
         return None
-    other = specs[reference.document]
-    data = data_file(other.data) if isinstance(other, Network) else DATASET
-    return {reference.field: reference.document, "data": str(data)}
+    data = specs[reference.document].data_learnt()
+    file = DATASET if data is None else data_file(data)
+    return {reference.field: reference.document, "data": str(file)}
 
 
 def _entries(text: LocatedYaml) -> Iterator[tuple[Location, str, object]]:

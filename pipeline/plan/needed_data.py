@@ -66,10 +66,11 @@ def data_source(data: Data) -> Path:
 
 def learnt_data(spec: Document) -> Data | None:
     """The data set that a network learns, as it is read; None of examples and other kinds."""
-    if not isinstance(spec, Network) or spec.data.examples is not None:
+    data = spec.data_learnt()
+    if data is None or data.examples is not None:
         return None
-    targets = "real" if _is_real(spec.data) else "one-hot"
-    return Data(name=spec.data.name, target=spec.data.target, targets=targets)
+    targets = "real" if _is_real(data) else "one-hot"
+    return Data(name=data.name, target=data.target, targets=targets)
 
 
 def list_data(specs: Iterable[Document]) -> dict[str, Data]:

@@ -197,7 +197,8 @@ def _missing_data(run: Document, spec: Document, path: Path, text: LocatedYaml) 
 def _seeds(spec: Document, variants: Sequence[Document], settings: Settings) -> tuple[int, ...]:
     """A seed for each run of a variant; one where nothing is random."""
     if not any(variant.is_random() for variant in variants):
-        replay = spec.training.replay if isinstance(spec, Network) else None
+        training = spec.learning()
+        replay = None if training is None else training.replay
         return (0 if replay is None else replay.seed,)
     if isinstance(spec, Ensemble):
         return (settings.seed,)  # One vote; the runs that have it are the other document's.

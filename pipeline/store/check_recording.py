@@ -87,7 +87,8 @@ def _check_columns(metrics: Sequence[str], spec: Document) -> None:
 
 def _may_lack(metric: str, spec: Document) -> bool:
     """Whether a metric may be no number: a cost or a norm, where a run may diverge."""
-    may_diverge = isinstance(spec, Network) and spec.training.allow_divergence
+    training = spec.learning()
+    may_diverge = training is not None and training.allow_divergence
     return may_diverge and parse_metric(metric).quantity.unit not in ("fraction", "whole")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nndl_jax.data.datasets import Dataset, load_dataset
 from nndl_jax.data.mnist import is_mnist
-from nndl_jax.documents import Document, Network
+from nndl_jax.documents import Document
 from nndl_jax.documents.known_data import MNIST
 from pipeline.machine.paths import DATASET, NO_DATA
 from pipeline.plan.needed_data import data_file
@@ -40,7 +40,8 @@ def load_data(path: Path = DATASET) -> Dataset:
 
 def file_of(spec: Document) -> Path:
     """The prepared data set that a document learns or is measured on."""
-    return data_file(spec.data) if isinstance(spec, Network) else DATASET
+    data = spec.data_learnt()
+    return DATASET if data is None else data_file(data)
 
 
 def is_missing(path: Path) -> bool:
@@ -55,9 +56,10 @@ def data_of(spec: Document, name: str = MNIST) -> str:
         spec: the document.
         name: of what MNIST's file holds.
     """
-    if not isinstance(spec, Network):
+    data = spec.data_learnt()
+    if data is None:
         return name
-    return "examples" if spec.data.examples else name if spec.data.name == MNIST else spec.data.name
+    return "examples" if data.examples else name if data.name == MNIST else data.name
 
 
 def why_foreign(data: str, spec: Document, run: Document | None = None) -> str | None:

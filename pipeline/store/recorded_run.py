@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.documents import Document, Network
+from nndl_jax.documents import Document
 from nndl_jax.documents.metrics import parse_metric
 from nndl_jax.documents.variants import Run
 from pipeline.machine.writing import file_name
@@ -201,7 +201,8 @@ def thinned(run: RecordedRun, spec: Document, numbered: Collection[int]) -> Reco
         spec: its variant of the document.
         numbered: epochs that claims name.
     """
-    every = spec.training.evaluate_every if isinstance(spec, Network) else 1
+    training = spec.learning()
+    every = 1 if training is None else training.evaluate_every
     columns = [
         column
         for column, name in enumerate(run.metrics)

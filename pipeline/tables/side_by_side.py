@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nndl_jax.documents import Ensemble, FieldValue, Network, NumberClaim
+from nndl_jax.documents import Ensemble, FieldValue, NumberClaim
 from pipeline.store.confusions import read_confusion
 from pipeline.store.results import Results
 from pipeline.tables.claims import markdown
@@ -57,7 +57,8 @@ def pairs_table(experiments: Sequence[Results]) -> str:
 def best_and_last_table(results: Results) -> str:
     """Test accuracies of each variant at its best validation epoch and at its last."""
     document = results.document
-    if not isinstance(document, Network) or not document.training.keep_best:
+    training = document.learning()
+    if training is None or not training.keep_best:
         return ""
     labels = variant_labels([variant.name for variant in results.variants])
     rows = []

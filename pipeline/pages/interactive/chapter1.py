@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from nndl_jax.calculations.descent import GradientDescent, SmallChange
-from nndl_jax.documents import Calculation, Circuit
+from nndl_jax.documents import Circuit
 from pipeline.pages.interactive.record import SHARED, Interactive, Json, Site, constructed, measured
 
 
@@ -36,9 +36,9 @@ def _perceptrons(site: Site) -> Interactive | None:
 
 def _sigmoid(site: Site) -> Interactive | None:
     found = [
-        (variant.spec.quantity, last)
+        (quantity, last)
         for _, variant, last in measured(site, "ch1-small-change")
-        if isinstance(variant.spec, Calculation) and isinstance(variant.spec.quantity, SmallChange)
+        if isinstance(quantity := variant.spec.content(), SmallChange)
     ]
     if not found:
         return None
@@ -67,10 +67,9 @@ def _sigmoid(site: Site) -> Interactive | None:
 
 def _valley(site: Site) -> Interactive | None:
     found = [
-        (title, variant.spec.quantity, last)
+        (title, quantity, last)
         for title, variant, last in measured(site, "ch1-gradient-descent")
-        if isinstance(variant.spec, Calculation)
-        and isinstance(variant.spec.quantity, GradientDescent)
+        if isinstance(quantity := variant.spec.content(), GradientDescent)
     ]
     if not found:
         return None

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nndl_jax.documents import Backpropagation, Calculation
+from nndl_jax.documents import Backpropagation
 from pipeline.pages.interactive.record import SHARED, Interactive, Json, Site
 
 SIZES = (2, 2, 2)
@@ -20,9 +20,7 @@ def chapter2(site: Site) -> Mapping[str, Interactive | None]:
 
 def _backpropagation(site: Site) -> Interactive | None:
     results = site.today.get("ch2-backpropagation")
-    if results is None or not isinstance(results.document, Calculation):
-        return None
-    quantity = results.document.quantity
+    quantity = None if results is None else results.document.content()
     if not isinstance(quantity, Backpropagation):
         return None
     rng = np.random.default_rng(SEED)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from nndl_jax.calculations.softmax import Softmax
-from nndl_jax.documents import Calculation, Network
+from nndl_jax.documents import Network
 from nndl_jax.documents.variants import variants
 from pipeline.pages.interactive.record import (
     NOTHING,
@@ -77,9 +77,7 @@ def _neuron(site: Site) -> Interactive | None:
 
 def _softmax(site: Site) -> Interactive | None:
     results = site.today.get("ch3-softmax")
-    if results is None or not isinstance(results.document, Calculation):
-        return None
-    quantity = results.document.quantity
+    quantity = None if results is None else results.document.content()
     if not isinstance(quantity, Softmax):
         return None
     return Interactive(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from nndl_jax.calculations.analysis import SteepInterval
 from nndl_jax.data.datasets import Dataset
-from nndl_jax.documents import Calculation, Chain
+from nndl_jax.documents import Chain
 from nndl_jax.documents.variants import variants
 from pipeline.pages.interactive.record import (
     SHARED,
@@ -80,10 +80,9 @@ def _chain(site: Site) -> Interactive | None:
 
 def _width(site: Site) -> Interactive | None:
     found = [
-        (variant.spec.quantity.weight, last)
+        (quantity.weight, last)
         for _, variant, last in measured(site, "ch5-width")
-        if isinstance(variant.spec, Calculation)
-        and isinstance(variant.spec.quantity, SteepInterval)
+        if isinstance(quantity := variant.spec.content(), SteepInterval)
     ]
     if not found:
         return None

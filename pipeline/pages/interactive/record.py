@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from nndl_jax.calculations.quantity import Form
-from nndl_jax.documents import Bumps, Construction, Ridges
+from nndl_jax.documents import Bumps, Ridges
 from nndl_jax.documents.variants import Variant, variants
 from pipeline.store.results import Results, mean_curve
 
@@ -86,9 +86,9 @@ def measured(site: Site, *names: str) -> list[Measured]:
 def constructed(site: Site, kind: type[Kind], *names: str) -> list[Constructed[Kind]]:
     """All variants of some constructions whose networks are of a form, of those that there are."""
     return [
-        Constructed(title, variant.spec.network, last)
+        Constructed(title, network, last)
         for title, variant, last in measured(site, *names)
-        if isinstance(variant.spec, Construction) and isinstance(variant.spec.network, kind)
+        if isinstance(network := variant.spec.content(), kind)
     ]
 
 
