@@ -1,5 +1,6 @@
 """The app: every command with an example."""
 
+import warnings
 from collections.abc import Callable
 
 import typer
@@ -43,4 +44,5 @@ app.command(
 
 def main() -> None:
     """Run the command that the process was called with."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     app(prog_name="nndl")

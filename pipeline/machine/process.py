@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -142,6 +143,7 @@ def run_stage(
     for flag in flags.split():
         parser.add_argument(f"--{flag}", action="store_true")
     arguments = vars(parser.parse_args())
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     with in_a_sentence():
         main(**arguments)
 
