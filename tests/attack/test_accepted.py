@@ -24,7 +24,15 @@ from nndl_jax import (
     train,
 )
 from nndl_jax.data.datasets import Dataset
-from nndl_jax.documents import Baseline, Calculation, Construction, Document, Ensemble, Network
+from nndl_jax.documents import (
+    Baseline,
+    Calculation,
+    Construction,
+    Document,
+    Ensemble,
+    Network,
+    Threshold,
+)
 from nndl_jax.documents.load import parse_spec
 from nndl_jax.documents.variants import variants
 from nndl_jax.reading.faults import SpecError
@@ -66,7 +74,7 @@ def accepted(rng: random.Random) -> Document:
     while True:
         told = ("title", "source", "claims", "deviations")
         content = {k: v for k, v in content_of(rng.choice(IDS)).items() if k not in told[2:]}
-        kept = {name: content.pop(name) for name in told[:2]}
+        kept = {name: content.pop(name) for name in told[:2] if name in content}
         text = mutate_values(content, rng)
         if text.startswith("{}"):
             continue
@@ -74,7 +82,7 @@ def accepted(rng: random.Random) -> Document:
             spec = parse_spec(text + dump(kept), MUTANT)
         except SpecError:
             continue
-        if not isinstance(spec, Ensemble):
+        if spec.reference() is None:
             return rng.choice(variants(apply_settings(spec, SETTINGS))).spec
 
 
@@ -89,8 +97,8 @@ def run(spec: Document, dataset: Dataset, folder: Path) -> bool:
             check_numbers(run_calculation(spec, seed=0))
         case Baseline():
             check_numbers(run_baseline(spec, dataset, seed=0))
-        case Ensemble():
-            pass  # Its members are needed.
+        case Ensemble() | Threshold():
+            pass  # Networks of another document are needed.
         case _:
             assert_never(spec)
     return True

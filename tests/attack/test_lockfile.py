@@ -20,8 +20,12 @@ def test_a_cut_lock_file_is_set_aside_or_read(
 ):
     monkeypatch.chdir(tmp_path)
     run("dvc", "init", "--no-scm", "--quiet", cwd=tmp_path)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     content = (ROOT / "dvc.lock").read_bytes()
+    LOCK.write_bytes(content)
+    whole = read_stages()
+    assert any(whole.values())
     cuts = range(0, len(content), STEP)
     size = attack_size("cuts of dvc.lock")
     cuts = cuts[:: max(1, len(cuts) // size)] if size else cuts
@@ -32,7 +36,7 @@ def test_a_cut_lock_file_is_set_aside_or_read(
         LOCK.write_bytes(content)
         mend()
         is_aside = not LOCK.exists()
-        check(content, ASIDE if is_aside else LOCK, capsys.readouterr().err)
+        check(content, ASIDE if is_aside else LOCK, capsys.readouterr().err, whole)
         return REFUSED if is_aside else RIGHT
 
     for cut in cuts:
@@ -40,16 +44,22 @@ def test_a_cut_lock_file_is_set_aside_or_read(
     conclude(outcome)
 
 
-def check(content: bytes, kept: Path, message: str) -> None:
-    """Hold what is left to be kept as it is, and DVC to read all stages."""
-    from dvc.repo import Repo
-
+def check(content: bytes, kept: Path, message: str, whole: dict[str, list[str]]) -> None:
+    """Hold what is left to be kept as it is, and DVC to read all stages with all their files."""
     if kept.read_bytes() != content:
         raise FindingError("what is left of the file is lost")
     if (kept == ASIDE) != message.startswith("dvc.lock: was left unfinished"):
         raise FindingError(f"says {message!r}")
+    if (found := read_stages()) != whole:
+        raise FindingError(f"DVC reads {len(found)} stages, and {len(whole)} by the whole file")
+
+
+def read_stages() -> dict[str, list[str]]:
+    """The files of each stage, as DVC reads them."""
+    from dvc.repo import Repo
+
     with Repo() as repo:
-        names = [stage.addressing for stage in repo.index.stages]
-        files = [str(file) for stage in repo.index.stages for file in (*stage.deps, *stage.outs)]
-    if len(names) < 60 or len(files) < 300:
-        raise FindingError(f"DVC reads {len(names)} stages of {len(files)} files")
+        return {
+            stage.addressing: [str(file) for file in (*stage.deps, *stage.outs)]
+            for stage in repo.index.stages
+        }
