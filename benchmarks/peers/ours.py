@@ -1,7 +1,7 @@
 """The document of the book, by `nndl_jax.train`."""
 
 import nndl_jax
-from benchmarks.peers.task import Task, begin
+from benchmarks.peers.task import Kind, Task, begin
 
 _DOCUMENTS = {
     "dense": ("ch1-30-hidden", {}),
@@ -9,8 +9,6 @@ _DOCUMENTS = {
         "ch6-two-conv",
         {
             "vary": [],
-            "claims": [],
-            "deviations": [],
             "monitors": ["test_accuracy"],
             "training.keep_best": False,
             "training.shuffle": True,
@@ -20,10 +18,15 @@ _DOCUMENTS = {
 }
 
 
+def document(kind: Kind, num_epochs: int) -> nndl_jax.Network:
+    """What is trained."""
+    name, changes = _DOCUMENTS[kind]
+    return nndl_jax.load_spec(name, {**changes, "training.epochs": num_epochs})
+
+
 def main(task: Task) -> float:
     """The last accuracy."""
-    name, changes = _DOCUMENTS[task.kind]
-    spec = nndl_jax.load_spec(name, {**changes, "training.epochs": task.num_epochs})
+    spec = document(task.kind, task.num_epochs)
     images = task.images
     train = nndl_jax.Split(images.train, images.train_labels)
     test = nndl_jax.Split(images.test, images.test_labels)

@@ -6,7 +6,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from benchmarks.peers.task import Images, Task
+from benchmarks.peers.ours import document
+from benchmarks.peers.task import LEARNING_RATES, Images, Kind, Task
 from benchmarks.whole_training import PEERS
 
 LABELS = np.tile(np.arange(10, dtype=np.int32), 40)
@@ -23,3 +24,11 @@ def test_a_peer_learns_what_is_easy(name: str) -> None:
     program = importlib.import_module(f"benchmarks.peers.{peer.module}")
     images = Images(PIXELS, LABELS, PIXELS, LABELS)
     assert program.main(Task("dense", 10, images)) > 0.5
+
+
+@pytest.mark.parametrize(("kind", "num_layers"), [("dense", 2), ("convolutional", 6)])
+def test_our_document_of_each_kind_is_one_network(kind: Kind, num_layers: int) -> None:
+    spec = document(kind, 3)
+    assert (spec.training.epochs, spec.vary, spec.monitors) == (3, (), ("test_accuracy",))
+    assert len(spec.model.stack()) == num_layers
+    assert spec.optimizer.learning_rate == LEARNING_RATES[kind]
