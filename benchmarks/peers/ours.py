@@ -2,6 +2,7 @@
 
 import nndl_jax
 from benchmarks.peers.task import Kind, Task, begin
+from nndl_jax.documents.load import of_kind
 
 _DOCUMENTS = {
     "dense": ("ch1-30-hidden", {}),
@@ -21,7 +22,8 @@ _DOCUMENTS = {
 def document(kind: Kind, num_epochs: int) -> nndl_jax.Network:
     """What is trained."""
     name, changes = _DOCUMENTS[kind]
-    return nndl_jax.load_spec(name, {**changes, "training.epochs": num_epochs})
+    spec = nndl_jax.load_spec(name, {**changes, "training.epochs": num_epochs})
+    return of_kind(spec, nndl_jax.Network)
 
 
 def main(task: Task) -> float:
