@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from project import TINY, environment, write_dataset
 
+from nndl_jax.command import app as app_module
 from nndl_jax.command.app import app
 
 REFUSED = {
@@ -219,3 +221,11 @@ def test_ctrl_c_before_and_after_a_command_prints_no_traceback(tmp_path: Path, w
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def test_a_warning_is_a_sentence_without_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(app_module, "app", lambda **_: None)
+    app_module.main()
+    shown = warnings.formatwarning("all 120 are taken", UserWarning, "selection.py", 164)
+    assert shown == "warning: all 120 are taken\n"
