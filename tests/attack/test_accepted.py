@@ -54,6 +54,7 @@ SETTINGS = Settings(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* images are asked for")  # The data set is a small one.
 def test_changed_documents_that_are_taken_run_for_an_epoch(attack, small_dataset, tmp_path):
     def try_one(rng):
         spec = accepted(rng)
