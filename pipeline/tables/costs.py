@@ -7,6 +7,7 @@ from itertools import groupby
 from statistics import median
 
 from nndl_jax.documents import Document, Network
+from nndl_jax.documents.claims import ComparisonClaim
 from nndl_jax.documents.layers import Conv
 from nndl_jax.documents.memory import num_flops
 from nndl_jax.documents.variants import variants
@@ -44,12 +45,33 @@ def open_claims(
         wanted = _WANTED.get(claims[0]["chapter"] or 0, _OTHERWISE)
         learner = experiments[experiments[name].document.subject()].document
         fewest, work = _lacking(learner, recorded.get(learner.id), wanted)
-        cost = "these leave it open" if fewest >= wanted else _in_hours(work, speed)
+        cost = _in_hours(work, speed)
+        if fewest >= wanted:
+            awaited = _awaited(experiments[name].document, experiments, recorded, wanted)
+            cost = f"waits for: {', '.join(awaited)}" if awaited else "these leave it open"
         rows.append(
             [claims[0]["chapter"], claims[0]["title"], count_verdicts(claims), fewest, wanted, cost]
         )
     table = markdown(rows, ["ch.", "experiment", "open claims", "runs", "of", "hours of a core"])
     return f"{table}\n\n{_explain(speed)}"
+
+
+def _awaited(
+    document: Document,
+    experiments: Mapping[str, Results],
+    recorded: Mapping[str, Results],
+    wanted: int,
+) -> Sequence[str]:
+    """Titles of what a document is compared with and has fewer runs than are asked for."""
+    compared = [claim for claim in document.claims if isinstance(claim, ComparisonClaim)]
+    sides = [side.document for claim in compared for side in (claim.better, claim.worse)]
+    names = dict.fromkeys(name for name in sides if name is not None)
+    others = [experiments[name].document for name in names if name in experiments]
+    return [
+        other.title
+        for other in others
+        if _lacking(other, recorded.get(other.id), wanted)[0] < wanted
+    ]
 
 
 def _lacking(document: Document, recorded: Results | None, wanted: int) -> tuple[int, float]:

@@ -58,6 +58,17 @@ def test_runs_that_are_as_many_as_asked_for_leave_it_open() -> None:
     }
 
 
+def test_a_comparison_waits_for_what_it_is_with() -> None:
+    names = ("ch6-conv-no-hidden", "ch6-conv")
+    recorded = {name: results(name, range(5 - index), 60.0) for index, name in enumerate(names)}
+    documents = {name: results(name) for name in names}
+    (row,) = rows_of(open_claims([entry(names[0], "undecided")], documents, recorded)).values()
+    assert row == ["1 undecided", "5", "5", "waits for: One convolution"]
+    recorded["ch6-conv"] = results("ch6-conv", range(5), 60.0)
+    (row,) = rows_of(open_claims([entry(names[0], "undecided")], documents, recorded)).values()
+    assert row == ["1 undecided", "5", "5", "these leave it open"]
+
+
 def test_nothing_is_said_where_nothing_is_open_and_of_what_is_no_claim_of_the_book() -> None:
     entries = [entry("ch6-relu", "supported"), entry("ch6-tanh", "not run", None)]
     assert open_claims(entries, {}, {}) == ""
