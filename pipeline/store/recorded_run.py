@@ -120,10 +120,10 @@ def parse_run(content: bytes) -> RecordedRun:
     return RecordedRun(_as_head(fields), *_parse_table(lines, len(fields)))
 
 
-def parse_head(text: str) -> Head:
-    """The head of a run by the text of its file, whatever is below it; raises as `parse_run`."""
-    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
-    return _as_head([match for line in lines if (match := _LINE.fullmatch(line))])
+def parse_head(lines: Iterable[str]) -> Head:
+    """The head of a run by the lines of its file, read no further; raises as `parse_run`."""
+    head = (line.rstrip("\n") for line in takewhile(lambda line: line.startswith("#"), lines))
+    return _as_head([match for line in head if (match := _LINE.fullmatch(line))])
 
 
 def _as_head(matches: Sequence[re.Match[str]]) -> Head:

@@ -94,10 +94,11 @@ def read_heads(folder: Path) -> Sequence[Head]:
     """
     heads = []
     for path in _paths(folder):
-        try:
-            heads.append(parse_head(path.read_text(encoding="utf-8", errors="replace")))
-        except ValueError as error:
-            raise _unreadable(path, error) from None
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            try:
+                heads.append(parse_head(lines))
+            except ValueError as error:
+                raise _unreadable(path, error) from None
     return heads
 
 

@@ -25,7 +25,8 @@ def test_a_cut_lock_file_is_set_aside_or_read(
     content = (ROOT / "dvc.lock").read_bytes()
     LOCK.write_bytes(content)
     whole = read_stages()
-    assert any(whole.values())
+    assert len(whole) >= 60
+    assert all(whole.values())
     cuts = range(0, len(content), STEP)
     size = attack_size("cuts of dvc.lock")
     cuts = cuts[:: max(1, len(cuts) // size)] if size else cuts
